@@ -1,0 +1,74 @@
+"""Values that models, the session core and the engine share. Pure: no asyncio, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from earful.errors import ErrorCode
+
+MODEL_RATE_HZ = 16_000
+"""Every model hears 16 kHz mono signed 16-bit little-endian PCM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word; times in ms from the utterance's first sample; confidence from 0 to 1."""
+
+    word: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptResult:
+    """What a model answers: of `transcribe_chunk` what the audio added, of `finalize` the whole utterance.
+
+    Fragments are concatenated as they are, so a fragment that begins a new word carries the space before it.
+    """
+
+    text: str
+    is_final: bool
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What a model may want to know about the session it works for."""
+
+    session_id: str
+    language: str | None = None
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of speech for the model, from one utterance.
+
+    `pcm` is new audio (may be empty when only the end is news); `end` says the utterance ends with it.
+    `lane` names the model object: all work of one utterance has the same lane, a lane has one work in
+    flight and one unfinished utterance at a time. The rest describes what the result will cover and is
+    for the session alone; `since_s` is when the oldest news in it was known (monotonic seconds).
+    """
+
+    lane: int
+    pcm: bytes
+    end: bool
+    index: int
+    end_ms: int
+    sequence: int
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one work: a result, a failure, or both (the audio was given up, the end still answered).
+
+    `result` is None only where `failure` is set. `model_s` is the time the model took, in seconds.
+    """
+
+    result: TranscriptResult | None
+    failure: ErrorCode | None = None
+    model_s: float = 0.0

@@ -1,0 +1,97 @@
+"""What a session listens by and is bound by: two frozen values, equal for all sessions of a worker.
+
+Workers with equal `ListeningRules` give equal finals for equal audio; `SessionLimits` never change
+what is heard, only how much of it is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from earful.models.types import MODEL_RATE_HZ
+
+BYTES_PER_MS = MODEL_RATE_HZ * 2 // 1000
+UNBELIEVED_MS = 100
+"""After a mark the VAD hears this much without being believed: a fresh one takes steady noise for speech."""
+SILENT_SPAN_MS = 10_000
+"""In silence a mark is made when this much has passed since the last one ..."""
+SILENT_LOOKBACK_MS = 500
+"""... and lies this far back."""
+
+
+@dataclass(frozen=True)
+class ListeningRules:
+    """How utterances are cut; protocol section 1. Derived figures are in frames of the VAD or bytes of model PCM."""
+
+    aggressiveness: int = 2
+    frame_ms: int = 20
+    onset_frames: int = 3
+    onset_window: int = 5
+    pre_roll_ms: int = 200
+    hangover_ms: int = 200
+    endpoint_silence_ms: int = 600
+    max_utterance_s: float = 30.0
+
+    @cached_property
+    def frame_bytes(self) -> int:
+        """One VAD frame."""
+        return self.frame_ms * BYTES_PER_MS
+
+    @cached_property
+    def unbelieved_frames(self) -> int:
+        """Frames after a mark that are fed to the VAD and not believed."""
+        return self.frames(UNBELIEVED_MS)
+
+    @cached_property
+    def endpoint_frames(self) -> int:
+        """Frames without speech that end an utterance."""
+        return self.frames(self.endpoint_silence_ms)
+
+    @cached_property
+    def silent_frames(self) -> int:
+        """Frames without an utterance after which a mark is made."""
+        return self.frames(SILENT_SPAN_MS)
+
+    @cached_property
+    def onset_mask(self) -> int:
+        """Bits of the frames that the onset rule looks at."""
+        return (1 << self.onset_window) - 1
+
+    @cached_property
+    def pre_roll_bytes(self) -> int:
+        """Audio before the first speech frame that the model hears."""
+        return self.pre_roll_ms * BYTES_PER_MS
+
+    @cached_property
+    def hangover_bytes(self) -> int:
+        """Audio after the last speech frame that the model hears."""
+        return self.hangover_ms * BYTES_PER_MS
+
+    @cached_property
+    def quiet_bytes(self) -> int:
+        """Audio kept while nobody speaks: what an onset may still reach back to."""
+        return self.pre_roll_bytes + self.onset_window * self.frame_bytes
+
+    @cached_property
+    def max_bytes(self) -> int:
+        """The most audio of one utterance that the model hears."""
+        return int(self.max_utterance_s * 1000) * BYTES_PER_MS
+
+    def frames(self, duration_ms: float) -> int:
+        """The fewest whole frames that last at least this long."""
+        return -int(-duration_ms // self.frame_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds on one session; every one has an answer in the protocol page's sections 6 and 7."""
+
+    idle_timeout_s: float = 60.0
+    max_session_s: float = 14_400.0
+    max_speed: float = 4.0
+    """Times real time; 0 switches the check off."""
+    max_chunk_ms: int = 10_000
+    max_buffered_ms: int = 5_000
+    max_message_bytes: int = 1 << 20
+    stall_timeout_s: float = 120.0
