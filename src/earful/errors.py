@@ -16,6 +16,7 @@ class CloseCode(IntEnum):
 
     NORMAL = 1000
     GOING_AWAY = 1001
+    ABNORMAL = 1006
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
     INVALID_PAYLOAD = 1007
@@ -46,6 +47,7 @@ class ErrorCode(StrEnum):
     MODEL_FAILED = "model_failed"
     MODEL_TIMEOUT = "model_timeout"
     UNEXPECTED_MESSAGE = "unexpected_message"
+    FORBIDDEN = "forbidden"
     SESSION_LIMIT = "session_limit"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
@@ -98,6 +100,7 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
         504, CloseCode.INTERNAL, True, "The speech model took too long over this audio; the session goes on without it."
     ),
     ErrorCode.UNEXPECTED_MESSAGE: ErrorRow(409, CloseCode.POLICY, False, "This message is not allowed at this point."),
+    ErrorCode.FORBIDDEN: ErrorRow(403, CloseCode.FORBIDDEN, False, "This is not allowed for you."),
     ErrorCode.SESSION_LIMIT: ErrorRow(503, CloseCode.TRY_LATER, True, "This server holds all the sessions it may; try again later."),
     ErrorCode.OVERLOADED: ErrorRow(503, CloseCode.TRY_LATER, True, "This server is overloaded; try again later."),
     ErrorCode.DRAINING: ErrorRow(503, CloseCode.RESTART, True, "This server is shutting down; start again elsewhere."),

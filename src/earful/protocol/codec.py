@@ -16,7 +16,7 @@ from earful.protocol.messages import MAX_SEQUENCE, AudioChunk, ClientMessage, Fl
 
 _TEXT_MESSAGES = (AudioChunk, Start, Flush, Stop, Keepalive)
 _TYPES = frozenset(str(message.__struct_config__.tag) for message in _TEXT_MESSAGES)
-_NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NOT_DECODED = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 _TextMessage = AudioChunk | Start | Flush | Stop | Keepalive
 _decoder: msgspec.json.Decoder[_TextMessage] = msgspec.json.Decoder(_TextMessage)

@@ -66,6 +66,7 @@ TRANSITIONS: dict[State, dict[Input, State]] = {
     State.CLOSING: {
         **dict.fromkeys(Input, State.CLOSING),
         Input.ANSWERED: State.CLOSED,
+        Input.STALLED: State.CLOSED,
         Input.UNREAD: State.CLOSED,
         Input.FATAL: State.CLOSED,
         Input.GONE: State.CLOSED,

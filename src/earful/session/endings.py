@@ -28,3 +28,6 @@ ENDINGS: dict[Input, tuple[Reason, ErrorCode | None, Close]] = {
 
 FATALITIES = {Input.STALLED: ErrorCode.STALLED, Input.UNREAD: ErrorCode.SLOW_READER}
 """Endings that answer nothing more."""
+
+CAUSES = {code: happening for happening, code in FATALITIES.items()}
+"""Which input of the state table a fatal error is; every other one is `FATAL`."""

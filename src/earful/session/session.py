@@ -17,6 +17,7 @@ from earful.protocol.messages import (
     AudioChunk,
     BinaryAudio,
     ClientMessage,
+    Closing,
     Error,
     Final,
     Flush,
@@ -31,7 +32,7 @@ from earful.protocol.messages import (
 )
 from earful.protocol.states import TRANSITIONS, Input, State
 from earful.session.deadlines import Deadlines
-from earful.session.endings import ENDINGS, FATALITIES, Close
+from earful.session.endings import CAUSES, ENDINGS, FATALITIES, Close
 from earful.session.listener import Listener, Position
 from earful.session.numbering import Numbering
 from earful.session.numbers import Numbers
@@ -180,6 +181,15 @@ class Session:
         elif passed is not None:
             self._end(passed, now)
 
+    def touch(self, now: float) -> None:
+        """The client gave a sign of life that is no message."""
+        self._deadlines.heard(now)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the server does not read this client now."""
+        return self._deadlines.is_held
+
     def hold(self, now: float) -> None:
         """The server stops reading this client, and judging it."""
         self._deadlines.hold(now)
@@ -188,15 +198,20 @@ class Session:
         """The server reads this client again."""
         self._deadlines.release(now)
 
-    def end(self, happening: Input, now: float) -> None:
-        """End as the server wishes (`END`, `DRAIN`): what is owed is answered first."""
+    def end(self, happening: Input, now: float, *, deadline_ms: int = 0) -> None:
+        """End as the server wishes (`END`, `DRAIN`): what is owed is answered first.
+
+        Who sent `start` is told of a drain at once, and within what time it will be over.
+        """
+        if happening is Input.DRAIN and self.opted_in and self.state is State.ACTIVE:
+            self._messages.append(Closing("drain", deadline_ms, resume=False))
         self._end(happening, now)
 
     def fail(self, code: ErrorCode, *, close_code: CloseCode | None = None, expected: int | None = None) -> None:
         """End at once, by a fatal error; what was owed is not answered on this connection."""
         if self.state is State.CLOSED:
             return
-        self._step(Input.FATAL)
+        self._step(CAUSES.get(code, Input.FATAL))
         self._complain(EarfulError(code), None, fatal=True, expected=expected)
         self.closing = Close(close_code or ERRORS[code].close_code, code.value)
 

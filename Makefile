@@ -1,0 +1,66 @@
+# Everything sets itself up: `make demo` and `make test` need Python 3.11 or newer and nothing before them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(VENV)/.run ## stream and upload the sample recording to a server of its own
+	@$(BIN)/python scripts/demo.py
+
+serve: $(VENV)/.run ## run the server until stopped; flags in ARGS="--port 9000"
+	@exec $(BIN)/earful serve $(ARGS)
+
+test: system-packages $(VENV)/.dev lint types imports unit ## all checks and all tests: what CI runs
+
+lint: $(VENV)/.dev ## style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev ## static types, of the tests too
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## the layers
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev ## the tests and their coverage gates
+	@rm -f .coverage .coverage.* coverage.json
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=
+	@$(BIN)/coverage json --quiet -o coverage.json
+	@$(BIN)/python scripts/check_coverage.py coverage.json
+
+lock: $(VENV)/.dev ## choose dependencies' versions anew
+	$(PIP) install 'uv>=0.9,<1'
+	$(COMPILE) --upgrade --all-extras -o requirements/dev.txt pyproject.toml requirements/build.in
+	$(COMPILE) --extra audio -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
+
+clean: ## forget everything that was made
+	rm -rf $(VENV) .coverage .coverage.* coverage.json .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+system-packages:
+	@sh scripts/system-packages.sh test
+
+# The stamps live in the environment, so that they go when it goes.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("earful needs Python 3.11 or newer; name one: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	@sh scripts/system-packages.sh setup
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
+
+.PHONY: help demo serve test lint types imports unit lock clean system-packages

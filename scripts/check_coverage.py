@@ -1,0 +1,44 @@
+"""Hold the coverage gates: a share of everything, all of the pure parts.
+
+Reads the file that `coverage json` wrote. Ends with 1 and names what falls short. Called by `make unit`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+OVERALL_PERCENT = 95.0
+COMPLETE = (
+    "src/earful/protocol/",
+    "src/earful/session/",
+    "src/earful/audio/pcm.py",
+    "src/earful/audio/vad.py",
+    "src/earful/audio/wav.py",
+)
+
+
+def shortfalls(report: dict[str, Any]) -> list[str]:
+    """A sentence for each gate that does not hold; lines and branches count alike."""
+    overall = report["totals"]["percent_covered"]
+    found = [f"{overall:.1f} % of everything is covered; {OVERALL_PERCENT:.0f} % are wanted."]
+    found = found if overall < OVERALL_PERCENT else []
+    for path, file in sorted(report["files"].items()):
+        if path.startswith(COMPLETE) and file["summary"]["percent_covered"] < 100:  # noqa: PLR2004 - percent
+            branches = [f"{start}->{end}" for start, end in file["missing_branches"]]
+            found.append(f"{path} is not fully covered: lines {file['missing_lines']}, branches {branches}.")
+    return found
+
+
+def main(path: str) -> int:
+    """Check the report at `path`; the exit code."""
+    report = json.loads(Path(path).read_text(encoding="utf-8"))
+    found = shortfalls(report)
+    print(*found or [f"coverage: {report['totals']['percent_covered']:.1f} %, the pure parts 100 %"], sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

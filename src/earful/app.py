@@ -1,0 +1,200 @@
+"""Assembly: builds every collaborator from the settings and hands each what it needs. Nothing is global.
+
+`build` is for servers and tests; `create` for a foreign ASGI server (`uvicorn earful.app:create --factory`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import traceback
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from earful import __version__
+from earful.engine.engine import Engine
+from earful.errors import EarfulError, ErrorCode
+from earful.models.loading import load_model
+from earful.service.connection import ConnectionLimits
+from earful.service.outbox import OutboxLimits
+from earful.service.registry import Registry, RegistryLimits
+from earful.service.upload import UploadLimits
+from earful.session.rules import ListeningRules, SessionLimits
+from earful.settings import Settings
+from earful.telemetry.logs import open_log
+from earful.telemetry.metrics import Metrics
+from earful.transport import rest
+from earful.transport.answers import refusal
+from earful.transport.asgi import stream
+from earful.transport.request_id import RequestId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from earful.models.types import SessionInfo
+    from earful.telemetry.logs import Logger
+
+CLOSE_WITHIN_S = 2.0
+"""How long model objects may take to close when the worker ends."""
+_RETRY_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One worker, assembled: the ASGI app and what a server needs of what stands behind it."""
+
+    app: FastAPI
+    registry: Registry
+    engine: Engine
+    settings: Settings
+    log: Logger
+
+
+def build(settings: Settings, log: Logger, drain: Callable[[], None] | None = None) -> Service:
+    """Assemble one worker. `drain` is what `POST /v1/drain` asks of the server.
+
+    A server that passes it also loads the model (`service.engine.load()`), beside answering "starting";
+    without one the app loads it before its first request. Raises ModelLoadError where the settings'
+    model cannot be imported.
+    """
+    metrics = Metrics(time.monotonic())
+
+    def model_raised(info: SessionInfo, raised: BaseException) -> None:
+        # Without the exception's words: they are the model's, and may be what somebody said.
+        places = "".join(traceback.format_tb(raised.__traceback__))
+        log.warning("model failed", session=info.session_id, error=type(raised).__name__, traceback=places)
+
+    engine = Engine(
+        load_model(settings.model, settings.options_for_model()),
+        timeout_s=settings.model_timeout_s,
+        on_call=metrics.model_called,
+        on_error=model_raised,
+    )
+    registry = Registry(_registry_limits(settings), engine, metrics, log)
+    app = _app(registry, settings, drain)
+    return Service(app, registry, engine, settings, log)
+
+
+def create() -> FastAPI:
+    """The app by the environment's settings, which loads its model before it is ready."""
+    settings = Settings.load({}, os.environ)
+    return build(settings, open_log(settings.log_level, settings.log_format)).app
+
+
+def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | None) -> FastAPI:
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="earful",
+        version=__version__,
+        summary="Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream.",
+        lifespan=_lifespan(registry, load=drain is None),
+    )
+    app.add_middleware(RequestId)
+    app.add_exception_handler(EarfulError, _answer_error)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(Exception, _answer_internal)
+    caps = UploadLimits(max_upload_s=settings.max_upload_s)
+    app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)))
+    app.include_router(rest.health_routes(registry))
+    app.include_router(rest.metrics_routes(registry))
+    app.include_router(rest.session_routes(registry))
+    if drain is not None:
+        app.include_router(rest.drain_route(drain))
+
+    @app.websocket("/v1/transcribe/stream")
+    async def transcribe_stream(websocket: WebSocket) -> None:
+        await stream(websocket, registry)
+
+    return app
+
+
+def _lifespan(registry: Registry, *, load: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """Sweep from the first request to the last; a server that can drain has done so before the end."""
+        if load:
+            await registry.engine.load()
+        sweep = asyncio.create_task(registry.sweep_for_ever(), name="sweep")
+        try:
+            yield
+        finally:
+            sweep.cancel()
+            await asyncio.wait({sweep})
+            await registry.engine.close(CLOSE_WITHIN_S)
+
+    return lifespan
+
+
+async def _answer_error(request: Request, error: Exception) -> JSONResponse:
+    """An error of the table: its status, code and public sentence."""
+    if not isinstance(error, EarfulError):
+        raise error
+    retry_after_s = rest.retry_after_s() if error.row.http_status in _RETRY_STATUSES else None
+    return refusal(error, request_id=request.state.request_id, retry_after_s=retry_after_s)
+
+
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    """Routing's own errors, in the same form."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.BAD_REQUEST
+    known = EarfulError(code, f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}.")
+    answer = refusal(known, request_id=request.state.request_id)
+    answer.status_code = error.status_code
+    return answer
+
+
+async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Parameters that do not validate: which one, and why."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+    return refusal(EarfulError(ErrorCode.BAD_REQUEST, text), request_id=request.state.request_id)
+
+
+async def _answer_internal(request: Request, _: Exception) -> JSONResponse:
+    """A fault of ours; Starlette logs it."""
+    return refusal(EarfulError(ErrorCode.INTERNAL), request_id=request.state.request_id)
+
+
+def _registry_limits(settings: Settings) -> RegistryLimits:
+    return RegistryLimits(
+        max_sessions=settings.max_sessions,
+        rules=ListeningRules(
+            aggressiveness=settings.vad_aggressiveness,
+            frame_ms=settings.vad_frame_ms,
+            onset_frames=settings.onset_frames,
+            onset_window=settings.onset_window,
+            pre_roll_ms=settings.pre_roll_ms,
+            hangover_ms=settings.hangover_ms,
+            endpoint_silence_ms=settings.endpoint_silence_ms,
+            max_utterance_s=settings.max_utterance_s,
+        ),
+        session=SessionLimits(
+            idle_timeout_s=settings.idle_timeout_s,
+            max_session_s=settings.max_session_s,
+            max_speed=settings.max_speed,
+            max_chunk_ms=settings.max_chunk_ms,
+            max_buffered_ms=settings.max_buffered_ms,
+            max_message_bytes=settings.max_message_bytes,
+            stall_timeout_s=settings.stall_timeout_s,
+        ),
+        connection=ConnectionLimits(
+            outbox=OutboxLimits(settings.max_unsent_bytes, settings.max_unsent_s),
+            max_messages_per_s=settings.max_messages_per_s,
+            ping_interval_s=settings.ping_interval_s,
+            ping_timeout_s=settings.ping_timeout_s,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Sound in: PCM and its conversion, voice activity, uploaded recordings."""

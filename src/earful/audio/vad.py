@@ -1,0 +1,63 @@
+"""WebRTC's voice activity detector: whether a frame of 10, 20 or 30 ms is speech.
+
+Guarantees one fresh detector per object and no reading beyond a frame's end. Pure; called by the
+session's cutter for every frame, with a new object at every mark.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Protocol, cast
+
+from earful.audio.pcm import NATIVE_RATE_HZ, NATIVE_SAMPLE_BYTES
+
+
+class _Library(Protocol):
+    """What the C module of webrtcvad-wheels offers; it ships no types."""
+
+    Error: type[Exception]
+
+    def create(self) -> object: ...
+
+    def init(self, detector: object, /) -> None: ...
+
+    def set_mode(self, detector: object, mode: int, /) -> None: ...
+
+    def process(self, detector: object, rate_hz: int, frame: bytes | memoryview, samples: int, /) -> bool: ...
+
+
+# The C module rather than `webrtcvad`: that asks importlib.metadata for its own version when imported, a tenth of
+# a second of every start, and wraps each call once more.
+_library = cast("_Library", import_module("_webrtcvad"))
+_MODES = range(4)
+_process = _library.process
+_Error = _library.Error
+
+
+class Vad:
+    """One detector; it adapts to what it hears, so a mark needs a new one (a microsecond).
+
+    `aggressiveness` is 0 (calls much speech) to 3 (calls little); raises ValueError for any other.
+    """
+
+    __slots__ = ("_detector",)
+
+    def __init__(self, aggressiveness: int) -> None:
+        """Begin with no idea of the background's noise."""
+        if aggressiveness not in _MODES:  # The library's own refusal of a negative one is a SystemError.
+            text = f"aggressiveness is 0 to 3, not {aggressiveness}"
+            raise ValueError(text)
+        self._detector = _library.create()
+        _library.init(self._detector)
+        _library.set_mode(self._detector, aggressiveness)
+
+    def is_speech(self, frame: bytes | memoryview) -> bool:
+        """Hear one frame of 10, 20 or 30 ms of 16 kHz mono s16le; raises ValueError for any other length.
+
+        The length given to C is the frame's own, always: told a longer one it reads past the end.
+        """
+        try:
+            return _process(self._detector, NATIVE_RATE_HZ, frame, len(frame) // NATIVE_SAMPLE_BYTES)
+        except _Error:
+            text = f"a frame is 320, 640 or 960 bytes, not {len(frame)}"
+            raise ValueError(text) from None

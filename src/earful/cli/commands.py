@@ -1,0 +1,85 @@
+"""The tree of commands, with typer: what `earful --help` shows, and everything but `serve` itself.
+
+Called by `__main__`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import earful
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# These commands read their own flags, made from the settings.
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+app = typer.Typer(
+    name="earful",
+    help="The serving layer for streaming speech-to-text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; the exit code."""
+    try:
+        code = app(args=list(arguments), prog_name="earful", standalone_mode=True)
+    except SystemExit as end:
+        code = end.code
+    return code if isinstance(code, int) else 0
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        print(f"earful {earful.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _earful(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda wanted: _show_version(wanted=wanted), is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+
+
+@app.command("serve", context_settings=_PASSED_ON, add_help_option=False)
+def _serve(context: typer.Context) -> None:
+    """Run the server; `earful serve --help` lists its flags."""
+    from earful.cli.serve import serve
+
+    raise typer.Exit(serve(context.args))
+
+
+@app.command("config", context_settings=_PASSED_ON, add_help_option=False)
+def _config(context: typer.Context) -> None:
+    """Show every setting, its value, and where it came from."""
+    from earful.cli.config import config
+
+    raise typer.Exit(config(context.args))
+
+
+@app.command("transcribe")
+def _transcribe(
+    file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
+    url: Annotated[str, typer.Option(help="The server's address.")] = "ws://127.0.0.1:8000",
+    *,
+    fast: Annotated[bool, typer.Option("--fast", help="Faster than real time.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each message as it came, one a line.")] = False,
+) -> None:
+    """Stream a recording to a server and show what it hears."""
+    from earful.cli.transcribe import transcribe
+
+    raise typer.Exit(transcribe(file, url, fast=fast, as_json=as_json, terminal=sys.stdout.isatty()))

@@ -1,0 +1,69 @@
+"""`earful config`: every setting, its value, and where it came from.
+
+A table on a terminal, plain lines when piped, one JSON object with `--json`. Called by `commands`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from earful.cli.flags import load_settings, settings_parser
+from earful.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def config(arguments: Sequence[str]) -> int:
+    """Show what `earful serve` with the same flags would run with; the exit code, 2 where it would not."""
+    parser = settings_parser("config", "Show every setting, its value, and where it came from.")
+    parser.add_argument("--json", action="store_true", default=False, help="One JSON object for machines.")
+    try:
+        given, settings = load_settings(parser, arguments, os.environ)
+    except SettingsError as error:
+        print(f"earful: {error}", file=sys.stderr)
+        return 2
+    if given.json:
+        print(json.dumps(_as_tree(settings), indent=2))
+    elif sys.stdout.isatty():
+        _print_table(settings)
+    else:
+        _print_lines(settings)
+    return 0
+
+
+def _rows(settings: Settings) -> list[tuple[str, object, str]]:
+    """Name, value and source of each setting, in the order of their definition."""
+    return [(name, getattr(settings, name), settings.source_of(name)) for name in Settings.model_fields]
+
+
+def _as_tree(settings: Settings) -> dict[str, dict[str, object]]:
+    return {name: {"value": value, "source": source} for name, value, source in _rows(settings)}
+
+
+def _shown(value: object) -> str:
+    """A value as it would be given: JSON for a tree, whole numbers without a point."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return f"{value:g}" if isinstance(value, float) and value < 1e6 else str(value)  # noqa: PLR2004 - %g's limit
+
+
+def _print_lines(settings: Settings) -> None:
+    for name, value, source in _rows(settings):
+        print(f"{name} = {_shown(value)}  # {source}")
+
+
+def _print_table(settings: Settings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("setting", "value", "from", "what it is", box=None, header_style="bold")
+    for name, value, source in _rows(settings):
+        style = "dim" if source == "default" else "bold"
+        description = Settings.model_fields[name].description or ""
+        table.add_row(name, Text(_shown(value), style), Text(source, style), Text(description, "dim"))
+    Console().print(table)

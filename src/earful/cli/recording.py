@@ -1,0 +1,157 @@
+"""A file, or standard input, as pieces of 16 kHz mono s16le for the client to send.
+
+Guarantees pieces of 100 ms (the last may be shorter) and that reading can be given up: standard input
+is never waited for without a look at whether anybody still wants it. Used by `earful transcribe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, cast
+
+from earful.audio.cap import Cap
+from earful.audio.container import SNIFF_BYTES, open_audio
+from earful.audio.pcm import Converter
+from earful.audio.wav import MAX_HEADER_BYTES, is_wav, parse_wav_header
+from earful.audio.wavfile import WavDecoder
+from earful.client.plain import CHUNK_BYTES, CHUNK_MS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from earful.audio.container import Decoder
+
+STDIN = "-"
+_LOOK_UP_S = 0.2
+# The server has limits of its own; these only keep a broken file from being read for ever.
+_MAX_S = 7 * 86_400.0
+_MAX_BYTES = 1 << 40
+
+
+class Recording(Protocol):
+    """Audio to be sent: `duration_ms` where it is known beforehand."""
+
+    duration_ms: float | None
+
+    def read(self) -> bytes:
+        """Give the next audio, b"" at the end; may block. Raises EarfulError for what is not audio."""
+        ...
+
+
+async def pieces(recording: Recording) -> AsyncIterator[bytes]:
+    """Give a recording's audio in pieces of 100 ms, read in a thread."""
+    waiting = bytearray()
+    while data := await asyncio.to_thread(recording.read):
+        waiting += data
+        while len(waiting) >= CHUNK_BYTES:
+            yield bytes(waiting[:CHUNK_BYTES])
+            del waiting[:CHUNK_BYTES]
+    if waiting:
+        yield bytes(waiting)
+
+
+@contextmanager
+def open_recording(name: str) -> Iterator[Recording]:
+    """Open a file by name, or standard input; raises OSError, and EarfulError for what is not audio."""
+    if name == STDIN:
+        with _Pipe(sys.stdin.fileno()) as pipe:
+            yield _from_pipe(pipe)
+        return
+    with Path(name).open("rb") as file, open_audio(file, max_s=_MAX_S, max_bytes=_MAX_BYTES) as decoder:
+        yield _Decoded(decoder, _wav_duration_ms(Path(name)))
+
+
+def _wav_duration_ms(path: Path) -> float | None:
+    """How long a WAV file that could be opened is, from its header and its size; None for any other."""
+    with path.open("rb") as file:
+        prefix = file.read(MAX_HEADER_BYTES)
+    header = parse_wav_header(prefix) if is_wav(prefix) else None
+    if header is None:
+        return None
+    there = path.stat().st_size - header.data_offset
+    frames = min(there, header.data_bytes or there) // header.frame_bytes
+    return frames * 1000 / header.sample_rate
+
+
+class _Decoded:
+    """What a decoder gives, converted."""
+
+    def __init__(self, decoder: Decoder, duration_ms: float | None) -> None:
+        self.duration_ms = duration_ms
+        self._decoder = decoder
+        self._converter: Converter | None = Converter(decoder.format)
+
+    def read(self) -> bytes:
+        while self._converter is not None:
+            data = self._decoder.read(CHUNK_MS / 1000)
+            pcm = self._converter.feed(data) if data else self._converter.drain()
+            self._converter = self._converter if data else None
+            if pcm:
+                return pcm
+        return b""
+
+
+class _Raw:
+    """Audio that is already what the server takes."""
+
+    duration_ms: float | None = None
+
+    def __init__(self, prefix: bytes, pipe: _Pipe) -> None:
+        self._prefix = prefix
+        self._pipe = pipe
+
+    def read(self) -> bytes:
+        data = self._prefix or self._pipe.read(CHUNK_BYTES)
+        self._prefix = b""
+        return data
+
+
+class _Pipe:
+    """A descriptor that is read as bytes come, until it is left."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._is_wanted = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_wanted = False
+
+    def read(self, most_bytes: int) -> bytes:
+        """Some bytes, as soon as there are any; b"" at the end, or when nobody wants them any more."""
+        while self._is_wanted:
+            if select.select([self._descriptor], [], [], _LOOK_UP_S)[0]:
+                return os.read(self._descriptor, most_bytes)
+        return b""
+
+
+class _Rejoined:
+    """A pipe with the bytes in front that were read to see what it is."""
+
+    def __init__(self, prefix: bytes, pipe: _Pipe) -> None:
+        self._prefix = prefix
+        self._pipe = pipe
+
+    def read(self, most_bytes: int) -> bytes:
+        data = self._prefix[:most_bytes]
+        self._prefix = self._prefix[most_bytes:]
+        return data or self._pipe.read(most_bytes)
+
+
+def _from_pipe(pipe: _Pipe) -> Recording:
+    """WAV where it begins as such, else audio as it is."""
+    prefix = b""
+    while len(prefix) < SNIFF_BYTES and (more := pipe.read(SNIFF_BYTES - len(prefix))):
+        prefix += more
+    if not is_wav(prefix):
+        return _Raw(prefix, pipe)
+    # All that the decoder asks of a file is to be read.
+    file = cast("BinaryIO", _Rejoined(prefix, pipe))
+    return _Decoded(WavDecoder(file, Cap(_MAX_S, _MAX_BYTES)), None)

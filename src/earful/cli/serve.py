@@ -1,0 +1,63 @@
+"""`earful serve`: read the settings and run the server until it is told to stop.
+
+Guarantees that a start that cannot succeed ends with one sentence on stderr and exit code 2.
+Called by `__main__`; loads nothing that the server itself does not need.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from earful.cli.flags import load_settings, settings_parser
+from earful.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CANNOT_START = 2
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Run the server with these flags over the environment; the exit code."""
+    try:
+        _, settings = load_settings(settings_parser("serve", "Run the server."), arguments, os.environ)
+    except SettingsError as error:
+        return _refuse(str(error))
+    return _run(settings)
+
+
+def _run(settings: Settings) -> int:
+    from earful.models.loading import ModelLoadError
+    from earful.server import run
+
+    try:
+        return run(settings)
+    except (ModelLoadError, SettingsError) as error:
+        return _refuse(str(error))
+    except OSError as error:
+        sentence = bind_failure(error, settings)
+        if sentence is None:
+            raise
+        return _refuse(sentence)
+
+
+def bind_failure(error: OSError, settings: Settings) -> str | None:
+    """What to tell whoever chose an address that cannot be listened on; None for any other trouble."""
+    place = f"port {settings.port} on {settings.host}"
+    if isinstance(error, socket.gaierror):
+        return f"The host {settings.host!r} is not known; choose another with --host."
+    sentences = {
+        errno.EADDRINUSE: f"Cannot listen: {place} is in use; stop what uses it, or choose another with --port.",
+        errno.EACCES: f"Cannot listen: {place} needs more rights; choose a port from 1024 up with --port.",
+        errno.EADDRNOTAVAIL: f"Cannot listen: {settings.host} is no address of this machine; choose one with --host.",
+    }
+    return sentences.get(error.errno or 0)
+
+
+def _refuse(sentence: str) -> int:
+    print(f"earful: {sentence}", file=sys.stderr)
+    return CANNOT_START

@@ -1,0 +1,48 @@
+"""What a model may answer: the check between user code and everything that trusts its results.
+
+Pure. The engine calls it once per answer, so the usual answer passes in a few comparisons.
+"""
+
+from __future__ import annotations
+
+from earful.models.types import TranscriptResult, Word
+
+
+class BadAnswerError(Exception):
+    """A model answered something that is no transcript; the text says what."""
+
+
+def check_answer(answer: object) -> TranscriptResult:
+    """Give `answer` back if it can go out on the wire as it is; raise BadAnswerError otherwise.
+
+    Exact types are asked for: JSON encoders refuse the subclasses that numeric libraries bring.
+    """
+    if type(answer) is not TranscriptResult:
+        raise BadAnswerError(f"a model must answer a TranscriptResult, not {type(answer).__name__}")
+    _check_text(answer.text)
+    if answer.words != ():
+        _check_words(answer.words)
+    return answer
+
+
+def _check_text(text: object) -> None:
+    if type(text) is not str:
+        raise BadAnswerError(f"a transcript's text must be a str, not {type(text).__name__}")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise BadAnswerError("a transcript's text must be valid Unicode") from error
+
+
+def _check_words(words: object) -> None:
+    if type(words) is not tuple:
+        raise BadAnswerError(f"a transcript's words must be a tuple, not {type(words).__name__}")
+    for word in words:
+        if type(word) is not Word:
+            raise BadAnswerError(f"a transcript's words must be of type Word, not {type(word).__name__}")
+        _check_text(word.word)
+        if type(word.start_ms) is not int or type(word.end_ms) is not int or not 0 <= word.start_ms <= word.end_ms:
+            raise BadAnswerError("a word's times must be whole numbers of ms, the end not before the start")
+        if type(word.confidence) not in (float, int) or not 0 <= word.confidence <= 1:
+            raise BadAnswerError("a word's confidence must be a number from 0 to 1")

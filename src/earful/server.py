@@ -1,0 +1,168 @@
+"""`earful serve`: uvicorn, subclassed where it would close sockets, ignore ours, or exit 143 on its own.
+
+The first SIGTERM or SIGINT drains, any second one ends the process within a second; a drain that is
+done exits 0. The address is bound before anything else, so that a port in use ends the start at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from earful.app import Service, build
+from earful.models.loading import ModelLoadError
+from earful.telemetry.logs import open_log
+from earful.transport.uvicorn_ws import LendingProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+    from earful.settings import Settings
+
+BACKLOG = 4096
+FORCED_EXIT = 1
+FORCE_WITHIN_S = 0.8
+TAKE_DOWN_S = 0.5
+"""What is kept of `drain_s` for closing what the drain left open."""
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop; the process' exit code.
+
+    Raises ModelLoadError for a model that cannot be used and OSError for an address that cannot be bound.
+    """
+    log = open_log(settings.log_level, settings.log_format)
+    # What uvicorn tells of every connection, the session's own line tells better.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    listener = bind(settings)
+    with listener:
+        server: Server | None = None
+
+        def drain() -> None:
+            if server is not None:
+                server.stop()
+
+        service = build(settings, log, drain)
+        server = Server(service)
+        log.info("starting", host=settings.host, port=listener.getsockname()[1], files=raise_file_limit())
+        server.run(sockets=[listener])
+        return server.exit_code()
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening address, not accepting yet. Accepted sockets inherit its bounded send buffer."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
+    try:
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def raise_file_limit() -> int:
+    """Raise the limit of open files to the hard one; returns it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+class Server(uvicorn.Server):
+    """One worker's server: loads the model beside answering, drains before it closes anything."""
+
+    def __init__(self, service: Service) -> None:
+        """Serve `service.app` on sockets given to `run`."""
+        settings = service.settings
+        super().__init__(
+            uvicorn.Config(
+                service.app,
+                loop="auto",
+                ws=LendingProtocol,
+                ws_max_size=settings.max_message_bytes,
+                ws_per_message_deflate=False,
+                ws_ping_interval=None,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
+                lifespan="on",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._service = service
+        self._load: asyncio.Task[None] | None = None
+        self._signals = 0
+
+    def exit_code(self) -> int:
+        """0 after a drain, also one that ran out of time. Raises ModelLoadError where the model did not load."""
+        if self._load is not None and self._load.done() and not self._load.cancelled():
+            self._load.result()
+        return 0
+
+    def stop(self) -> None:
+        """Drain, then end."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen first, then load the model: health says `starting` meanwhile."""
+        await super().startup(sockets)
+        self._load = asyncio.create_task(self._load_model(), name="load model")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain while the sockets are still ours, then let uvicorn close the rest."""
+        if self._load is not None:
+            self._load.cancel()
+            await asyncio.wait({self._load})
+        within_s = max(0.0, self._service.settings.drain_s - TAKE_DOWN_S)
+        await self._service.registry.drain(within_s)
+        await super().shutdown(sockets)
+        self._service.log.info("stopped")
+
+    async def _load_model(self) -> None:
+        began = time.monotonic()
+        try:
+            await self._service.engine.load()
+        except ModelLoadError:
+            self.should_exit = True
+            raise
+        took_ms = round((time.monotonic() - began) * 1000)
+        self._service.log.info("ready", model=self._service.settings.model, load_ms=took_ms)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Handle the signals and do not raise them again at the end: a drain exits 0, not 143."""
+        handled = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: drain. Second: end within a second, whatever is still open."""
+        del sig, frame
+        self._signals += 1
+        if self._signals == 1:
+            self.stop()
+        else:
+            self.force_exit = True
+            # A timer of the kernel's: it fires also where the event loop is stuck.
+            signal.signal(signal.SIGALRM, lambda *_: os._exit(FORCED_EXIT))
+            signal.setitimer(signal.ITIMER_REAL, FORCE_WITHIN_S)

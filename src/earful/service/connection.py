@@ -1,0 +1,262 @@
+"""One live session on one WebSocket: the place where core, model and transport meet.
+
+Frame callback in, engine callback out, one line left to right (`_pump`); no task and no timer of its
+own. The registry's sweep calls `tick`. Whatever way a connection ends, it ends once, here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from earful.engine.seat import Seat
+from earful.errors import EarfulError, ErrorCode
+from earful.models.types import Outcome, SessionInfo, Work
+from earful.protocol.codec import decode, encode
+from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerMessage
+from earful.protocol.states import Input
+from earful.service.outbox import Outbox, OutboxLimits
+from earful.service.throttle import Throttle
+from earful.service.wire import Wire
+from earful.session.session import Session
+from earful.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds on a connection beside those of its session."""
+
+    outbox: OutboxLimits
+    max_messages_per_s: float = 1000.0
+    ping_interval_s: float = 20.0
+    ping_timeout_s: float = 20.0
+
+
+class Connection:
+    """Drives one session.
+
+    `on_end` is called once, when nothing more will be said or heard; `on_fault` before it where a bug of
+    ours ends it.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_limits",
+        "_metrics",
+        "_on_end",
+        "_on_fault",
+        "_open_seat",
+        "_outbox",
+        "_pinged_at",
+        "_seat",
+        "_seen_at",
+        "_throttle",
+        "lag_s",
+        "session",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        session: Session,
+        wire: Wire,
+        open_seat: Callable[[SessionInfo], Seat],
+        limits: ConnectionLimits,
+        metrics: Metrics,
+        on_end: Callable[[Connection], None],
+        on_fault: Callable[[Connection, Exception], None],
+    ) -> None:
+        """Begin to listen; `wire` is upgraded and reading."""
+        self.session = session
+        self.wire = wire
+        self.lag_s = 0.0
+        self._open_seat = open_seat
+        self._seat: Seat | None = None
+        self._limits = limits
+        self._metrics = metrics
+        self._on_end = on_end
+        self._on_fault = on_fault
+        self._outbox = Outbox(wire, limits.outbox)
+        self._throttle = Throttle(limits.max_messages_per_s, session.began_at)
+        self._seen_at = session.began_at
+        self._pinged_at: float | None = None
+        self._ended = False
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Results that the peer has not taken."""
+        return self._outbox.unsent_bytes
+
+    def message(self, text: bytes | str) -> None:
+        """A text frame came."""
+        if self._ended:
+            return
+        now = self._seen()
+        try:
+            try:
+                message = decode(text)
+            except EarfulError as mistake:
+                self.session.refuse(mistake, now)
+            else:
+                self.session.receive(message, now)
+            self._pump(now)
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
+            self._crash(fault, now)
+
+    def audio(self, data: bytes) -> None:
+        """A binary frame came."""
+        if self._ended:
+            return
+        now = self._seen()
+        try:
+            self.session.receive(BinaryAudio(data), now)
+            self._pump(now)
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary
+            self._crash(fault, now)
+
+    def pinged(self) -> None:
+        """A ping came (the transport answers it): it counts against `idle_timeout_s`."""
+        self.session.touch(self._seen())
+
+    def ponged(self) -> None:
+        """A pong came: the peer lives."""
+        self._seen()
+
+    def writable(self) -> None:
+        """The peer took everything that was queued."""
+        if not self._ended:
+            self._outbox.drained()
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone, as `reason` says (`peer_closed`, `connection_lost`, ...)."""
+        if not self._ended:
+            self.session.lose(reason)
+            self._finish()
+
+    def end(self, happening: Input, *, within_s: float = 0.0) -> None:
+        """End the session as the server wishes: `END` (DELETE) or `DRAIN`; what is owed is answered first."""
+        if not self._ended:
+            now = time.monotonic()
+            self.session.end(happening, now, deadline_ms=int(within_s * 1000))
+            self._pump(now)
+
+    def tick(self, now: float) -> None:
+        """Let deadlines act; called by the sweep."""
+        try:
+            self._tick(now)
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary
+            self._crash(fault, now)
+
+    def _tick(self, now: float) -> None:
+        session = self.session
+        if now >= session.due:
+            session.tick(now)
+            self._pump(now)
+        elif self._throttle.is_closed:
+            self._pump(now)
+        if self._ended:
+            return
+        if self._outbox.is_overdue(now):
+            session.fail(ErrorCode.SLOW_READER)
+            self._pump(now)
+        elif not session.is_held and now - self._seen_at >= self._limits.ping_interval_s:
+            self._probe(now)
+
+    def _seen(self) -> float:
+        now = self._seen_at = time.monotonic()
+        self._pinged_at = None
+        if self._throttle.is_closed_by_one_more(now):
+            self._regulate(now)
+        return now
+
+    def _probe(self, now: float) -> None:
+        """Ping a silent peer; one that does not answer in time is gone."""
+        if self._pinged_at is None:
+            self._pinged_at = now
+            self.wire.ping()
+        elif now - self._pinged_at >= self._limits.ping_timeout_s:
+            self.wire.abort()
+            self.lost("ping_timeout")
+
+    def _deliver(self, work: Work, outcome: Outcome) -> None:
+        """Take the model's answer; the engine calls this, later than `submit`, on the loop."""
+        now = time.monotonic()
+        try:
+            self.session.deliver(work, outcome)
+            told = self._pump(now)
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary
+            self._crash(fault, now)
+            return
+        if told:
+            self.lag_s = time.monotonic() - work.since_s
+            self._metrics.answered(self.lag_s)
+
+    def _pump(self, now: float) -> bool:
+        """Move work to the model, messages to the client, and settle whether to go on reading.
+
+        True where the client was told something.
+        """
+        session = self.session
+        work = session.take_work()
+        if work is not None:
+            self._submit(work)
+        messages = session.take_messages()
+        if messages:
+            self._tell(messages, now)
+        if session.closing is not None:
+            self._finish()
+        elif session.wants_input == session.is_held or self._throttle.is_closed:
+            self._regulate(now)
+        return bool(messages)
+
+    def _submit(self, work: Work) -> None:
+        seat = self._seat
+        if seat is None:
+            seat = self._seat = self._open_seat(self.session.info)
+        seat.submit(work, self._deliver)
+
+    def _tell(self, messages: list[ServerMessage], now: float) -> None:
+        for message in messages:
+            if isinstance(message, Partial):
+                message.timestamp = int(time.time())
+                self._outbox.send_partial(message, now)
+            elif isinstance(message, Final):
+                message.timestamp = int(time.time())
+                self._outbox.send_final(encode(message), message.index, now)
+            else:
+                if isinstance(message, Error):
+                    self._metrics.error_sent(ErrorCode(message.code))
+                self._outbox.send(encode(message), now)
+
+    def _regulate(self, now: float) -> None:
+        """Read only while the model keeps up and the client keeps to its rate; what is not read is not judged."""
+        session = self.session
+        wants = session.wants_input and not self._throttle.holds(now)
+        if wants and session.is_held:
+            session.release(now)
+            self._seen_at = now
+            self._pinged_at = None
+            self.wire.resume_reading()
+        elif not wants and not session.is_held:
+            session.hold(now)
+            self.wire.pause_reading()
+
+    def _crash(self, fault: Exception, now: float) -> None:
+        """A bug of ours, in this session: it ends with `internal`, the others go on."""
+        self._on_fault(self, fault)
+        self.session.fail(ErrorCode.INTERNAL)
+        self._tell(self.session.take_messages(), now)
+        self._finish()
+
+    def _finish(self) -> None:
+        """End once: the model is let go, the socket closed after what was said."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._seat is not None:
+            self._seat.close()
+        closing = self.session.closing
+        if closing is not None:
+            self.wire.close(closing.code, closing.reason)
+        self._on_end(self)

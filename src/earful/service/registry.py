@@ -1,0 +1,141 @@
+"""All live sessions of one worker: who is let in, who is there, and the one sweep that minds their deadlines.
+
+Built by `app.py`. A slot is taken and given back in one scope, so a handshake that breaks leaks none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from earful.errors import EarfulError, ErrorCode
+from earful.protocol.states import Input
+from earful.service.connection import Connection, ConnectionLimits
+from earful.session.rules import ListeningRules, SessionLimits
+from earful.session.session import Session
+
+if TYPE_CHECKING:
+    from earful.engine.engine import Engine
+    from earful.service.wire import Wire
+    from earful.telemetry.logs import Logger
+    from earful.telemetry.metrics import Metrics
+
+SWEEP_EVERY_S = 0.25
+_FAULTLESS = frozenset({"stop", "deleted", "draining", "peer_closed", "connection_lost", "ping_timeout"})
+"""Ends that are no error of client or server."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLimits:
+    """How many sessions, and what each may do."""
+
+    max_sessions: int
+    rules: ListeningRules
+    session: SessionLimits
+    connection: ConnectionLimits
+
+
+class Registry:
+    """The sessions of this worker, by id."""
+
+    def __init__(self, limits: RegistryLimits, engine: Engine, metrics: Metrics, log: Logger) -> None:
+        """Empty, and open to sessions."""
+        self.limits = limits
+        self.engine = engine
+        self.metrics = metrics
+        self.log = log
+        self.draining = False
+        self.connections: dict[str, Connection] = {}
+        self._taken = 0
+        self._emptied = asyncio.Event()
+
+    @property
+    def taken(self) -> int:
+        """Slots in use: live sessions and those still shaking hands."""
+        return self._taken
+
+    @contextmanager
+    def slot(self) -> Iterator[str]:
+        """A place for one session while the scope lasts; gives the session's id.
+
+        Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken.
+        """
+        if self.draining or not self.engine.ready:
+            raise EarfulError(ErrorCode.DRAINING if self.draining else ErrorCode.OVERLOADED)
+        if self._taken >= self.limits.max_sessions:
+            raise EarfulError(ErrorCode.SESSION_LIMIT)
+        self._taken += 1
+        try:
+            yield secrets.token_urlsafe(16)
+        finally:
+            self._taken -= 1
+
+    def connect(self, session_id: str, wire: Wire) -> Connection:
+        """Begin a session on an upgraded socket, in a slot that is held until it ends."""
+        session = Session(session_id, self.limits.rules, self.limits.session, time.monotonic())
+        connection = Connection(
+            session, wire, self.engine.seat, self.limits.connection, self.metrics, self._forget, self._note_fault
+        )
+        self.connections[session_id] = connection
+        self.metrics.session_started()
+        self.log.debug("session started", session=session_id)
+        return connection
+
+    def sweep(self, now: float) -> None:
+        """Let every deadline that has passed act; the engine's too."""
+        self.engine.sweep(now)
+        self.metrics.tick(now)
+        for connection in list(self.connections.values()):
+            connection.tick(now)
+
+    async def sweep_for_ever(self) -> None:
+        """Sweep every 250 ms until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            self.sweep(time.monotonic())
+
+    async def drain(self, within_s: float) -> None:
+        """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
+        self.draining = True
+        self.log.info("draining", sessions=len(self.connections), within_s=within_s)
+        for connection in list(self.connections.values()):
+            connection.end(Input.DRAIN, within_s=within_s)
+        self._emptied.clear()
+        if self.connections:
+            try:
+                await asyncio.wait_for(self._emptied.wait(), within_s)
+            except TimeoutError:
+                self.log.warning("drain ended with sessions left", sessions=len(self.connections))
+
+    def _note_fault(self, connection: Connection, fault: Exception) -> None:
+        places = "".join(traceback.format_tb(fault.__traceback__))
+        session_id = connection.session.info.session_id
+        self.log.error("session failed", session=session_id, error=type(fault).__name__, traceback=places)
+
+    def _forget(self, connection: Connection) -> None:
+        session = connection.session
+        reason = session.closing.reason if session.closing is not None else "internal"
+        self.connections.pop(session.info.session_id, None)
+        numbers = session.numbers
+        self.metrics.session_ended(reason, failed=reason not in _FAULTLESS)
+        self.metrics.chunks += numbers.chunks
+        self.metrics.audio_ms += numbers.audio_ms
+        self.metrics.speech_ms += numbers.speech_ms
+        self.metrics.partials += numbers.partials
+        self.metrics.finals += numbers.finals
+        self.log.info(
+            "session ended",
+            session=session.info.session_id,
+            reason=reason,
+            duration_s=round(time.monotonic() - session.began_at, 3),
+            lag_ms=round(connection.lag_s * 1000),
+            **numbers.as_dict(),
+        )
+        if not self.connections:
+            self._emptied.set()

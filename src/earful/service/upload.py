@@ -1,0 +1,104 @@
+"""A recording to text: a session fed by its decoder, piece by piece, with whole utterances side by side.
+
+The same line as a live session from `Session.receive` on. At most `UPLOAD_LANES` utterances are with the
+model at once and at most `max_buffered_ms` of PCM waits behind them, however long the recording is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from earful.audio.container import open_audio
+from earful.errors import EarfulError, ErrorCode
+from earful.protocol.messages import AudioChunk, Error, Final, Stop
+from earful.session.session import Session
+
+if TYPE_CHECKING:
+    from earful.engine.engine import Engine
+    from earful.engine.seat import Seat
+    from earful.models.types import Outcome, Work
+    from earful.service.registry import RegistryLimits
+
+UPLOAD_LANES = 4
+"""Utterances of one upload that the model works on side by side, each with an object of its own."""
+PIECE_S = 1.0
+"""Audio decoded and judged between two turns of the event loop."""
+_MAX_BYTES_PER_S = 192_000 * 8 * 4
+_FOREVER_S = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """What one recording may decode to."""
+
+    max_upload_s: float = 14_400.0
+    max_decoded_bytes: int = 4 << 30
+
+
+class Upload:
+    """One recording on its way through the model; `run` once."""
+
+    def __init__(self, upload_id: str, limits: RegistryLimits, caps: UploadLimits, engine: Engine) -> None:
+        """Listen by the rules of live sessions, without the limits that only live ones need."""
+        unhurried = replace(
+            limits.session, idle_timeout_s=_FOREVER_S, max_session_s=_FOREVER_S, max_speed=0.0, max_chunk_ms=1 << 40
+        )
+        self.segments: list[Final] = []
+        self.session = Session(upload_id, limits.rules, unhurried, time.monotonic())
+        self._caps = caps
+        self._engine = engine
+        self._seat: Seat = engine.seat(self.session.info)
+        self._news = asyncio.Event()
+        self._failure: ErrorCode | None = None
+
+    async def run(self, file: BinaryIO) -> None:
+        """Transcribe `file`; afterwards `segments` are its utterances in order.
+
+        Raises EarfulError: `not_audio`, `no_decoder`, `too_large`, `model_failed`, `model_timeout`.
+        """
+        try:
+            await self._feed(file)
+        finally:
+            self._seat.close()
+
+    async def _feed(self, file: BinaryIO) -> None:
+        caps = self._caps
+        decoder = await asyncio.to_thread(
+            open_audio, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes
+        )
+        with decoder:
+            self.session.use_format(decoder.format, lanes=UPLOAD_LANES)
+            while pcm := await asyncio.to_thread(decoder.read, PIECE_S):
+                self.session.receive(AudioChunk(pcm), time.monotonic())
+                self._pump()
+                while not self.session.wants_input:
+                    await self._wait()
+        self.session.receive(Stop(), time.monotonic())
+        self._pump()
+        while self.session.closing is None:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Wait for the model; the engine answers every work by its deadline."""
+        self._news.clear()
+        if self._failure is None:
+            await self._news.wait()
+        if self._failure is not None:
+            raise EarfulError(self._failure)
+
+    def _deliver(self, work: Work, outcome: Outcome) -> None:
+        self.session.deliver(work, outcome)
+        self._pump()
+        self._news.set()
+
+    def _pump(self) -> None:
+        while (work := self.session.take_work()) is not None:
+            self._seat.submit(work, self._deliver)
+        for message in self.session.take_messages():
+            if isinstance(message, Final) and not (message.last and message.start_ms == message.end_ms):
+                self.segments.append(message)
+            elif isinstance(message, Error):
+                self._failure = ErrorCode(message.code)

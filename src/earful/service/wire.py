@@ -1,0 +1,31 @@
+"""What a `Connection` asks of the transport that carries it. Both transports offer exactly this."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Wire(Protocol):
+    """One upgraded WebSocket, seen from the service. No method waits, raises or calls back."""
+
+    def send(self, text: bytes) -> None:
+        """Queue one text message (UTF-8)."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after everything queued; bounded in time, whatever the peer does."""
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life; its pong arrives as `Connection.ponged`."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more from the peer; a little that was read already may still arrive."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was queued and has not been given to the kernel."""

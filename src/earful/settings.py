@@ -1,0 +1,271 @@
+"""Every setting of the server: one frozen tree, read once, flags over `EARFUL_*` over defaults.
+
+Guarantees that each value is inside its bounds and that the values fit together; whatever is wrong
+is one sentence (`SettingsError`). Read by the command line and `app.py`. Plain pydantic, which FastAPI
+imports anyway: pydantic-settings knows neither sources nor unknown names, and costs 50 ms of the start.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+ENV_PREFIX = "EARFUL_"
+_MOCK_PREFIX = "mock_"
+_LONGEST_ONSET_MS = 400
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the text is one sentence for whoever started the server."""
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of a setting: `max_sessions` is `--max-sessions`."""
+    return "--" + name.replace("_", "-")
+
+
+def env_of(name: str) -> str:
+    """The environment variable of a setting: `max_sessions` is `EARFUL_MAX_SESSIONS`."""
+    return ENV_PREFIX + name.upper()
+
+
+def _number(value: object) -> object:
+    """Text as a whole number where it is one: `Literal` compares without converting."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _json(value: object) -> object:
+    """Text as JSON; anything else as it is."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+class Settings(BaseModel, frozen=True):
+    """The settings of one server. Use `load`, which says in one sentence what is wrong."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    transport: Literal["asgi"] = Field(default="asgi", description="How WebSockets are served.")
+
+    model: str = Field(
+        default="mock", min_length=1, description="The model: mock, an installed name, or package.module:Class."
+    )
+    model_options: Annotated[dict[str, Any], BeforeValidator(_json)] = Field(
+        default_factory=dict, description="Keyword arguments of the model's constructor, as a JSON object."
+    )
+    model_timeout_s: float = Field(default=30, ge=0.01, le=3600, description="Longest a single model call may take.")
+    mock_latency_ms: float = Field(
+        default=50, ge=0, le=60_000, description="How long each call of the mock model takes."
+    )
+    mock_words_per_chunk: int = Field(
+        default=2, ge=0, le=100, description="Words the mock model gives for 100 ms of audio."
+    )
+    mock_error_rate: float = Field(default=0.0, ge=0, le=1, description="Share of the mock model's calls that fail.")
+
+    max_sessions: int = Field(default=2000, ge=1, le=1_000_000, description="Sessions this worker holds at once.")
+    idle_timeout_s: float = Field(
+        default=60, ge=0.1, le=86_400, description="A session silent on the wire for so long is ended."
+    )
+    max_session_s: float = Field(default=14_400, ge=0.1, le=604_800, description="Longest a session may last.")
+    handshake_timeout_s: float = Field(default=10, ge=0.1, le=300, description="Longest a WebSocket upgrade may take.")
+
+    onset_frames: int = Field(
+        default=3, ge=1, le=20, description="Speech frames in onset_window that open an utterance."
+    )
+    onset_window: int = Field(
+        default=5, ge=1, le=20, description="Newest frames looked at for an utterance's beginning."
+    )
+    pre_roll_ms: int = Field(
+        default=200, ge=0, le=2000, description="Audio the model hears before the first speech frame."
+    )
+    hangover_ms: int = Field(
+        default=200, ge=0, le=5000, description="Audio after the last speech frame that the model hears."
+    )
+    endpoint_silence_ms: int = Field(default=600, ge=100, le=10_000, description="Silence that ends an utterance.")
+    max_utterance_s: float = Field(
+        default=30, ge=1, le=600, description="Longest an utterance may be; it is cut there."
+    )
+    vad_aggressiveness: int = Field(
+        default=2, ge=0, le=3, description="How readily the voice detector calls sound silence."
+    )
+    vad_frame_ms: Annotated[Literal[10, 20, 30], BeforeValidator(_number)] = Field(
+        default=20, description="Length of the frames the voice detector judges."
+    )
+
+    max_buffered_ms: int = Field(
+        default=5000,
+        ge=100,
+        le=600_000,
+        description="Audio that may wait for the model before the socket is no longer read.",
+    )
+    max_chunk_ms: int = Field(
+        default=10_000, ge=10, le=600_000, description="Longest audio a single message may carry."
+    )
+    stall_timeout_s: float = Field(default=120, ge=0.1, le=3600, description="Longest the socket may stay unread.")
+    max_unsent_bytes: int = Field(
+        default=1 << 20, ge=1024, le=1 << 30, description="Unsent results, per connection, above which it is closed."
+    )
+    max_unsent_s: float = Field(default=10, ge=0.1, le=600, description="Longest a result may stay unsent.")
+    max_message_bytes: int = Field(
+        default=1 << 20, ge=1024, le=1 << 26, description="Largest WebSocket message accepted."
+    )
+    max_upload_mb: float = Field(
+        default=200, gt=0, le=100_000, description="Largest file accepted, in units of 1,000,000 bytes."
+    )
+    max_upload_s: float = Field(
+        default=14_400, gt=0, le=604_800, description="Longest recording accepted, in seconds of audio."
+    )
+    max_speed: float = Field(
+        default=4, ge=0, le=1000, description="How many times real time a session may run; 0 is no limit."
+    )
+    max_messages_per_s: float = Field(
+        default=1000, ge=1, le=1_000_000, description="Messages a second above which a connection is read no faster."
+    )
+    ping_interval_s: float = Field(
+        default=20, ge=0.1, le=3600, description="How often a silent peer is asked for a sign of life."
+    )
+    ping_timeout_s: float = Field(default=20, ge=0.1, le=3600, description="How long that sign may take.")
+    drain_s: float = Field(default=8, ge=0.1, le=3600, description="Longest a shutdown may take.")
+    send_buffer_bytes: int = Field(
+        default=65_536, ge=4096, le=1 << 26, description="The kernel's send buffer, per connection."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="JSON lines, readable text, or text on a terminal and JSON elsewhere."
+    )
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def load(cls, flags: Mapping[str, object], env: Mapping[str, str]) -> Self:
+        """The settings that `flags` (by setting name; only those given) and the environment ask for.
+
+        Raises SettingsError: an unknown flag or `EARFUL_*` name, a value out of bounds, values that do not fit.
+        """
+        given, sources = _environment(env, cls.model_fields)
+        _reject_unknown(flags, cls.model_fields)
+        given |= flags
+        sources |= {name: f"flag {flag_of(name)}" for name in flags}
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError(_sentence(error.errors()[0], given, sources, cls.model_fields)) from None
+        settings._sources.update(sources)  # noqa: SLF001 - of its own class
+        _reject_idle_mock_options(settings, sources)
+        return settings
+
+    def source_of(self, name: str) -> str:
+        """Where a setting's value comes from: `default`, `environment EARFUL_X` or `flag --x`."""
+        return self._sources.get(name, "default")
+
+    def options_for_model(self) -> dict[str, Any]:
+        """Keyword arguments for the model's constructor: `model_options`, for the mock over its `mock_*` settings."""
+        own = {}
+        if self.model == "mock":
+            own = {name.removeprefix(_MOCK_PREFIX): getattr(self, name) for name in mock_settings()}
+        return own | self.model_options
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Refuse values that are each allowed and make no sense beside each other."""
+        for holds, sentence in (
+            (self.onset_frames <= self.onset_window, "onset_frames must not be larger than onset_window"),
+            (
+                self.onset_window * self.vad_frame_ms <= _LONGEST_ONSET_MS,
+                f"onset_window times vad_frame_ms must not be longer than {_LONGEST_ONSET_MS} ms",
+            ),
+            (self.hangover_ms < self.endpoint_silence_ms, "hangover_ms must be smaller than endpoint_silence_ms"),
+            (
+                self.max_utterance_s * 1000 > self.pre_roll_ms + self.endpoint_silence_ms,
+                "max_utterance_s must be longer than pre_roll_ms and endpoint_silence_ms together",
+            ),
+        ):
+            if not holds:
+                raise ValueError(sentence)
+        return self
+
+
+def mock_settings() -> tuple[str, ...]:
+    """The settings that only the mock model reads."""
+    return tuple(name for name in Settings.model_fields if name.startswith(_MOCK_PREFIX))
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """What a setting accepts, as words: `a whole number from 1 to 9`."""
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        *first, last = (str(choice) for choice in get_args(annotation))
+        return f"{', '.join(first)} or {last}" if first else last
+    kinds: dict[object, str] = {int: "a whole number", float: "a number", str: "text that is not empty"}
+    return f"{kinds.get(annotation, 'a JSON object')} {_bounds(field)}".rstrip()
+
+
+def _bounds(field: FieldInfo) -> str:
+    """A number's bounds as words; empty where it has none."""
+    low = next((f"from {item.ge}" for item in field.metadata if hasattr(item, "ge")), "")
+    above = next((f"above {item.gt}," for item in field.metadata if hasattr(item, "gt")), "")
+    high = next((f"to {item.le}" for item in field.metadata if hasattr(item, "le")), "")
+    return f"{low or above} {'up ' if above else ''}{high}".strip()
+
+
+def _environment(env: Mapping[str, str], known: Mapping[str, FieldInfo]) -> tuple[dict[str, object], dict[str, str]]:
+    """Values and sources of the settings in the environment."""
+    names = {env_of(name): name for name in known}
+    given = {variable: value for variable, value in env.items() if variable.startswith(ENV_PREFIX)}
+    for variable in sorted(given.keys() - names.keys()):
+        meant = nearest(variable.removeprefix(ENV_PREFIX).lower(), env_of)
+        raise SettingsError(f"The environment variable {variable} is not a setting of earful; {meant}.")
+    values: dict[str, object] = {names[variable]: value for variable, value in given.items()}
+    return values, {names[variable]: f"environment {variable}" for variable in given}
+
+
+def _reject_unknown(flags: Mapping[str, object], known: Mapping[str, FieldInfo]) -> None:
+    """Refuse a flag that is no setting."""
+    for name in sorted(flags.keys() - known.keys()):
+        raise SettingsError(f"The flag {flag_of(name)} is not a setting of earful; {nearest(name, flag_of)}.")
+
+
+def nearest(name: str, spell: Callable[[str], str]) -> str:
+    """Which setting was probably meant, spelled as the flag or the variable; else where to find the list."""
+    found = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f"the nearest is {spell(found[0])}" if found else "`earful config` lists them all"
+
+
+def _reject_idle_mock_options(settings: Settings, sources: Mapping[str, str]) -> None:
+    """Refuse settings of the mock beside another model: they would be ignored in silence."""
+    for name in mock_settings():
+        if settings.model != "mock" and name in sources:
+            raise SettingsError(
+                f"{name} is set ({sources[name]}) but only the model mock reads it, and the model is {settings.model};"
+                " leave one of the two out."
+            )
+
+
+def _sentence(
+    error: ErrorDetails, given: Mapping[str, object], sources: Mapping[str, str], known: Mapping[str, FieldInfo]
+) -> str:
+    """One of pydantic's complaints as a sentence: which setting, from where, what is allowed."""
+    if not error["loc"]:
+        reason = str(error["ctx"]["error"])
+        return f"The settings do not fit together: {reason}{_named_in(reason, sources)}."
+    name = str(error["loc"][0])
+    return f"{name} is {given[name]!r} ({sources[name]}); it must be {allowed_values(known[name])}."
+
+
+def _named_in(sentence: str, sources: Mapping[str, str]) -> str:
+    """Where those settings come from that a sentence names and somebody set."""
+    named = [source for name, source in sources.items() if name in sentence.split()]
+    return f" ({' and '.join(named)})" if named else ""

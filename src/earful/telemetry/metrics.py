@@ -1,0 +1,169 @@
+"""What one worker counts. Plain numbers on the hot path; Prometheus sees them only when it asks.
+
+Guarantees bounded label sets, and that `summary` describes the last 60 s. Time is passed in.
+Built by `app.py`; the service adds to it, the routes read it, the registry's sweep calls `tick`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from earful.telemetry.histogram import Histogram
+
+if TYPE_CHECKING:
+    from earful.errors import ErrorCode
+    from earful.telemetry.histogram import Distribution
+
+WINDOW_S = 60.0
+_SNAPSHOT_EVERY_S = 1.0
+_MOST_LABELS = 32
+_OTHER = "other"
+
+
+class Percentiles(TypedDict):
+    """Durations in ms that 50, 95 and 99 of a hundred do not exceed."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Summary(TypedDict):
+    """The body of `/v1/metrics`; rates, latencies and percentiles are those of the last 60 s."""
+
+    total_requests: int
+    active_connections: int
+    requests_per_second: float
+    error_rate: float
+    avg_latency_ms: float
+    latency_ms: Percentiles
+    upload_ms: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """All that the window needs, as it stood at one time."""
+
+    at_s: float
+    requests: int
+    ended: int
+    failed: int
+    latency: Distribution
+    upload: Distribution
+
+
+class Metrics:
+    """Counters of one worker since its start. The plain numbers are there to be added to directly."""
+
+    def __init__(self, now: float) -> None:
+        """Begin to count at `now`, in seconds of the clock that all later times come from."""
+        self.sessions_started = 0
+        self.sessions_ended: dict[str, int] = {}
+        self.active_sessions = 0
+        self.uploads_started = 0
+        self.uploads_ended = 0
+        self.failed = 0
+        self.chunks = 0
+        self.audio_ms = 0.0
+        self.speech_ms = 0.0
+        self.partials = 0
+        self.finals = 0
+        self.refusals: dict[str, int] = {}
+        self.errors: dict[str, int] = {}
+        self.model_failures: dict[str, int] = {}
+        self.latency = Histogram()
+        self.model_call = Histogram()
+        self.upload = Histogram()
+        self.answered = self.latency.observe
+        """`answered(seconds)`: one chunk's way from its arrival to its answer being sent."""
+        self._moments = deque([self._moment(now)])
+
+    @property
+    def total_requests(self) -> int:
+        """Sessions begun and uploads, since the start."""
+        return self.sessions_started + self.uploads_started
+
+    def session_started(self) -> None:
+        """Count a session that was let in."""
+        self.sessions_started += 1
+        self.active_sessions += 1
+
+    def session_ended(self, reason: str, *, failed: bool = False) -> None:
+        """Count a session's end; `failed` where an error of server or client ended it."""
+        self.active_sessions -= 1
+        self.failed += failed
+        _count(self.sessions_ended, reason)
+
+    def refused(self, code: ErrorCode) -> None:
+        """Count a session or upload that was not let in; it is no request of `total_requests`."""
+        _count(self.refusals, code.value)
+
+    def upload_started(self) -> None:
+        """Count an upload that was let in."""
+        self.uploads_started += 1
+
+    def upload_ended(self, seconds: float, *, failed: bool = False) -> None:
+        """Count an upload's end, `seconds` after its beginning."""
+        self.uploads_ended += 1
+        self.failed += failed
+        self.upload.observe(seconds)
+
+    def error_sent(self, code: ErrorCode) -> None:
+        """Count an error that a client was told."""
+        _count(self.errors, code.value)
+
+    def model_called(self, seconds: float, failure: ErrorCode | None) -> None:
+        """Count a model call and what it took; the engine's observer."""
+        self.model_call.observe(seconds)
+        if failure is not None:
+            _count(self.model_failures, failure.value)
+
+    def tick(self, now: float) -> None:
+        """Remember where the counters stand, at most once a second, for at most the window."""
+        if now - self._moments[-1].at_s >= _SNAPSHOT_EVERY_S:
+            self._moments.append(self._moment(now))
+        while len(self._moments) > 1 and self._moments[1].at_s <= now - WINDOW_S:
+            self._moments.popleft()
+
+    def summary(self, now: float) -> Summary:
+        """The numbers of `/v1/metrics` at `now`."""
+        self.tick(now)
+        then, current = self._moments[0], self._moment(now)
+        ended = current.ended - then.ended
+        latency = current.latency.since(then.latency)
+        return Summary(
+            total_requests=self.total_requests,
+            active_connections=self.active_sessions,
+            requests_per_second=round((current.requests - then.requests) / max(1.0, now - then.at_s), 3),
+            error_rate=round((current.failed - then.failed) / ended, 4) if ended else 0.0,
+            avg_latency_ms=round(latency.mean_ms(), 2),
+            latency_ms=_percentiles(latency),
+            upload_ms=_percentiles(current.upload.since(then.upload)),
+        )
+
+    def _moment(self, now: float) -> _Moment:
+        return _Moment(
+            at_s=now,
+            requests=self.total_requests,
+            ended=sum(self.sessions_ended.values()) + self.uploads_ended,
+            failed=self.failed,
+            latency=self.latency.snapshot(),
+            upload=self.upload.snapshot(),
+        )
+
+
+def _count(table: dict[str, int], label: str) -> None:
+    """Add one under `label`, or under `other` once there are as many labels as a chart can bear."""
+    if label not in table and len(table) >= _MOST_LABELS:
+        label = _OTHER
+    table[label] = table.get(label, 0) + 1
+
+
+def _percentiles(distribution: Distribution) -> Percentiles:
+    return Percentiles(
+        p50=round(distribution.quantile_ms(0.50), 2),
+        p95=round(distribution.quantile_ms(0.95), 2),
+        p99=round(distribution.quantile_ms(0.99), 2),
+    )

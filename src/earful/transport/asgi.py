@@ -1,0 +1,167 @@
+"""The portable transport: a Starlette WebSocket route that runs on any ASGI server.
+
+One task reads, one writes; both end with the connection. Under `earful serve` the server's protocol
+(`uvicorn_ws.py`) also lends what ASGI has no word for: pings, the unsent bytes of the socket, abort.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from typing import TYPE_CHECKING
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from earful.errors import CloseCode, EarfulError
+from earful.protocol.codec import encode
+from earful.protocol.messages import error
+from earful.transport.answers import refusal, request_id_of
+
+if TYPE_CHECKING:
+    from earful.service.connection import Connection
+    from earful.service.registry import Registry
+    from earful.transport.uvicorn_ws import Socket
+
+LINGER_S = 2.0
+"""How long a closed connection waits for the peer to take what is unsent and to answer the close."""
+SUBPROTOCOL = "earful.v1"
+
+
+class AsgiWire:
+    """A `Wire` over one accepted Starlette WebSocket."""
+
+    def __init__(self, websocket: WebSocket, socket: Socket | None, deadline: asyncio.Timeout) -> None:
+        """`socket` is what the server lends beyond ASGI, if it does; `deadline` is the whole route's."""
+        self._websocket = websocket
+        self._socket = socket
+        self._deadline = deadline
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._news = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self.readable = asyncio.Event()
+        self.readable.set()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What is queued here and in the server's socket."""
+        return self._queued_bytes + (0 if self._socket is None else self._socket.unsent_bytes)
+
+    def send(self, text: bytes) -> None:
+        """Queue one text message."""
+        self._queue.append(text)
+        self._queued_bytes += len(text)
+        self._news.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after everything queued; the route ends within `LINGER_S`, whatever the peer does."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._deadline.reschedule(asyncio.get_running_loop().time() + LINGER_S)
+            self._news.set()
+            self.readable.set()
+
+    def abort(self) -> None:
+        """Drop the connection now; without a lent socket, when the route ends."""
+        if self._socket is not None:
+            self._socket.abort()
+        self._deadline.reschedule(asyncio.get_running_loop().time())
+
+    def ping(self) -> None:
+        """Ask for a sign of life, where the server can."""
+        if self._socket is not None:
+            self._socket.ping()
+
+    def pause_reading(self) -> None:
+        """Take no further message from the server, which then stops reading the socket."""
+        self.readable.clear()
+
+    def resume_reading(self) -> None:
+        """Take messages again."""
+        self.readable.set()
+
+    async def write(self, connection: Connection) -> None:
+        """Send what is queued, then the close; ends by itself."""
+        while True:
+            while self._queue:
+                await self._websocket.send_text(self._queue[0].decode())
+                self._queued_bytes -= len(self._queue.popleft())
+            if self._closing is not None:
+                await self._websocket.close(*self._closing)
+                return
+            connection.writable()
+            self._news.clear()
+            if not self._queue:
+                await self._news.wait()
+
+
+async def stream(websocket: WebSocket, registry: Registry) -> None:
+    """Serve `WS /v1/transcribe/stream`: admit or refuse, then carry the session until it ends."""
+    try:
+        with registry.slot() as session_id:
+            offered = websocket.scope.get("subprotocols", [])
+            await websocket.accept(
+                SUBPROTOCOL if SUBPROTOCOL in offered else None,
+                headers=[(b"x-session-id", session_id.encode())],
+            )
+            await _carry(websocket, registry, session_id)
+    except EarfulError as refused:
+        registry.metrics.refused(refused.code)
+        await _refuse(websocket, refused)
+
+
+async def _carry(websocket: WebSocket, registry: Registry, session_id: str) -> None:
+    socket: Socket | None = websocket.scope.get("extensions", {}).get("earful.socket")
+    writer: asyncio.Task[None] | None = None
+    connection: Connection | None = None
+    try:
+        async with asyncio.timeout(None) as deadline:
+            wire = AsgiWire(websocket, socket, deadline)
+            connection = registry.connect(session_id, wire)
+            if socket is not None:
+                socket.listen(connection)
+            writer = asyncio.create_task(wire.write(connection), name="websocket writer")
+            await _read(websocket, connection, wire)
+    except TimeoutError:
+        # The peer neither took what it was owed nor answered the close.
+        if socket is not None:
+            socket.abort()
+    finally:
+        if connection is not None:
+            connection.lost("connection_lost")
+        if writer is not None:
+            writer.cancel()
+            await asyncio.wait({writer})
+            _take_exception(writer)
+
+
+async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) -> None:
+    while True:
+        await wire.readable.wait()
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            connection.lost("connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed")
+            return
+        text = message.get("text")
+        if text is not None:
+            connection.message(text)
+        else:
+            connection.audio(message["bytes"])
+
+
+def _take_exception(writer: asyncio.Task[None]) -> None:
+    """Raise what ended the writer, unless it is that the peer had gone."""
+    if not writer.cancelled() and not isinstance(writer.exception(), WebSocketDisconnect | None):
+        writer.result()
+
+
+async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
+    retry_after_s = random.randint(1, 5)  # noqa: S311 - spreads retries, keeps no secret
+    if websocket.query_params.get("refuse") == "close":
+        await websocket.accept()
+        message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s * 1000)
+        await websocket.send_text(encode(message).decode())
+        await websocket.close(CloseCode.TRY_LATER, refused.code.value)
+    else:
+        await websocket.send_denial_response(refusal(refused, request_id=request_id_of(websocket.headers), retry_after_s=retry_after_s))

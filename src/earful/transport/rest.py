@@ -1,0 +1,199 @@
+"""The REST routes: uploads, health, metrics, sessions; protocol section 8.
+
+Every answer is JSON with `x-request-id`; every failure a row of the error table.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from earful import __version__
+from earful.errors import EarfulError, ErrorCode
+from earful.protocol.states import Input
+from earful.service.registry import Registry
+from earful.service.upload import Upload, UploadLimits
+from earful.transport import schemas
+from earful.transport.spool import spooled
+
+if TYPE_CHECKING:
+    from earful.service.connection import Connection
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+def status_of(registry: Registry) -> schemas.Status:
+    """`ok`, or why this worker should get no traffic: `starting`, `draining`."""
+    if registry.draining:
+        return "draining"
+    return "ok" if registry.engine.ready else "starting"
+
+
+def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int) -> APIRouter:
+    """`POST /v1/transcribe`."""
+    router = APIRouter(tags=["transcription"])
+
+    @router.post("/v1/transcribe", openapi_extra=schemas.UPLOAD_BODY, responses=schemas.UPLOAD_ERRORS)
+    async def transcribe(request: Request) -> schemas.Transcription:
+        """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
+        if status_of(registry) != "ok":
+            raise EarfulError(ErrorCode.DRAINING if registry.draining else ErrorCode.OVERLOADED)
+        began = time.monotonic()
+        registry.metrics.upload_started()
+        failed = True
+        try:
+            upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
+            async with spooled(request, max_upload_bytes) as file:
+                await upload.run(file)
+            failed = False
+        finally:
+            registry.metrics.upload_ended(time.monotonic() - began, failed=failed)
+        return schemas.Transcription(
+            text=" ".join(segment.text for segment in upload.segments if segment.text),
+            duration_ms=upload.session.numbers.audio_ms,
+            processing_ms=round((time.monotonic() - began) * 1000),
+            segments=[
+                schemas.Segment(index=s.index, text=s.text, start_ms=s.start_ms, end_ms=s.end_ms)
+                for s in upload.segments
+            ],
+            request_id=request.state.request_id,
+        )
+
+    return router
+
+
+def health_routes(registry: Registry) -> APIRouter:
+    """`GET /v1/health`, `/livez`, `/readyz`."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/v1/health", responses=schemas.HEALTH_ERRORS)
+    async def health(response: Response) -> schemas.Health:
+        """Tell whether this server should get traffic: 200, or 503 while it is starting or draining."""
+        status = status_of(registry)
+        response.status_code = 200 if status == "ok" else 503
+        return schemas.Health(
+            status=status,
+            active_sessions=len(registry.connections),
+            worker=schemas.Worker(active_sessions=len(registry.connections), max_sessions=registry.limits.max_sessions),
+            version=__version__,
+        )
+
+    @router.get("/livez")
+    async def livez() -> schemas.Alive:
+        """Answer while the process lives."""
+        return schemas.Alive(status="ok")
+
+    @router.get("/readyz", responses=schemas.HEALTH_ERRORS)
+    async def readyz(response: Response) -> schemas.Alive:
+        """Tell whether this process wants traffic."""
+        status = status_of(registry)
+        response.status_code = 200 if status == "ok" else 503
+        return schemas.Alive(status=status)
+
+    return router
+
+
+def metrics_routes(registry: Registry) -> APIRouter:
+    """`GET /v1/metrics` and `GET /metrics`."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/v1/metrics")
+    async def summary() -> schemas.Metrics:
+        """Tell what was served, and how fast over the last 60 s."""
+        return schemas.Metrics.model_validate(registry.metrics.summary(time.monotonic()))
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def prometheus() -> Response:
+        """Give all counters as Prometheus text."""
+        # Loaded at the first scrape: it is not needed to start.
+        from earful.telemetry.exposition import CONTENT_TYPE, render
+
+        return Response(render(registry.metrics), media_type=CONTENT_TYPE)
+
+    return router
+
+
+def session_routes(registry: Registry) -> APIRouter:
+    """`GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`."""
+    router = APIRouter(tags=["sessions"])
+
+    @router.get("/v1/sessions")
+    async def sessions(
+        limit: Annotated[int, Query(ge=1, le=1000, description="Most sessions in one answer.")] = 100,
+        cursor: Annotated[str, Query(max_length=64, description="`next_cursor` of the page before.")] = "",
+    ) -> schemas.SessionPage:
+        """List the live sessions, in the order of their ids."""
+        ids = sorted(session_id for session_id in registry.connections if session_id > cursor)
+        page = ids[:limit]
+        return schemas.SessionPage(
+            sessions=[view(registry.connections[session_id]) for session_id in page],
+            next_cursor=page[-1] if len(ids) > limit else None,
+        )
+
+    @router.get("/v1/sessions/{session_id}", responses=schemas.NOT_FOUND)
+    async def session(session_id: str) -> schemas.SessionView:
+        """Inspect one live session; never any of its text."""
+        return view(_find(registry, session_id))
+
+    @router.delete("/v1/sessions/{session_id}", status_code=202, responses=schemas.NOT_FOUND)
+    async def end(session_id: str) -> schemas.Alive:
+        """End one live session: its open utterance is finalised, then it is closed with 1000."""
+        _find(registry, session_id).end(Input.END)
+        return schemas.Alive(status="ending")
+
+    return router
+
+
+def drain_route(drain: Callable[[], None]) -> APIRouter:
+    """`POST /v1/drain`: as SIGTERM."""
+    router = APIRouter(tags=["operations"])
+
+    @router.post("/v1/drain", status_code=202, responses=schemas.FORBIDDEN)
+    async def drain_worker(request: Request) -> schemas.Alive:
+        """Drain this worker and end it; only for a peer on this machine that no proxy stands for."""
+        peer = request.client.host if request.client is not None else ""
+        if peer not in _LOOPBACK or any(name in request.headers for name in _FORWARDED):
+            raise EarfulError(ErrorCode.FORBIDDEN)
+        drain()
+        return schemas.Alive(status="draining")
+
+    return router
+
+
+def view(connection: Connection) -> schemas.SessionView:
+    """What may be told of a live session."""
+    session = connection.session
+    return schemas.SessionView.model_validate(
+        {
+            "session_id": session.info.session_id,
+            "state": session.state.value,
+            "duration_s": round(time.monotonic() - session.began_at, 3),
+            "encoding": session.format.encoding.value,
+            "sample_rate": session.format.sample_rate,
+            "channels": session.format.channels,
+            "buffered_ms": session.backlog_ms,
+            "unsent_bytes": connection.unsent_bytes,
+            "lag_ms": round(connection.lag_s * 1000),
+            **session.numbers.as_dict(),
+        }
+    )
+
+
+def _find(registry: Registry, session_id: str) -> Connection:
+    connection = registry.connections.get(session_id)
+    if connection is None:
+        raise EarfulError(ErrorCode.NOT_FOUND, "There is no live session of this id.")
+    return connection
+
+
+def retry_after_s() -> int:
+    """How long a refused client should wait: spread, so that they do not all come back at once."""
+    return random.randint(1, 5)  # noqa: S311 - keeps no secret
+
+

@@ -1,0 +1,187 @@
+"""The shapes of REST bodies, for validation and for OpenAPI, with examples."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+Status = Literal["ok", "starting", "draining", "degraded"]
+
+
+def _example(**values: JsonValue) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [dict(values)]})
+
+
+class Segment(BaseModel):
+    """One utterance; times in ms of the recording."""
+
+    index: int
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+class Transcription(BaseModel):
+    """A recording as text."""
+
+    model_config = _example(
+        text="the harbour was quiet when the first boats came in",
+        duration_ms=31190,
+        processing_ms=412,
+        segments=[
+            {
+                "index": 0,
+                "text": "the harbour was quiet when the first boats came in",
+                "start_ms": 140,
+                "end_ms": 3260,
+            }
+        ],
+        request_id="7f3a9c1e5b2d4860",
+    )
+
+    text: str
+    duration_ms: int
+    processing_ms: int
+    segments: list[Segment]
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+class Failure(BaseModel):
+    """The body of every answer that is an error."""
+
+    model_config = _example(
+        error={
+            "code": "not_audio",
+            "message": "The body is not audio that can be read.",
+            "request_id": "7f3a9c1e5b2d4860",
+        }
+    )
+
+    error: ErrorBody
+
+
+class Worker(BaseModel):
+    """The answering worker's own numbers."""
+
+    active_sessions: int
+    max_sessions: int
+
+
+class Health(BaseModel):
+    """Whether the service should get traffic."""
+
+    model_config = _example(
+        status="ok", active_sessions=3, worker={"active_sessions": 3, "max_sessions": 2000}, version="0.1.0"
+    )
+
+    status: Status
+    active_sessions: int
+    worker: Worker
+    version: str
+
+
+class Alive(BaseModel):
+    """A single word."""
+
+    model_config = _example(status="ok")
+
+    status: str
+
+
+class LatencyMs(BaseModel):
+    """Percentiles in ms."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Metrics(BaseModel):
+    """What was served since the start, and how fast over the last 60 s."""
+
+    model_config = _example(
+        total_requests=1204,
+        active_connections=37,
+        requests_per_second=1.25,
+        error_rate=0.01,
+        avg_latency_ms=61.4,
+        latency_ms={"p50": 58.0, "p95": 71.0, "p99": 84.0},
+        upload_ms={"p50": 210.0, "p95": 480.0, "p99": 900.0},
+    )
+
+    total_requests: int
+    active_connections: int
+    requests_per_second: float
+    error_rate: float
+    avg_latency_ms: float
+    latency_ms: LatencyMs
+    upload_ms: LatencyMs
+
+
+class SessionView(BaseModel):
+    """A live session's figures; never its text."""
+
+    session_id: str
+    state: str
+    duration_s: float
+    encoding: str
+    sample_rate: int
+    channels: int
+    buffered_ms: int
+    unsent_bytes: int
+    lag_ms: int
+    audio_bytes: int
+    audio_ms: int
+    speech_ms: int
+    chunks: int
+    partials: int
+    finals: int
+    errors: int
+    model_s: float
+
+
+class SessionPage(BaseModel):
+    """Some of the live sessions, and where the next page begins."""
+
+    sessions: list[SessionView]
+    next_cursor: str | None
+
+
+def _failures(*statuses: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Failure, "description": text} for status, text in statuses}
+
+
+NOT_FOUND = _failures((404, "No live session of this id"))
+FORBIDDEN = _failures((403, "Not for this peer"))
+HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
+UPLOAD_ERRORS = _failures(
+    (400, "Not audio"),
+    (413, "Too large or too long"),
+    (415, "No decoder for it is installed"),
+    (422, "Bad parameters, or a form without the field file"),
+    (500, "The model failed"),
+    (503, "Not ready, draining or full"),
+    (504, "The model took too long"),
+)
+_BINARY = {"type": "string", "format": "binary"}
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": _BINARY},
+            "audio/wav": {"schema": _BINARY},
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}},
+            },
+        },
+    }
+}

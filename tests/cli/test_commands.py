@@ -1,0 +1,72 @@
+"""The tree of commands: what `earful` itself answers, and that each command gets its arguments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import earful
+from earful.__main__ import main
+from earful.cli import config, serve, transcribe
+from earful.cli.commands import run
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    """One source."""
+    assert 0 == run(["--version"])
+    assert f"earful {earful.__version__}\n" == capsys.readouterr().out
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Serve too, though it has a way of its own."""
+    assert 0 == run(["--help"])
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in ("serve", "config", "transcribe"))
+
+
+def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, as is the custom."""
+    assert 2 == run(["sevre"])
+    assert "sevre" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "module"), [("serve", serve), ("config", config)])
+def test_settings_are_passed_on(command: str, module: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untouched, `--help` too."""
+    given: list[str] = []
+
+    def record(arguments: list[str]) -> int:
+        given.extend(arguments)
+        return 3
+
+    monkeypatch.setattr(module, command, record)
+    assert 3 == run([command, "--port", "1", "--help"])
+    assert ["--port", "1", "--help"] == given
+
+
+def test_transcribe_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, with their defaults."""
+    given: list[object] = []
+
+    def record(file: str, url: str, **options: bool) -> int:
+        given.extend((file, url, options))
+        return 0
+
+    monkeypatch.setattr(transcribe, "transcribe", record)
+    assert 0 == run(["transcribe", "-", "--fast"])
+    assert ["-", "ws://127.0.0.1:8000", {"fast": True, "as_json": False, "terminal": False}] == given
+
+
+@pytest.mark.parametrize("command", ["serve", "config"])
+def test_the_entry_point_finds_the_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the short way and by the long one."""
+    monkeypatch.setattr(sys, "argv", ["earful", command, "--port", "x"])
+    assert 2 == main()
+
+
+def test_it_runs_as_a_module() -> None:
+    """`python -m earful` is the command."""
+    command = [sys.executable, "-m", "earful", "--version"]
+    assert f"earful {earful.__version__}\n" == subprocess.check_output(command, text=True, timeout=15)

@@ -1,0 +1,52 @@
+"""`earful config`: every setting, its value, and where it came from."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from earful.cli.config import config
+from earful.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One setting in the environment."""
+    monkeypatch.setenv("EARFUL_MAX_SESSIONS", "7")
+
+
+def test_lines_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    """One a setting, plain."""
+    assert 0 == config(["--port", "9", "--model-options", '{"a": 1}'])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(Settings.model_fields) == len(lines)
+    assert "port = 9  # flag --port" in lines
+    assert "max_sessions = 7  # environment EARFUL_MAX_SESSIONS" in lines
+    assert "idle_timeout_s = 60  # default" in lines
+    assert 'model_options = {"a": 1}  # flag --model-options' in lines
+
+
+def test_an_object_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Values keep their types."""
+    assert 0 == config(["--json"])
+    tree = json.loads(capsys.readouterr().out)
+    assert {"value": 7, "source": "environment EARFUL_MAX_SESSIONS"} == tree["max_sessions"]
+    assert list(Settings.model_fields) == list(tree)
+
+
+def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what each setting is."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert 0 == config([])
+    shown = capsys.readouterr().out
+    assert "environment EARFUL_MAX_SESSIONS" in shown
+    assert "TCP port to listen on" in shown
+
+
+def test_what_would_not_start_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same sentence and code as `earful serve`."""
+    assert 2 == config(["--port", "x"])
+    assert "earful: port is 'x'" in capsys.readouterr().err

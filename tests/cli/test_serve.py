@@ -1,0 +1,107 @@
+"""`earful serve`: a start that cannot succeed ends with one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from earful.cli.serve import bind_failure, serve
+from earful.models.loading import ModelLoadError
+from earful.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SETTINGS = Settings.load({"port": 80}, {})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | int], None]:
+    """Put a server in place that ends as it is told to."""
+
+    def replace(end: Exception | int) -> None:
+        def run(_: Settings) -> int:
+            if isinstance(end, Exception):
+                raise end
+            return end
+
+        monkeypatch.setitem(sys.modules, "earful.server", SimpleNamespace(run=run))
+
+    return replace
+
+
+def test_the_servers_exit_code_is_the_commands(server: Callable[[Exception | int], None]) -> None:
+    """Whatever it is."""
+    server(7)
+    assert 7 == serve(["--port", "0"])
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (ModelLoadError("There is no model x."), "There is no model x."),
+        (SettingsError("Too many."), "Too many."),
+        (OSError(errno.EADDRINUSE, "in use"), "port 8000 on 127.0.0.1 is in use"),
+    ],
+)
+def test_foreseeable_trouble_is_a_sentence(
+    trouble: Exception, said: str, server: Callable[[Exception | int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, one line, exit code 2."""
+    server(trouble)
+    assert 2 == serve([])
+    shown = capsys.readouterr()
+    assert shown.err.startswith("earful: ")
+    assert said in shown.err
+    assert ("", 1) == (shown.out, shown.err.count("\n"))
+
+
+def test_other_trouble_is_not_hidden(server: Callable[[Exception | int], None]) -> None:
+    """What nobody foresaw keeps its traceback."""
+    server(OSError(errno.EIO, "disk"))
+    with pytest.raises(OSError, match="disk"):
+        serve([])
+
+
+def test_a_wrong_setting_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything heavy is loaded."""
+    assert 2 == serve(["--port", "x"])
+    assert "earful: port is 'x' (flag --port); it must be a whole number from 0 to 65535.\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EADDRINUSE, ""), "port 80 on 127.0.0.1 is in use"),
+        (PermissionError(errno.EACCES, ""), "needs more rights"),
+        (OSError(errno.EADDRNOTAVAIL, ""), "no address of this machine"),
+        (socket.gaierror(-2, ""), "is not known"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_explained(error: OSError, said: str) -> None:
+    """Each says what to do."""
+    sentence = bind_failure(error, SETTINGS)
+    assert sentence is not None
+    assert said in sentence
+    assert "--" in sentence
+
+
+def test_no_other_error_is_taken_for_the_address() -> None:
+    """An unknown number is no explanation."""
+    assert bind_failure(OSError("odd"), SETTINGS) is None
+
+
+def test_the_way_to_the_server_loads_neither_typer_nor_rich() -> None:
+    """The start has a second, and they take a good part of it."""
+    code = (
+        "import sys; sys.argv = ['earful', 'serve', '--port', 'x']; from earful.__main__ import main; main();"
+        "print(sorted({'typer', 'rich', 'numpy', 'fastapi'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=15)
+    assert "[]" == done.stdout.strip()

@@ -1,0 +1,134 @@
+"""`earful transcribe` against a scripted server: what is shown, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from earful.cli import transcribe as command
+from earful.cli.transcribe import transcribe
+from earful.errors import EarfulError, ErrorCode
+from earful.samples import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+WAV = sample().read_bytes()[: 44 + 3200 * 2]
+FINAL = {"type": "final", "text": "hello", "start_ms": 0, "end_ms": 200, "timestamp": 1}
+LAST = {"type": "final", "text": "", "start_ms": 200, "end_ms": 200, "timestamp": 1, "last": True}
+ERROR = {"type": "error", "message": "The model failed.", "code": "model_failed"}
+
+
+@contextmanager
+def answering(*messages: Mapping[str, object]) -> Iterator[str]:
+    """A server in a thread of its own that answers `stop` with these and closes; its address."""
+    ready, done = threading.Event(), threading.Event()
+    port: list[int] = []
+
+    async def script(connection: ServerConnection) -> None:
+        async for received in connection:
+            if json.loads(received)["type"] == "stop":
+                for message in messages:
+                    await connection.send(json.dumps(message))
+                return
+
+    async def main() -> None:
+        async with serve(script, "127.0.0.1", 0) as server:
+            port.append(next(iter(server.sockets)).getsockname()[1])
+            ready.set()
+            await asyncio.to_thread(done.wait, 15)
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield f"ws://127.0.0.1:{port[0]}"
+    finally:
+        done.set()
+        thread.join(10)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    """The sample's first 200 ms."""
+    path = tmp_path / "short.wav"
+    path.write_bytes(WAV)
+    return str(path)
+
+
+def test_the_last_final_is_success(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Finals on stdout, nothing on stderr."""
+    with answering(FINAL, LAST) as url:
+        assert 0 == transcribe(recording, url, fast=True, as_json=False, terminal=False)
+    assert ("[0:00.0 \N{EN DASH} 0:00.2] hello\n", "") == capsys.readouterr()
+
+
+@pytest.mark.parametrize("screen", [{"as_json": True, "terminal": False}, {"as_json": False, "terminal": True}])
+def test_other_screens_succeed_too(recording: str, screen: dict[str, bool], capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON lines, or a terminal."""
+    with answering(FINAL, LAST) as url:
+        assert 0 == transcribe(recording, url, fast=True, **screen)
+    assert "hello" in capsys.readouterr().out
+
+
+def test_without_the_last_final_it_fails(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the server closed in good order; its errors are told."""
+    with answering(FINAL, ERROR) as url:
+        assert 1 == transcribe(recording, url, fast=True, as_json=False, terminal=False)
+    error = capsys.readouterr().err.splitlines()
+    assert "earful: the server says: The model failed. (model_failed)" == error[0]
+    assert "earful: The server closed before the last final: code 1000." == error[1]
+
+
+def test_no_server_is_a_sentence(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how to start one."""
+    with answering() as url:
+        pass
+    assert 1 == transcribe(recording, url, fast=True, as_json=False, terminal=False)
+    assert "`earful serve`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read: No such file"), (b"only text, no sound at all", "cannot be used: ")],
+)
+def test_a_file_that_cannot_be_used_is_a_sentence(
+    content: bytes | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Missing, or not audio; no server is asked."""
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    assert 1 == transcribe(str(path), "ws://127.0.0.1:9", fast=True, as_json=False, terminal=False)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (EarfulError(ErrorCode.NO_DECODER), 1, "standard input is not WAV; to read other recordings: pip install"),
+    ],
+)
+def test_other_ends(
+    trouble: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Stopped by hand, or without the extra that the file needs."""
+
+    def fail(_: str) -> None:
+        raise trouble
+
+    monkeypatch.setattr(command, "open_recording", fail)
+    assert code == transcribe("-", "ws://127.0.0.1:9", fast=True, as_json=False, terminal=False)
+    assert said in capsys.readouterr().err

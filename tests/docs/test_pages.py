@@ -1,0 +1,63 @@
+"""Every page: its links lead somewhere, its lines can be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.docs.pages import PAGES, ROOT, links
+
+from earful.settings import Settings
+
+LONGEST = 120
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files(page: Path) -> None:
+    """What a page links to is there."""
+    targets = {target.partition("#")[0] for _, target in links(page)} - {""}
+
+    assert [] == [target for target in sorted(targets) if not (page.parent / target).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_headings(page: Path) -> None:
+    """A link into a page names one of its headings."""
+    into = [target.partition("#") for _, target in links(page) if "#" in target]
+
+    assert [] == [slug for path, _, slug in into if slug not in slugs(page.parent / path if path else page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_lines_are_short(page: Path) -> None:
+    """Prose keeps to the line length; tables, JSON and pictures may not be able to."""
+    lines = page.read_text("utf-8").splitlines()
+
+    assert [] == [line for line in lines if len(line) > LONGEST and not line.lstrip().startswith(("|", "{", "C"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_flags_are_settings(page: Path) -> None:
+    """A flag of `earful` that a page names is a setting."""
+    flags = re.findall(r"\bearful serve (--[a-z-]+)", page.read_text("utf-8"))
+
+    assert [] == [flag for flag in flags if flag != "--help" and flag[2:].replace("-", "_") not in Settings.model_fields]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_variables_are_settings(page: Path) -> None:
+    """A variable that a page names is a setting."""
+    variables = re.findall(r"\bEARFUL_([A-Z_]+)", page.read_text("utf-8"))
+
+    assert [] == [variable for variable in variables if variable.lower() not in Settings.model_fields]

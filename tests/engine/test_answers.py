@@ -1,0 +1,64 @@
+"""What a model may answer, and what is nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from earful.engine.answers import BadAnswerError, check_answer
+from earful.models.types import TranscriptResult, Word
+
+
+class Text(str):
+    """A str that is none to an encoder."""
+
+    __slots__ = ()
+
+
+def result(text: Any = "a", words: Any = ()) -> TranscriptResult:
+    """An answer with a field of any type."""
+    return TranscriptResult(text, is_final=True, words=words)
+
+
+def word(word: Any = "a", start_ms: Any = 0, end_ms: Any = 100, confidence: Any = 0.5) -> TranscriptResult:
+    """An answer with one word, a field of which may be of any type."""
+    return result(words=(Word(word, start_ms, end_ms, confidence),))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [result(), result(""), result("früh 早"), word(), word(end_ms=0), word(confidence=0), word(confidence=1)],
+)
+def test_a_transcript_passes(answer: TranscriptResult) -> None:
+    """It is given back as it is."""
+    assert answer is check_answer(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, "not NoneType"),
+        ("text", "not str"),
+        (result(None), "text must be a str, not NoneType"),
+        (result(b"a"), "text must be a str, not bytes"),
+        (result(Text("a")), "text must be a str, not Text"),
+        (result("\ud800"), "valid Unicode"),
+        (result(words=None), "words must be a tuple, not NoneType"),
+        (result(words=[]), "words must be a tuple, not list"),
+        (result(words=("a",)), "type Word, not str"),
+        (word(word=1), "text must be a str, not int"),
+        (word(start_ms=0.5), "times"),
+        (word(end_ms=1.5), "times"),
+        (word(start_ms=-1), "times"),
+        (word(start_ms=200), "times"),
+        (word(start_ms=False), "times"),
+        (word(confidence="1"), "confidence"),
+        (word(confidence=1.5), "confidence"),
+        (word(confidence=float("nan")), "confidence"),
+    ],
+)
+def test_anything_else_is_refused(answer: object, expected: str) -> None:
+    """The error says what was wrong, for the log."""
+    with pytest.raises(BadAnswerError, match=expected):
+        check_answer(answer)

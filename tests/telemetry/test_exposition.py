@@ -1,0 +1,53 @@
+"""The Prometheus text: every counter, in a form that Prometheus' own parser reads."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from earful.errors import ErrorCode
+from earful.telemetry.exposition import CONTENT_TYPE, render
+from earful.telemetry.metrics import Metrics
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, str], float]:
+    """All samples by name and label."""
+    text = render(metrics).decode()
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_counters_are_read_at_the_scrape() -> None:
+    """Plain numbers come out as they are."""
+    metrics = Metrics(0.0)
+    metrics.chunks += 3
+    metrics.audio_ms += 1500
+    metrics.session_started()
+    metrics.session_started()
+    metrics.session_ended("stop")
+    metrics.error_sent(ErrorCode.BAD_AUDIO)
+    found = samples(metrics)
+    assert 3 == found["earful_chunks_total", ""]
+    assert 1.5 == found["earful_audio_seconds_total", ""]
+    assert 1 == found["earful_sessions_active", ""]
+    assert 1 == found["earful_sessions_ended_total", "stop"]
+    assert 1 == found["earful_errors_total", "bad_audio"]
+
+
+def test_histograms_are_cumulative() -> None:
+    """Each bucket holds all below it; the last is the count."""
+    metrics = Metrics(0.0)
+    metrics.answered(0.04)
+    metrics.answered(0.3)
+    metrics.answered(60.0)
+    found = samples(metrics)
+    name = "earful_chunk_latency_seconds"
+    assert (0, 1, 2, 3) == tuple(found[f"{name}_bucket", bound] for bound in ("0.03", "0.05", "0.3", "+Inf"))
+    assert (3, 60.34) == (found[f"{name}_count", ""], found[f"{name}_sum", ""])
+
+
+def test_the_media_type_is_prometheus_text() -> None:
+    """What the route says it answers."""
+    assert CONTENT_TYPE.startswith("text/plain; version=")

@@ -1,0 +1,166 @@
+"""Settings: where they come from, what they accept, and what is said when they cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of, mock_settings, nearest
+
+
+def sentence(flags: dict[str, object] | None = None, env: dict[str, str] | None = None) -> str:
+    """Load what cannot be loaded; give what is said."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(flags or {}, env or {})
+    return str(caught.value)
+
+
+def test_defaults_are_those_of_the_plan() -> None:
+    """Nothing given is the plan's table."""
+    settings = Settings.load({}, {})
+    assert ("127.0.0.1", 8000, "asgi", "mock") == (settings.host, settings.port, settings.transport, settings.model)
+    assert (600, 200, 200, 3, 5) == (
+        settings.endpoint_silence_ms,
+        settings.pre_roll_ms,
+        settings.hangover_ms,
+        settings.onset_frames,
+        settings.onset_window,
+    )
+    assert 1 << 20 == settings.max_message_bytes == settings.max_unsent_bytes
+
+
+def test_flags_win_over_the_environment_and_it_over_defaults() -> None:
+    """The nearer to whoever starts the server, the stronger."""
+    settings = Settings.load({"port": "1"}, {"EARFUL_PORT": "2", "EARFUL_MAX_SESSIONS": "7", "PATH": "/"})
+    assert (1, 7) == (settings.port, settings.max_sessions)
+    assert "flag --port" == settings.source_of("port")
+    assert "environment EARFUL_MAX_SESSIONS" == settings.source_of("max_sessions")
+    assert "default" == settings.source_of("host")
+
+
+def test_they_are_frozen() -> None:
+    """What was read once stays."""
+    with pytest.raises(ValidationError):
+        Settings.load({}, {}).port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("port", "x", "a whole number from 0 to 65535"),
+        ("port", "65536", "a whole number from 0 to 65535"),
+        ("mock_error_rate", "1.01", "a number from 0 to 1"),
+        ("max_upload_mb", "0", "a number above 0, up to 100000"),
+        ("max_speed", "nan", "a number from 0 to 1000"),
+        ("max_speed", "inf", "a number from 0 to 1000"),
+        ("vad_frame_ms", "25", "10, 20 or 30"),
+        ("vad_frame_ms", "twenty", "10, 20 or 30"),
+        ("transport", "fast", "asgi"),
+        ("log_level", "loud", "debug, info, warning or error"),
+        ("host", "", "text that is not empty"),
+        ("model_options", "{", "a JSON object"),
+        ("model_options", "[1]", "a JSON object"),
+    ],
+)
+def test_a_value_out_of_bounds_is_one_sentence(name: str, value: str, allowed: str) -> None:
+    """It says which setting, from where, and what is allowed."""
+    assert f"{name} is {value!r} (flag {flag_of(name)}); it must be {allowed}." == sentence({name: value})
+    assert f"{name} is {value!r} (environment {env_of(name)}); it must be {allowed}." == sentence(
+        {}, {env_of(name): value}
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"onset_frames": 6}, "onset_frames must not be larger than onset_window (flag --onset-frames)"),
+        (
+            {"onset_window": 15, "vad_frame_ms": 30},
+            (
+                "onset_window times vad_frame_ms must not be longer than 400 ms"
+                " (flag --onset-window and flag --vad-frame-ms)"
+            ),
+        ),
+        ({"hangover_ms": 600}, "hangover_ms must be smaller than endpoint_silence_ms (flag --hangover-ms)"),
+        (
+            {"max_utterance_s": 1, "pre_roll_ms": 500},
+            (
+                "max_utterance_s must be longer than pre_roll_ms and endpoint_silence_ms together"
+                " (flag --max-utterance-s and flag --pre-roll-ms)"
+            ),
+        ),
+    ],
+)
+def test_values_that_do_not_fit_together_are_one_sentence(flags: dict[str, object], reason: str) -> None:
+    """Each value alone is allowed; the sentence names the ones that were set."""
+    assert f"The settings do not fit together: {reason}." == sentence(flags)
+
+
+def test_defaults_that_do_not_fit_together_are_nobodys_fault() -> None:
+    """Built by hand, without sources, the same rule holds."""
+    with pytest.raises(ValidationError, match="onset_frames"):
+        Settings(onset_frames=6)
+
+
+def test_an_unknown_variable_names_the_nearest() -> None:
+    """A typing error in the environment is not ignored."""
+    wanted = (
+        "The environment variable EARFUL_MAX_SESSION is not a setting of earful; the nearest is EARFUL_MAX_SESSIONS."
+    )
+    assert wanted == sentence({}, {"EARFUL_MAX_SESSION": "1"})
+
+
+def test_an_unknown_variable_like_none_points_at_the_list() -> None:
+    """Where nothing is near, nothing is guessed."""
+    wanted = "The environment variable EARFUL_XYZZY is not a setting of earful; `earful config` lists them all."
+    assert wanted == sentence({}, {"EARFUL_XYZZY": "1"})
+
+
+def test_an_unknown_flag_names_the_nearest() -> None:
+    """The same for flags."""
+    assert "The flag --prt is not a setting of earful; the nearest is --port." == sentence({"prt": "1"})
+    assert "the nearest is --max-sessions" == nearest("max_session", flag_of)
+
+
+def test_the_mock_gets_its_settings_under_the_models_names() -> None:
+    """`model_options` win over the `mock_*` settings."""
+    settings = Settings.load({"mock_latency_ms": "5", "model_options": '{"error_rate": 0.5}'}, {})
+    assert {"latency_ms": 5, "words_per_chunk": 2, "error_rate": 0.5} == settings.options_for_model()
+
+
+def test_another_model_gets_its_options_alone() -> None:
+    """Nothing of the mock's reaches it."""
+    settings = Settings.load({"model": "a:B", "model_options": {"beam": 4}}, {})
+    assert {"beam": 4} == settings.options_for_model()
+
+
+def test_a_mock_setting_beside_another_model_is_refused() -> None:
+    """Nothing is ignored in silence."""
+    wanted = (
+        "mock_latency_ms is set (environment EARFUL_MOCK_LATENCY_MS) but only the model mock reads it,"
+        " and the model is a:B; leave one of the two out."
+    )
+    assert wanted == sentence({"model": "a:B"}, {"EARFUL_MOCK_LATENCY_MS": "3"})
+    assert ("mock_latency_ms", "mock_words_per_chunk", "mock_error_rate") == mock_settings()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_and_bounded(name: str) -> None:
+    """A sentence for people, a bound for every number."""
+    field = Settings.model_fields[name]
+    assert (field.description or "").endswith(".")
+    if field.annotation in {int, float}:
+        assert " to " in allowed_values(field)
+
+
+@given(st.sampled_from(list(Settings.model_fields)), st.text(max_size=20))
+def test_any_text_is_a_value_or_a_sentence(name: str, text: str) -> None:
+    """No text from the environment gives another exception."""
+    said = None
+    try:
+        Settings.load({}, {env_of(name): text})
+    except SettingsError as error:
+        said = str(error)
+    assert said is None or (said.isprintable() and said.endswith("."))
