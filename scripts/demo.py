@@ -136,19 +136,39 @@ def _stream(server: Server, recording: Path) -> None:
 def _write_live(command: list[str]) -> int:
     """Write fragments as they come, where nothing can be rewritten: each final ends its line with its times."""
     deadline = time.monotonic() + STREAM_S
+    live = _Live()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
-            _write_message(json.loads(line))
+            live.show(json.loads(line))
             if time.monotonic() > deadline:
                 process.kill()
         return process.wait(ANSWER_S)
 
 
-def _write_message(message: dict[str, Any]) -> None:
-    if message["type"] == "partial":
-        print(message["text"], end="", flush=True)
-    elif message["type"] == "final" and message["text"]:
-        print(f"\n{_INDENT}^ final, {message['start_ms'] / 1000:.1f} s to {message['end_ms'] / 1000:.1f} s", flush=True)
+class _Live:
+    """Words as they come, in lines of a readable length."""
+
+    def __init__(self) -> None:
+        """Begin at the left."""
+        self._column = 0
+
+    def show(self, message: dict[str, Any]) -> None:
+        """Write a partial's words, or under them that they are final."""
+        if message["type"] == "partial":
+            for word in message["text"].split():
+                self._write(word)
+        elif message["type"] == "final" and message["text"]:
+            span = f"{message['start_ms'] / 1000:.1f} s to {message['end_ms'] / 1000:.1f} s"
+            print(f"\n{_INDENT}{_bold('final')}: {span}", flush=True)
+            self._column = 0
+
+    def _write(self, word: str) -> None:
+        if self._column + len(word) >= _WIDTH:
+            print()
+            self._column = 0
+        before = " " if self._column else _INDENT
+        print(f"{before}{word}", end="", flush=True)
+        self._column += len(before) + len(word)
 
 
 def _upload(server: Server, recording: Path) -> None:

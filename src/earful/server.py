@@ -21,6 +21,7 @@ import uvicorn
 from earful.app import Service, build
 from earful.models.loading import ModelLoadError
 from earful.telemetry.logs import open_log
+from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 service.app,
                 loop="auto",
+                http=protocol_with(settings.handshake_timeout_s),
                 ws=LendingProtocol,
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
@@ -108,6 +110,7 @@ class Server(uvicorn.Server):
         self._service = service
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
+        service.registry.sweepers.append(self._sweep_http)
 
     def exit_code(self) -> int:
         """0 after a drain, also one that ran out of time. Raises ModelLoadError where the model did not load."""
@@ -133,6 +136,11 @@ class Server(uvicorn.Server):
         await self._service.registry.drain(within_s)
         await super().shutdown(sockets)
         self._service.log.info("stopped")
+
+    def _sweep_http(self, now: float) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedHttpProtocol):
+                connection.tick(now)
 
     async def _load_model(self) -> None:
         began = time.monotonic()

@@ -52,7 +52,9 @@ def test_flags_are_settings(page: Path) -> None:
     """A flag of `earful` that a page names is a setting."""
     flags = re.findall(r"\bearful serve (--[a-z-]+)", page.read_text("utf-8"))
 
-    assert [] == [flag for flag in flags if flag != "--help" and flag[2:].replace("-", "_") not in Settings.model_fields]
+    assert [] == [
+        flag for flag in flags if flag != "--help" and flag[2:].replace("-", "_") not in Settings.model_fields
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -67,6 +67,11 @@ def stall(talk: Talk) -> None:
     talk.tick(talk.now + LIMITS.stall_timeout_s)
 
 
+def errors_before(happening: Input) -> list[ErrorCode]:
+    """What the client is told before the close."""
+    return [ERROR_BEFORE[happening]] if happening in ERROR_BEFORE else []
+
+
 def in_state(state: State, *, opted_in: bool = False) -> Talk:
     """A session that got there, with an utterance open or owed where it can have one."""
     talk = Talk(start=Start() if opted_in else None)
@@ -103,7 +108,7 @@ def test_an_end_answers_what_is_owed_and_says_why(happening: Input, opted_in: bo
     talk.model()
     (final,) = talk.finals()
     assert (REASONS[happening], happening is Input.STOP) == (final.reason, final.last)
-    assert [ERROR_BEFORE[happening]] * (happening in ERROR_BEFORE) == talk.codes()
+    assert errors_before(happening) == talk.codes()
     assert talk.said[-1] is final or isinstance(talk.said[-1], Error)
     assert (State.CLOSED, CLOSES[happening]) == (talk.session.state, talk.session.closing)
 
@@ -117,7 +122,7 @@ def test_a_fatal_end_answers_nothing_more(state: State, happening: Input, opted_
     DO[happening](talk)
     talk.take()
     assert CLOSES[happening] == talk.session.closing
-    assert [ERROR_BEFORE[happening]] * (happening in ERROR_BEFORE) == talk.codes()
+    assert errors_before(happening) == talk.codes()
     assert all(message.fatal for message in talk.said if isinstance(message, Error))
     if work is not None:
         talk.deliver(work, whole("late"))

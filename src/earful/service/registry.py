@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,6 +52,9 @@ class Registry:
         self.log = log
         self.draining = False
         self.connections: dict[str, Connection] = {}
+        self.uploads = 0
+        self.sweepers: list[Callable[[float], None]] = []
+        """What else the one sweep minds: the server's HTTP connections."""
         self._taken = 0
         self._emptied = asyncio.Event()
 
@@ -66,8 +69,7 @@ class Registry:
 
         Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken.
         """
-        if self.draining or not self.engine.ready:
-            raise EarfulError(ErrorCode.DRAINING if self.draining else ErrorCode.OVERLOADED)
+        self._check_open()
         if self._taken >= self.limits.max_sessions:
             raise EarfulError(ErrorCode.SESSION_LIMIT)
         self._taken += 1
@@ -75,6 +77,22 @@ class Registry:
             yield secrets.token_urlsafe(16)
         finally:
             self._taken -= 1
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """Count an upload while the scope lasts. Raises EarfulError as `slot` does, sessions' limit aside."""
+        self._check_open()
+        self.uploads += 1
+        self.metrics.upload_started()
+        began = time.monotonic()
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            self.uploads -= 1
+            self.metrics.upload_ended(time.monotonic() - began, failed=failed)
+            self._note_empty()
 
     def connect(self, session_id: str, wire: Wire) -> Connection:
         """Begin a session on an upgraded socket, in a slot that is held until it ends."""
@@ -93,6 +111,8 @@ class Registry:
         self.metrics.tick(now)
         for connection in list(self.connections.values()):
             connection.tick(now)
+        for sweep in self.sweepers:
+            sweep(now)
 
     async def sweep_for_ever(self) -> None:
         """Sweep every 250 ms until cancelled."""
@@ -106,12 +126,21 @@ class Registry:
         self.log.info("draining", sessions=len(self.connections), within_s=within_s)
         for connection in list(self.connections.values()):
             connection.end(Input.DRAIN, within_s=within_s)
-        self._emptied.clear()
-        if self.connections:
-            try:
-                await asyncio.wait_for(self._emptied.wait(), within_s)
-            except TimeoutError:
-                self.log.warning("drain ended with sessions left", sessions=len(self.connections))
+        self._note_empty()
+        try:
+            await asyncio.wait_for(self._emptied.wait(), within_s)
+        except TimeoutError:
+            self.log.warning("drain ran out of time", sessions=len(self.connections), uploads=self.uploads)
+
+    def _check_open(self) -> None:
+        if self.draining:
+            raise EarfulError(ErrorCode.DRAINING)
+        if not self.engine.ready:
+            raise EarfulError(ErrorCode.OVERLOADED, "The model is still being loaded; try again shortly.")
+
+    def _note_empty(self) -> None:
+        if self.draining and not self.connections and not self.uploads:
+            self._emptied.set()
 
     def _note_fault(self, connection: Connection, fault: Exception) -> None:
         places = "".join(traceback.format_tb(fault.__traceback__))
@@ -137,5 +166,4 @@ class Registry:
             lag_ms=round(connection.lag_s * 1000),
             **numbers.as_dict(),
         )
-        if not self.connections:
-            self._emptied.set()
+        self._note_empty()

@@ -236,8 +236,8 @@ class Listener:
         return samples * 1000 // (rate * MODEL_RATE_HZ)
 
     def _sequence_at(self, pcm_bytes: int) -> int:
-        """The chunk that holds the last sample before this place."""
-        last = self._place(pcm_bytes - 2)
+        """The chunk that holds the last byte of the last sample before this place."""
+        last = self._place(pcm_bytes - 2) + self._format.frame_bytes - 1
         for piece in reversed(self._pieces):
             if piece.at <= last:
                 return piece.sequence

@@ -42,18 +42,11 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     @router.post("/v1/transcribe", openapi_extra=schemas.UPLOAD_BODY, responses=schemas.UPLOAD_ERRORS)
     async def transcribe(request: Request) -> schemas.Transcription:
         """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
-        if status_of(registry) != "ok":
-            raise EarfulError(ErrorCode.DRAINING if registry.draining else ErrorCode.OVERLOADED)
         began = time.monotonic()
-        registry.metrics.upload_started()
-        failed = True
-        try:
+        with registry.upload():
             upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
             async with spooled(request, max_upload_bytes) as file:
                 await upload.run(file)
-            failed = False
-        finally:
-            registry.metrics.upload_ended(time.monotonic() - began, failed=failed)
         return schemas.Transcription(
             text=" ".join(segment.text for segment in upload.segments if segment.text),
             duration_ms=upload.session.numbers.audio_ms,

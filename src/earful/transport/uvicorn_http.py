@@ -1,0 +1,116 @@
+"""uvicorn's HTTP protocol with the deadlines and bounds it lacks at the front.
+
+The worker's sweep calls `tick`: a request that is never finished, a body that trickles and one that is
+still being sent after its answer end the connection; headers above 64 KiB are answered with 431.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+MAX_HEADER_BYTES = 65_536
+SLOW_BODY_AFTER_S = 30.0
+SLOW_BODY_BYTES_PER_S = 1024
+ANSWERED_BODY_S = 2.0
+"""How long a client may go on sending a body that was answered already (refused, mostly)."""
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One HTTP connection, until it ends or becomes a WebSocket."""
+
+    request_timeout_s = 10.0
+    """Until a request's headers are complete, from the connection's or the request's first byte."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        """Wait for the first request."""
+        super().__init__(*args, **kwargs)
+        self._headers_since: float | None = time.monotonic()
+        self._header_bytes = 0
+        self._body_since: float | None = None
+        self._body_bytes = 0
+        self._answered_since: float | None = None
+        self._refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; what is held of unfinished headers is bounded."""
+        if self._refused:
+            return
+        if self._body_since is None and self._headers_since is None:
+            self._headers_since = time.monotonic()
+        self._header_bytes += len(data)
+        super().data_received(data)
+        if self._headers_since is not None and self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse_headers()
+
+    def on_headers_complete(self) -> None:
+        """The headers are there: from now on the body is watched."""
+        self._headers_since = None
+        self._header_bytes = 0
+        if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._refuse_headers()
+            return
+        self._body_since = time.monotonic()
+        self._body_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Count the body."""
+        if not self._refused:
+            self._body_bytes += len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is finished; uvicorn's keep-alive timer minds the connection until the next."""
+        self._body_since = None
+        self._answered_since = None
+        self._header_bytes = 0
+        if not self._refused:
+            super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Refuse an upgrade behind an unanswered request; break the cycle of the parser that is done.
+
+        The answer to the earlier request would be written into the WebSocket.
+        """
+        earlier: RequestResponseCycle | None = self.cycle
+        if earlier is not None and not earlier.response_complete:
+            self.send_400_response("Upgrade behind an unanswered request.")
+            return
+        self._unset_keepalive_if_required()
+        super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment]
+
+    def tick(self, now: float) -> None:
+        """End a connection that keeps a request unfinished; `now` in monotonic seconds."""
+        since = self._headers_since
+        if since is not None and now - since > self.request_timeout_s:
+            self.transport.abort()
+        elif self._body_since is not None and not self.flow.read_paused and self._is_hopeless(now, self._body_since):
+            self.transport.abort()
+
+    def _is_hopeless(self, now: float, body_since: float) -> bool:
+        """Whether the body comes too slowly, or for an answer that was given."""
+        if self.cycle.response_complete:
+            self._answered_since = self._answered_since or now
+            return now - self._answered_since > ANSWERED_BODY_S
+        lasted_s = now - body_since
+        return lasted_s > SLOW_BODY_AFTER_S and self._body_bytes < lasted_s * SLOW_BODY_BYTES_PER_S
+
+    def _refuse_headers(self) -> None:
+        self._refused = True
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
+
+
+def protocol_with(request_timeout_s: float) -> type[asyncio.Protocol]:
+    """The protocol for one server's settings; uvicorn wants a class."""
+    return type("HttpProtocol", (BoundedHttpProtocol,), {"request_timeout_s": request_timeout_s})

@@ -1,0 +1,116 @@
+"""The README's commands and snippets do what it says, against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import wave
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.docs.pages import PROTOCOL, README, ROOT, blocks
+
+from earful.protocol.codec import decode
+from earful.protocol.messages import Error, Final, Partial
+from earful.samples import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WRITTEN_FOR = "127.0.0.1:8000"
+ENV = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")},
+    "NO_PROXY": "127.0.0.1",
+    "PYTHONPATH": str(ROOT / "src"),
+}
+PLENTY_S = 15
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Address of a server that is ready; its end is awaited."""
+    command = [sys.executable, "-m", "earful", "serve", "--port", "0", "--log-format", "json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENV) as process:
+        assert process.stderr is not None
+        try:
+            events: dict[str, dict[str, object]] = {}
+            while "ready" not in events:
+                event = json.loads(process.stderr.readline())
+                events[event["event"]] = event
+            yield f"127.0.0.1:{events['starting']['port']}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PLENTY_S)
+
+
+def first_sentence(path: Path) -> Path:
+    """The sample's first four seconds as a file."""
+    with sample().open("rb") as whole, wave.open(whole) as recording, wave.open(str(path), "wb") as cut:
+        cut.setparams(recording.getparams())
+        cut.writeframes(recording.readframes(4 * recording.getframerate()))
+    return path
+
+
+def run(command: list[str]) -> str:
+    return subprocess.run(
+        command, cwd=ROOT, env=ENV, timeout=PLENTY_S, check=True, capture_output=True, text=True
+    ).stdout
+
+
+@pytest.mark.e2e
+def test_the_python_client_works(tmp_path: Path) -> None:
+    """It is 20 lines at most, and hears partials, the sentence, and the last final."""
+    (snippet,) = blocks(README, "python")
+    client = tmp_path / "client.py"
+    client.write_text(snippet, "utf-8")
+    with served() as address:
+        url = f"ws://{address}/v1/transcribe/stream"
+        heard = run([sys.executable, str(client), str(first_sentence(tmp_path / "cut.wav")), url]).splitlines()
+
+    types = [line.partition(" ")[0] for line in heard]
+    finals = [line for line in heard if line.startswith("final")]
+    assert ["final", {"partial", "final"}, 2] == [types[-1], set(types), len(finals)]
+    assert len(finals[0]) > len("final ")
+    assert len(snippet.splitlines()) <= 20
+
+
+@pytest.mark.e2e
+def test_curl_uploads(tmp_path: Path) -> None:
+    """Every curl command of README and protocol page is answered with text."""
+    commands = [line for page in (README, PROTOCOL) for block in blocks(page, "sh") for line in block.splitlines()]
+    cut = str(first_sentence(tmp_path / "cut.wav"))
+    with served() as address:
+        answers = [run(shlex.split(aimed(command, address, cut))) for command in commands]
+
+    assert [True] * 3 == [bool(json.loads(answer)["text"]) for answer in answers]
+
+
+def aimed(command: str, address: str, recording: str) -> str:
+    """A command at this server and with this recording; silent, and failing where the answer is an error."""
+    command = re.sub(r"@\S+", f"@{recording}", command.replace(WRITTEN_FOR, address))
+    return command.replace("curl", "curl --silent --show-error --fail-with-body", 1)
+
+
+def test_the_page_speaks_the_protocol() -> None:
+    """The types that the browser snippet says and looks for are those of the plain protocol."""
+    (page,) = blocks(README, "html")
+    said = [decode(json.dumps({"type": kind, "data": ""})) for kind in re.findall(r'type: "(\w+)"', page)]
+    heard = re.findall(r'message\.type === "(\w+)"', page)
+
+    assert ["audio_chunk", "stop"] == [message.__struct_config__.tag for message in said]
+    assert [kind.__struct_config__.tag for kind in (Partial, Final, Error)] == heard
+
+
+def test_the_commands_are_there() -> None:
+    """What the README calls with make can be made."""
+    rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = re.findall(r"^ +make (\w+)", README.read_text("utf-8"), re.MULTILINE)
+
+    assert (["demo", "serve", "test"], set()) == (named, set(named) - rules)

@@ -1,0 +1,175 @@
+"""Chunks to utterances: headers, numbers, times and marks. That cutting changes nothing is in test_cutting."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from tests.session.ear import RULES, Ear, every, listen
+from tests.session.recordings import NATIVE, recorded, scene, silence, speech, stretch
+from tests.session.talk import SPEAKING
+
+from earful.audio.pcm import Encoding, Format
+from earful.session.listener import Listener, Position
+from earful.session.transcript import Transcript
+
+SENTENCE = stretch(3.9, 9.0)
+HEADER = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16) + b"data\xff\xff\xff\xff"
+
+
+def listener(audio_format: Format = NATIVE, position: Position | None = None) -> Listener:
+    """A listener that may meet a RIFF header."""
+    return Listener(RULES, audio_format, Transcript(), position or Position())
+
+
+def hear_all(ear: Listener, data: bytes, chunk_bytes: int) -> Listener:
+    """Give it all the data in chunks."""
+    for sequence, at in enumerate(range(0, len(data), chunk_bytes), 1):
+        ear.hear(sequence, data[at : at + chunk_bytes], 0.0)
+    return ear
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 44, 45, 3_200, 10_000_000])
+def test_a_riff_header_at_the_beginning_is_skipped(chunk_bytes: int) -> None:
+    """However it is cut; positions count its bytes in their chunk and no sample of it."""
+    head = SENTENCE[: 32_000 if chunk_bytes > 7 else 3_201]
+    with_header = hear_all(listener(), HEADER + head, chunk_bytes)
+    assert len(head) // 2 * 1000 // 16_000 == with_header.received_ms
+    assert b"".join(piece.data for piece in with_header._pieces) == head[: len(head)][-_held(with_header) :]
+    assert len(HEADER) + len(head) == _end_of(with_header, chunk_bytes)
+
+
+def _held(ear: Listener) -> int:
+    return sum(len(piece.data) for piece in ear._pieces)
+
+
+def _end_of(ear: Listener, chunk_bytes: int) -> int:
+    newest = ear._pieces[-1]
+    return (newest.sequence - 1) * chunk_bytes + newest.offset + len(newest.data)
+
+
+def test_audio_that_only_looks_like_a_header_is_heard() -> None:
+    """Held back until it is known to be none, and lost in no case."""
+    ear = listener()
+    ear.hear(1, b"RIFF", 0.0)
+    assert 0 == ear._segmenter.end
+    ear.hear(2, b"\0\0\0\0WAV\0\0\0", 0.0)
+    assert 14 == ear._segmenter.end
+
+
+def test_a_header_later_on_is_audio() -> None:
+    """Only the very beginning may have one: not after a mark, and not in an upload."""
+    resumed = listener(position=Position(sequence=5, samples=1_600))
+    resumed.hear(5, HEADER, 0.0)
+    uploaded = Listener(RULES, NATIVE, Transcript(), Position(), may_have_header=False)
+    uploaded.hear(1, HEADER, 0.0)
+    assert [44, 44] == [ear._segmenter.end for ear in (resumed, uploaded)]
+
+
+def test_a_mark_after_a_header_says_where_in_the_chunk() -> None:
+    """The header's bytes count in `offset_bytes`, not in `samples`; going on from there hears the same."""
+    data = HEADER + stretch(0, 5)
+    ear = hear_all(listener(), data, len(data))
+    assert 1 == ear.position.sequence
+    assert 1 == ear.position.index
+    assert len(HEADER) + ear.position.samples * 2 == ear.position.offset_bytes
+    again = hear_all(listener(position=ear.position), data, len(data))
+    assert ear.position == again.position
+    assert ear.received_ms == again.received_ms
+
+
+@pytest.mark.parametrize("chunk_bytes", [641, 3_200, 32_000])
+def test_results_name_the_newest_chunk_they_cover(chunk_bytes: int) -> None:
+    """The one that holds the last byte of the last sample the model heard."""
+    data = recorded(scene(), NATIVE)
+    ear = listen(data, every(chunk_bytes, len(data)))
+    for final in ear.finals:
+        assert -(-(final.end_ms + RULES.hangover_ms) * 32 // chunk_bytes) == final.sequence
+    newest: dict[int, int] = {}
+    for partial in ear.partials:
+        assert newest.get(partial.index, 0) <= partial.sequence <= ear.finals[partial.index].sequence
+        newest[partial.index] = partial.sequence
+
+
+@pytest.mark.parametrize("beyond_bytes", [-2, -1, 0, 1])
+def test_a_sample_across_two_chunks_belongs_to_the_second(beyond_bytes: int) -> None:
+    """A result that covers it has heard that chunk."""
+    data = stretch(3.9, 8.5)
+    whole = listen(data, [])
+    cut = whole.marks[-1].position.samples * 2 + beyond_bytes
+    ear = listen(data, [cut])
+    assert [1 if beyond_bytes >= 0 else 2] == [final.sequence for final in ear.finals]
+
+
+def test_partials_lie_within_their_sentence() -> None:
+    """Their end grows and never lies beyond the final's; silence has none."""
+    data = recorded(speech(), NATIVE)
+    ear = listen(data, every(3_200, len(data)))
+    assert set(range(6)) == {partial.index for partial in ear.partials}
+    for partial in ear.partials:
+        final = ear.finals[partial.index]
+        assert final.start_ms == partial.start_ms
+        assert final.start_ms < partial.end_ms <= final.end_ms
+    for before, after in zip(ear.partials, ear.partials[1:], strict=False):
+        assert before.end_ms <= after.end_ms
+
+
+def test_fragments_make_the_final() -> None:
+    """Concatenated as they are."""
+    data = recorded(speech(), NATIVE)
+    ear = listen(data, every(1_600, len(data)))
+    for final in ear.finals:
+        assert final.text == "".join(partial.text for partial in ear.partials if partial.index == final.index)
+
+
+def test_a_cut_ends_the_open_utterance_at_a_whole_sample() -> None:
+    """The flush is the mark, and an incomplete sample waits beyond it."""
+    ear = Ear(NATIVE)
+    ear.hear(1, SPEAKING + b"\x07")
+    ear.flush()
+    assert Position(1, len(SPEAKING), len(SPEAKING) // 2, inside_speech=False, index=1) == ear.listener.position
+    assert ["flush"] == [final.reason for final in ear.finals]
+    ear.hear(2, b"\0\0")
+    assert len(SPEAKING) // 2 * 1000 // 16_000 == ear.listener.received_ms
+
+
+def test_a_cut_between_chunks_is_a_mark_at_the_next_one() -> None:
+    """Nothing of the chunks before it is needed again."""
+    ear = Ear(NATIVE)
+    ear.hear(1, SPEAKING)
+    ear.flush()
+    assert (2, 0) == (ear.listener.position.sequence, ear.listener.position.offset_bytes)
+    assert 1 == ear.listener.newest_sequence
+
+
+@pytest.mark.parametrize("audio_format", [NATIVE, Format(Encoding.PCM_S16LE, 44_100)], ids=str)
+def test_a_cut_in_silence_changes_nothing(audio_format: Format) -> None:
+    """No mark, no final, and what follows is as if it had not been."""
+    data = recorded(silence(2) + SENTENCE, audio_format)
+    flushes = [place * audio_format.frame_bytes for place in (800, 12_345, 16_001)]
+    with_flushes = listen(data, [], audio_format, flushes=flushes)
+    without = listen(data, [], audio_format)
+    assert [mark.position.samples for mark in without.marks] == [mark.position.samples for mark in with_flushes.marks]
+    assert [final.text for final in without.finals] == [final.text for final in with_flushes.finals]
+
+
+def test_a_cut_finds_the_end_that_the_resampler_still_held() -> None:
+    """What is drained may end the utterance by silence before the flush does; nothing is then left to cut."""
+    cd = Format(Encoding.PCM_S16LE, 44_100)
+    data = recorded(SENTENCE, cd)
+    reasons = set()
+    for cut_ms in range(4_380, 4_440, 3):
+        ear = listen(data[: cut_ms * 441 // 10 * 2], [], cd, flushes=[cut_ms * 441 // 10 * 2])
+        assert 1 == len(ear.finals)
+        reasons.add(ear.finals[0].reason)
+    assert {"silence", "flush"} == reasons
+
+
+def test_no_audio_at_all_is_nothing() -> None:
+    """Empty chunks count and change nothing."""
+    ear = listener()
+    assert (0, 0) == (ear.newest_sequence, ear.received_ms)
+    ear.hear(1, b"", 0.0)
+    ear.hear(2, b"", 0.0)
+    ear.cut("stop", 0.0)
+    assert (2, 0) == (ear.newest_sequence, ear.received_ms)

@@ -1,0 +1,220 @@
+"""The real server as a process of its own: started on a free port, its log read, its end checked.
+
+Guarantees that a test ends with the server gone, and fails where it left exit code 0, logged a warning
+nobody expected, or printed a traceback. Waits are for log lines, each with a deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from earful.settings import flag_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+SOURCES = Path(__file__).parents[2] / "src"
+START_WITHIN_S = 15.0
+STOP_WITHIN_S = 15.0
+_TROUBLE = frozenset({"warning", "error", "critical"})
+
+
+class LogLines:
+    """What a process writes to one of its streams, line by line, as it comes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._reader.start()
+
+    @property
+    def text(self) -> str:
+        """Everything so far."""
+        return "\n".join(self.lines)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The lines that are JSON objects."""
+        return [json.loads(line) for line in tuple(self.lines) if line.startswith("{")]
+
+    def wait_for(self, event: str, within_s: float, **fields: object) -> dict[str, Any]:
+        """The first line of this event that has these fields; AssertionError where none comes in time."""
+        wanted = {"event": event, **fields}.items()
+        with self._news:
+            found = self._news.wait_for(lambda: self._first(wanted) or self._ended, within_s)
+        first = self._first(wanted)
+        assert first is not None, f"no log line {event} {fields} ({'in time' if not found else 'ever'}):\n{self.text}"
+        return first
+
+    def join(self) -> None:
+        """Read to the end."""
+        self._reader.join(STOP_WITHIN_S)
+
+    def _first(self, wanted: Collection[tuple[str, object]]) -> dict[str, Any] | None:
+        return next((line for line in self.events if wanted <= line.items()), None)  # type: ignore[operator]  # item views compare as sets
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                with self._news:
+                    self.lines.append(line.rstrip("\n"))
+                    self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read to its end; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def tree(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens, and one HTTP request at a time to it."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+    @property
+    def http(self) -> str:
+        """The server's root."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        """The stream."""
+        return f"ws://{self.host}:{self.port}/v1/transcribe/stream"
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask once, on a connection of its own."""
+        with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=30)) as connection:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read())
+
+    def get(self, path: str) -> Any:
+        """The JSON of a GET, whatever its status."""
+        return self.request("GET", path).tree
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server process that answers; `address` and its log."""
+
+    process: subprocess.Popen[str]
+    log: LogLines
+    out: LogLines
+    address: Address
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def exit_code(self, within_s: float = STOP_WITHIN_S) -> int:
+        """Wait for the end; subprocess.TimeoutExpired where it does not come."""
+        code = self.process.wait(within_s)
+        self.log.join()
+        self.out.join()
+        return code
+
+    def check_end(self, allowed: Collection[str], exit_code: int) -> None:
+        """The server ended as it should: exit code, nothing on stdout, no traceback, no unexpected trouble."""
+        everything = f"{self.out.text}\n{self.log.text}"
+        assert exit_code == self.exit_code(), everything
+        assert "Traceback" not in everything, everything
+        assert [] == [line for line in self.log.lines if not line.startswith("{")], everything
+        trouble = [line for line in self.log.events if line["level"] in _TROUBLE and line["event"] not in allowed]
+        assert [] == trouble, everything
+
+
+@contextmanager
+def running(
+    *flags: str, allowed: Collection[str] = (), exit_code: int = 0, env: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[Running]:
+    """Run `earful serve` on a free port with these settings until the scope ends, then SIGTERM and check its end.
+
+    `allowed` are the events of warnings and errors that belong to the test. A test may end the server itself.
+    """
+    wanted = {"port": 0, "log_format": "json", **settings}
+    arguments = [word for name, value in wanted.items() for word in (flag_of(name), _spell(value))]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "earful", "serve", *arguments, *flags],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(env or {}),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    log, out = LogLines(process.stderr), LogLines(process.stdout)
+    try:
+        port = log.wait_for("starting", START_WITHIN_S)["port"]
+        log.wait_for("ready", START_WITHIN_S)
+        server = Running(process, log, out, Address(port))
+        yield server
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        server.check_end(allowed, exit_code)
+    finally:
+        process.kill()
+        process.wait()
+        log.join()
+        out.join()
+
+
+def process_fds(pid: int) -> int:
+    """How many descriptors a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def resident_bytes(pid: int) -> int:
+    """Physical memory of a process."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def await_true(condition: Any, within_s: float = 10.0) -> None:
+    """Ask a server until `condition()` holds: for facts it tells only when asked; AssertionError after `within_s`."""
+    end = time.monotonic() + within_s
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, f"not so within {within_s} s"
+        pause.wait(0.01)
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Ours, without settings of whoever runs the tests, and with the sources where Python finds them."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
+    paths = [str(SOURCES), str(SOURCES.parent), str(SOURCES.parent / "examples"), os.environ.get("PYTHONPATH", "")]
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
+
+
+def _spell(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
