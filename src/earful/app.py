@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import FastAPI, Request, WebSocket  # noqa: TC002 - FastAPI reads the routes' annotations
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse  # noqa: TC002 - as above
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
@@ -152,6 +152,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     known = EarfulError(code, f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}.")
     answer = refusal(known, request_id=request.state.request_id)
     answer.status_code = error.status_code
+    answer.headers.update(error.headers or {})
     return answer
 
 

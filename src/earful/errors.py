@@ -84,7 +84,11 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
     ),
     ErrorCode.UNKNOWN_TYPE: ErrorRow(400, CloseCode.POLICY, False, "The message's type is not known here."),
     ErrorCode.BAD_AUDIO: ErrorRow(
-        400, CloseCode.POLICY, False, "The chunk is not padded standard base64, or is longer than a chunk may be.", counted=True
+        400,
+        CloseCode.POLICY,
+        False,
+        "The chunk is not padded standard base64, or is longer than a chunk may be.",
+        counted=True,
     ),
     ErrorCode.UNSUPPORTED_FORMAT: ErrorRow(
         400, CloseCode.POLICY, False, "The audio format is not supported: see encoding, sample_rate and channels."
@@ -97,16 +101,22 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
         500, CloseCode.INTERNAL, True, "The speech model failed on this audio; the session goes on without it."
     ),
     ErrorCode.MODEL_TIMEOUT: ErrorRow(
-        504, CloseCode.INTERNAL, True, "The speech model took too long over this audio; the session goes on without it."
+        504, CloseCode.INTERNAL, True, "The speech model took too long; the session goes on without this audio."
     ),
     ErrorCode.UNEXPECTED_MESSAGE: ErrorRow(409, CloseCode.POLICY, False, "This message is not allowed at this point."),
     ErrorCode.FORBIDDEN: ErrorRow(403, CloseCode.FORBIDDEN, False, "This is not allowed for you."),
-    ErrorCode.SESSION_LIMIT: ErrorRow(503, CloseCode.TRY_LATER, True, "This server holds all the sessions it may; try again later."),
+    ErrorCode.SESSION_LIMIT: ErrorRow(503, CloseCode.TRY_LATER, True, "This server is full; try again later."),
     ErrorCode.OVERLOADED: ErrorRow(503, CloseCode.TRY_LATER, True, "This server is overloaded; try again later."),
     ErrorCode.DRAINING: ErrorRow(503, CloseCode.RESTART, True, "This server is shutting down; start again elsewhere."),
-    ErrorCode.IDLE_TIMEOUT: ErrorRow(408, CloseCode.IDLE, False, "Nothing was received for too long; the session is over."),
-    ErrorCode.SESSION_TOO_LONG: ErrorRow(408, CloseCode.IDLE, False, "The session reached its greatest length; start a new one."),
-    ErrorCode.AUDIO_TOO_FAST: ErrorRow(429, CloseCode.TOO_FAST, False, "Audio arrives faster than this server allows; slow down."),
+    ErrorCode.IDLE_TIMEOUT: ErrorRow(
+        408, CloseCode.IDLE, False, "Nothing was received for too long; the session is over."
+    ),
+    ErrorCode.SESSION_TOO_LONG: ErrorRow(
+        408, CloseCode.IDLE, False, "The session reached its greatest length; start a new one."
+    ),
+    ErrorCode.AUDIO_TOO_FAST: ErrorRow(
+        429, CloseCode.TOO_FAST, False, "Audio arrives faster than this server allows; slow down."
+    ),
     ErrorCode.SLOW_READER: ErrorRow(
         408, CloseCode.SLOW_READER, True, "The results were not read fast enough; the connection is closed."
     ),
@@ -116,8 +126,12 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
     ErrorCode.INTERNAL: ErrorRow(500, CloseCode.INTERNAL, True, "The server failed; this is its fault, not yours."),
     ErrorCode.NOT_AUDIO: ErrorRow(400, CloseCode.POLICY, False, "The body is not audio that can be read."),
     ErrorCode.NOT_FOUND: ErrorRow(404, CloseCode.POLICY, False, "There is nothing here under this name."),
-    ErrorCode.TOO_LARGE: ErrorRow(413, CloseCode.TOO_BIG, False, "The upload is larger or longer than this server accepts."),
-    ErrorCode.NO_DECODER: ErrorRow(415, CloseCode.UNSUPPORTED_DATA, False, "No decoder for this kind of audio is installed here."),
+    ErrorCode.TOO_LARGE: ErrorRow(
+        413, CloseCode.TOO_BIG, False, "The upload is larger or longer than this server accepts."
+    ),
+    ErrorCode.NO_DECODER: ErrorRow(
+        415, CloseCode.UNSUPPORTED_DATA, False, "No decoder for this kind of audio is installed here."
+    ),
     ErrorCode.BAD_REQUEST: ErrorRow(422, CloseCode.POLICY, False, "The request's parameters cannot be used."),
 }
 

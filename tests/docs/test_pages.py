@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.docs.pages import PAGES, ROOT, links
 
 from earful.settings import Settings
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LONGEST = 120
 
 
 def name_of(page: Path) -> str:
+    """A page's path from the project's root."""
     return page.relative_to(ROOT).as_posix()
 
 

@@ -6,48 +6,27 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import wave
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.docs.pages import PROTOCOL, README, ROOT, blocks
+from tests.support.server import running
 
 from earful.protocol.codec import decode
 from earful.protocol.messages import Error, Final, Partial
 from earful.samples import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-WRITTEN_FOR = "127.0.0.1:8000"
-ENV = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")},
-    "NO_PROXY": "127.0.0.1",
-    "PYTHONPATH": str(ROOT / "src"),
-}
+    from tests.support.server import Address
+
+WRITTEN_FOR = "http://127.0.0.1:8000"
+ENV = {**os.environ, "NO_PROXY": "127.0.0.1"}
 PLENTY_S = 15
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Address of a server that is ready; its end is awaited."""
-    command = [sys.executable, "-m", "earful", "serve", "--port", "0", "--log-format", "json"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENV) as process:
-        assert process.stderr is not None
-        try:
-            events: dict[str, dict[str, object]] = {}
-            while "ready" not in events:
-                event = json.loads(process.stderr.readline())
-                events[event["event"]] = event
-            yield f"127.0.0.1:{events['starting']['port']}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PLENTY_S)
 
 
 def first_sentence(path: Path) -> Path:
@@ -59,6 +38,7 @@ def first_sentence(path: Path) -> Path:
 
 
 def run(command: list[str]) -> str:
+    """What a command prints; raises where it fails or takes too long."""
     return subprocess.run(
         command, cwd=ROOT, env=ENV, timeout=PLENTY_S, check=True, capture_output=True, text=True
     ).stdout
@@ -70,9 +50,9 @@ def test_the_python_client_works(tmp_path: Path) -> None:
     (snippet,) = blocks(README, "python")
     client = tmp_path / "client.py"
     client.write_text(snippet, "utf-8")
-    with served() as address:
-        url = f"ws://{address}/v1/transcribe/stream"
-        heard = run([sys.executable, str(client), str(first_sentence(tmp_path / "cut.wav")), url]).splitlines()
+    with running() as server:
+        command = [sys.executable, str(client), str(first_sentence(tmp_path / "cut.wav")), server.address.ws]
+        heard = run(command).splitlines()
 
     types = [line.partition(" ")[0] for line in heard]
     finals = [line for line in heard if line.startswith("final")]
@@ -86,15 +66,15 @@ def test_curl_uploads(tmp_path: Path) -> None:
     """Every curl command of README and protocol page is answered with text."""
     commands = [line for page in (README, PROTOCOL) for block in blocks(page, "sh") for line in block.splitlines()]
     cut = str(first_sentence(tmp_path / "cut.wav"))
-    with served() as address:
-        answers = [run(shlex.split(aimed(command, address, cut))) for command in commands]
+    with running() as server:
+        answers = [run(shlex.split(aimed(command, server.address, cut))) for command in commands]
 
     assert [True] * 3 == [bool(json.loads(answer)["text"]) for answer in answers]
 
 
-def aimed(command: str, address: str, recording: str) -> str:
+def aimed(command: str, address: Address, recording: str) -> str:
     """A command at this server and with this recording; silent, and failing where the answer is an error."""
-    command = re.sub(r"@\S+", f"@{recording}", command.replace(WRITTEN_FOR, address))
+    command = re.sub(r"@\S+", f"@{recording}", command.replace(WRITTEN_FOR, address.http))
     return command.replace("curl", "curl --silent --show-error --fail-with-body", 1)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
-import random
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -36,6 +35,9 @@ from earful.protocol.messages import (
     error,
 )
 
+if TYPE_CHECKING:
+    import random
+
 LIMITS = Limits(1_048_576, 10_000, 60, 14_400, 4, 5_000)
 LIMITS_JSON = {
     "max_message_bytes": 1_048_576,
@@ -54,8 +56,10 @@ UNDERSTOOD: list[tuple[str, ClientMessage]] = [
     ('{"type":"audio_chunk","data":"AQI=","sequence":null}', AudioChunk(b"\x01\x02")),
     ('{"type":"start"}', Start()),
     (
-        '{"type":"start","protocol":1,"sample_rate":8000,"encoding":"mulaw","channels":2,"language":"en",'
-        '"partials":"off","words":true,"token":"t"}',
+        (
+            '{"type":"start","protocol":1,"sample_rate":8000,"encoding":"mulaw","channels":2,"language":"en",'
+            '"partials":"off","words":true,"token":"t"}'
+        ),
         Start(1, 8_000, "mulaw", 2, "en", "off", words=True, token="t"),  # noqa: S106 - no secret
     ),
     ('{"type":"start","partials":"cumulative","encoding":"flac"}', Start(partials="cumulative", encoding="flac")),
@@ -250,8 +254,22 @@ def is_understood_or_refused(text: str | bytes) -> bool:
         return mistake.code in codes and (mistake.code is ErrorCode.BAD_AUDIO) == isinstance(mistake, BadChunkError)
 
 
-LEAVES: list[object] = [None, True, False, 0, -1, 1, 2.5, math.nan, math.inf, -1e308, 10**400, MAX_SEQUENCE, 2**53, 2**70]
-LEAVES += ["", "x", "\ud800", "é\x00", "AQI=", "AQI", "audio_chunk", "start", "stop", "flush", "mulaw", "x" * 300]
+LEAVES: list[object] = [None, True, False, 0, -1, 1, 2.5, math.nan, math.inf, -1e308, 10**400, MAX_SEQUENCE, 2**53]
+LEAVES += [
+    2**70,
+    "",
+    "x",
+    "\ud800",
+    "é\x00",
+    "AQI=",
+    "AQI",
+    "audio_chunk",
+    "start",
+    "stop",
+    "flush",
+    "mulaw",
+    "x" * 300,
+]
 NAMES = ["type", "data", "sequence", "id", "protocol", "sample_rate", "encoding", "channels", "words", "x", "\udfff"]
 VALID: list[dict[str, object]] = [json.loads(text) for text, _ in UNDERSTOOD]
 

@@ -53,7 +53,7 @@ class Mark:
 
 
 class Ear:
-    """Hears chunks; `finals`, `partials`, `marks` and `heard` (what the model got, by utterance) tell what came of it."""
+    """Hears chunks; `finals`, `partials`, `marks` and `heard` (the model's audio, by utterance) say what came of it."""
 
     def __init__(self, audio_format: Format, rules: ListeningRules = RULES, position: Position | None = None) -> None:
         position = position or Position()
@@ -117,7 +117,7 @@ def listen(
     after: Mark | None = None,
 ) -> Ear:
     """Hear a recording to its end; `after` a mark with only what a resuming client sends again."""
-    ear = Ear(audio_format, rules, after and after.position)
+    ear = Ear(audio_format, rules, None if after is None else after.position)
     answered = 0 if after is None else after.flushes
     for sequence, chunk, flush_follows in chunks_of(data, cuts, flushes):
         if sequence >= ear.marks[0].position.sequence:

@@ -23,7 +23,8 @@ Samples = NDArray[np.float64]
 def speech() -> bytes:
     """Six sentences, 31 s, 16 kHz mono s16le."""
     with sample().open("rb") as file, wave.open(file) as recording:
-        return recording.readframes(recording.getnframes())
+        pcm: bytes = recording.readframes(recording.getnframes())
+    return pcm
 
 
 @lru_cache
@@ -75,7 +76,7 @@ def _mulaw(samples: NDArray[np.int64]) -> bytes:
     magnitude = np.minimum(np.abs(samples), 32_635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(np.int64) - 7
     code = (samples < 0) * 128 | exponent << 4 | magnitude >> exponent + 3 & 15
-    return (~code & 255).astype(np.uint8).tobytes()
+    return bytes((~code & 255).astype(np.uint8))
 
 
 def _alaw(samples: NDArray[np.int64]) -> bytes:
@@ -83,4 +84,4 @@ def _alaw(samples: NDArray[np.int64]) -> bytes:
     exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int64) - 7, 0)
     mantissa = magnitude >> np.maximum(exponent + 3, 4) & 15
     code = (samples >= 0) * 128 | exponent << 4 | mantissa
-    return (code ^ 0x55).astype(np.uint8).tobytes()
+    return bytes((code ^ 0x55).astype(np.uint8))

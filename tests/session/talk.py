@@ -31,9 +31,11 @@ def whole(text: str) -> Outcome:
 
 
 class Talk:
-    """Drives a `Session`; `said` is everything the client was told, `works` what the model was not yet asked."""
+    """Drives a `Session`; `said` is everything the client was told, `now` the clock."""
 
-    def __init__(self, *, start: Start | None = None, rules: ListeningRules = RULES, limits: SessionLimits = LIMITS) -> None:
+    def __init__(
+        self, *, start: Start | None = None, rules: ListeningRules = RULES, limits: SessionLimits = LIMITS
+    ) -> None:
         self.session = Session("id", rules, limits, 0.0)
         self.said: list[ServerMessage] = []
         self.now = 0.0

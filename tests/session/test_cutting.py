@@ -22,6 +22,7 @@ MORE_FORMATS = [*FORMATS, STEREO_11K, ALAW_48K]
 NOISES = [0, 20, 60, 200, 600]
 SHORT = ListeningRules(max_utterance_s=3)
 BYTES_PER_MS = 32
+EDGES = [0.0, 0.1, 0.5, 0.95]
 
 by_format = pytest.mark.parametrize("audio_format", FORMATS, ids=str)
 by_more_formats = pytest.mark.parametrize("audio_format", MORE_FORMATS, ids=str)
@@ -68,12 +69,14 @@ def test_equal_chunks_of_any_size_give_the_same_finals(audio_format: Format, noi
 @pytest.mark.parametrize("size_bytes", [1, 7])
 @by_more_formats
 def test_chunks_smaller_than_a_sample_give_the_same_finals(audio_format: Format, size_bytes: int) -> None:
-    """One sentence and its end, in chunks of 1 and 7 bytes."""
+    """One sentence and its end: all of it in chunks of 7 bytes, its edges and its middle in chunks of 1."""
     pcm = stretch(21.2, 22.75)
     data = recorded(pcm, audio_format, 20)
     whole = heard_whole(pcm, audio_format, 20)
     assert ["silence"] == [final.reason for final in whole.finals]
-    assert told(whole.finals) == told(listen(data, every(size_bytes, len(data)), audio_format).finals)
+    edges = [place(share, data) + nth for share in EDGES for nth in range(2_000)]
+    cuts = edges if size_bytes == 1 else every(size_bytes, len(data))
+    assert told(whole.finals) == told(listen(data, cuts, audio_format).finals)
 
 
 @by_noise

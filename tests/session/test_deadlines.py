@@ -45,11 +45,12 @@ def test_a_session_has_a_greatest_length() -> None:
 def test_while_it_is_not_read_a_client_is_not_judged() -> None:
     """Idle time stands still while held and counts anew from the release; only the stall is bounded."""
     deadlines = Deadlines(LIMITS, 0.0)
+    held = [deadlines.is_held]
     deadlines.hold(50.0)
-    assert deadlines.is_held
+    held.append(deadlines.is_held)
     assert deadlines.passed(169.0) is None
     deadlines.release(169.0)
-    assert not deadlines.is_held
+    assert [False, True, False] == [*held, deadlines.is_held]
     assert deadlines.passed(228.0) is None
     assert Input.IDLE is deadlines.passed(229.0)
 

@@ -11,10 +11,13 @@ from tests.session.talk import SPEAKING
 
 from earful.audio.pcm import Encoding, Format
 from earful.session.listener import Listener, Position
+from earful.session.rules import ListeningRules
 from earful.session.transcript import Transcript
 
+CD = Format(Encoding.PCM_S16LE, 44_100)
 SENTENCE = stretch(3.9, 9.0)
-HEADER = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16) + b"data\xff\xff\xff\xff"
+SHAPE = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
+HEADER = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0" + SHAPE + b"data\xff\xff\xff\xff"
 
 
 def listener(audio_format: Format = NATIVE, position: Position | None = None) -> Listener:
@@ -35,7 +38,7 @@ def test_a_riff_header_at_the_beginning_is_skipped(chunk_bytes: int) -> None:
     head = SENTENCE[: 32_000 if chunk_bytes > 7 else 3_201]
     with_header = hear_all(listener(), HEADER + head, chunk_bytes)
     assert len(head) // 2 * 1000 // 16_000 == with_header.received_ms
-    assert b"".join(piece.data for piece in with_header._pieces) == head[: len(head)][-_held(with_header) :]
+    assert b"".join(piece.data for piece in with_header._pieces) == head[-_held(with_header) :]
     assert len(HEADER) + len(head) == _end_of(with_header, chunk_bytes)
 
 
@@ -53,8 +56,10 @@ def test_audio_that_only_looks_like_a_header_is_heard() -> None:
     ear = listener()
     ear.hear(1, b"RIFF", 0.0)
     assert 0 == ear._segmenter.end
+    assert 4 == ear.buffered_bytes
     ear.hear(2, b"\0\0\0\0WAV\0\0\0", 0.0)
     assert 14 == ear._segmenter.end
+    assert 28 == ear.buffered_bytes
 
 
 def test_a_header_later_on_is_audio() -> None:
@@ -142,7 +147,7 @@ def test_a_cut_between_chunks_is_a_mark_at_the_next_one() -> None:
     assert 1 == ear.listener.newest_sequence
 
 
-@pytest.mark.parametrize("audio_format", [NATIVE, Format(Encoding.PCM_S16LE, 44_100)], ids=str)
+@pytest.mark.parametrize("audio_format", [NATIVE, CD], ids=str)
 def test_a_cut_in_silence_changes_nothing(audio_format: Format) -> None:
     """No mark, no final, and what follows is as if it had not been."""
     data = recorded(silence(2) + SENTENCE, audio_format)
@@ -155,11 +160,10 @@ def test_a_cut_in_silence_changes_nothing(audio_format: Format) -> None:
 
 def test_a_cut_finds_the_end_that_the_resampler_still_held() -> None:
     """What is drained may end the utterance by silence before the flush does; nothing is then left to cut."""
-    cd = Format(Encoding.PCM_S16LE, 44_100)
-    data = recorded(SENTENCE, cd)
+    data = recorded(SENTENCE, CD)
     reasons = set()
     for cut_ms in range(4_380, 4_440, 3):
-        ear = listen(data[: cut_ms * 441 // 10 * 2], [], cd, flushes=[cut_ms * 441 // 10 * 2])
+        ear = listen(data[: cut_ms * 441 // 10 * 2], [], CD, flushes=[cut_ms * 441 // 10 * 2])
         assert 1 == len(ear.finals)
         reasons.add(ear.finals[0].reason)
     assert {"silence", "flush"} == reasons
@@ -173,3 +177,14 @@ def test_no_audio_at_all_is_nothing() -> None:
     ear.hear(2, b"", 0.0)
     ear.cut("stop", 0.0)
     assert (2, 0) == (ear.newest_sequence, ear.received_ms)
+
+
+def test_a_mark_never_lies_beyond_what_was_sent() -> None:
+    """A drained resampler may round up to a frame's last sample, and so to a cut at the greatest length."""
+    rules = ListeningRules(max_utterance_s=2)
+    pcm = recorded(SENTENCE, CD)
+    samples = listen(pcm, [], CD, rules).marks[1].position.samples
+    for sent in range(samples - 3, samples + 1):
+        data = pcm[: sent * 2]
+        ear = listen(data, [], CD, rules, flushes=[len(data)])
+        assert sent == ear.marks[-1].position.samples

@@ -16,6 +16,13 @@ from earful.session.endings import Close
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+def stall(talk: Talk) -> None:
+    """The server reads nothing for `stall_timeout_s`."""
+    talk.session.hold(talk.now)
+    talk.tick(talk.now + LIMITS.stall_timeout_s)
+
+
 DO: dict[Input, Callable[[Talk], object]] = {
     Input.AUDIO: lambda talk: talk.send(AudioChunk(b"\0\0")),
     Input.START: lambda talk: talk.send(Start()),
@@ -27,7 +34,7 @@ DO: dict[Input, Callable[[Talk], object]] = {
     Input.END: lambda talk: talk.session.end(Input.END, talk.now),
     Input.DRAIN: lambda talk: talk.session.end(Input.DRAIN, talk.now),
     Input.ANSWERED: lambda talk: talk.model(),
-    Input.STALLED: lambda talk: stall(talk),
+    Input.STALLED: stall,
     Input.UNREAD: lambda talk: talk.session.fail(ErrorCode.SLOW_READER),
     Input.FATAL: lambda talk: talk.session.fail(ErrorCode.INTERNAL),
     Input.GONE: lambda talk: talk.session.lose("reset"),
@@ -59,12 +66,6 @@ FATALS = [Input.STALLED, Input.UNREAD, Input.FATAL, Input.GONE]
 CLIENT = [Input.AUDIO, Input.START, Input.FLUSH, Input.KEEPALIVE, Input.STOP]
 
 either = pytest.mark.parametrize("opted_in", [False, True], ids=["plain", "start"])
-
-
-def stall(talk: Talk) -> None:
-    """The server reads nothing for `stall_timeout_s`."""
-    talk.session.hold(talk.now)
-    talk.tick(talk.now + LIMITS.stall_timeout_s)
 
 
 def errors_before(happening: Input) -> list[ErrorCode]:

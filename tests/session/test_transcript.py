@@ -191,13 +191,40 @@ def test_else_the_last_final_is_empty_and_of_its_own(is_ended: bool) -> None:  #
 def test_full_from_is_where_the_newest_work_ends() -> None:
     """None while a lane is free, or has not been asked."""
     transcript = Transcript(lanes=2)
-    assert transcript.full_from_ms is None
+    full_from_ms = [transcript.full_from_ms]
     end(speak(transcript, b"a", at_ms=1_000))
     taken(transcript)
-    assert transcript.full_from_ms is None
+    full_from_ms.append(transcript.full_from_ms)
     end(speak(transcript, b"b", at_ms=2_000))
-    assert transcript.full_from_ms is None
+    full_from_ms.append(transcript.full_from_ms)
     second = taken(transcript)
-    assert 2_020 == transcript.full_from_ms
+    full_from_ms.append(transcript.full_from_ms)
     transcript.deliver(second, whole("b"))
-    assert 2_020 == transcript.full_from_ms
+    assert [None, None, None, 2_020, 2_020] == [*full_from_ms, transcript.full_from_ms]
+
+
+def test_audio_that_waits_for_the_model_is_counted() -> None:
+    """Until it is taken as work."""
+    transcript = Transcript(lanes=2)
+    speak(transcript, b"abc", b"d")
+    speak(transcript, b"ef")
+    waiting = [transcript.buffered_bytes]
+    taken(transcript)
+    assert [6, 2] == [*waiting, transcript.buffered_bytes]
+
+
+def test_after_a_failure_the_text_so_far_is_kept() -> None:
+    """The model object of now knows nothing of it: cumulative partials and the final carry it before their own."""
+    transcript = Transcript(partials="cumulative")
+    utterance = speak(transcript, b"a")
+    transcript.deliver(taken(transcript), heard("one"))
+    utterance.hear(b"b", end_ms=1_040, sequence=2, now=0.0)
+    transcript.deliver(taken(transcript), Outcome(None, ErrorCode.MODEL_FAILED))
+    utterance.hear(b"c", end_ms=1_060, sequence=3, now=0.0)
+    (partial,) = transcript.deliver(taken(transcript), heard("three"))
+    end(utterance)
+    transcript.deliver(taken(transcript), whole("Three."))
+    final = transcript.take_final()
+    assert isinstance(partial, Partial)
+    assert final is not None
+    assert ("one three", "one Three.") == (partial.text, final.text)

@@ -12,7 +12,16 @@ from typing import cast
 import msgspec
 
 from earful.errors import EarfulError, ErrorCode
-from earful.protocol.messages import MAX_SEQUENCE, AudioChunk, ClientMessage, Flush, Keepalive, ServerMessage, Start, Stop
+from earful.protocol.messages import (
+    MAX_SEQUENCE,
+    AudioChunk,
+    ClientMessage,
+    Flush,
+    Keepalive,
+    ServerMessage,
+    Start,
+    Stop,
+)
 
 _TEXT_MESSAGES = (AudioChunk, Start, Flush, Stop, Keepalive)
 _TYPES = frozenset(str(message.__struct_config__.tag) for message in _TEXT_MESSAGES)

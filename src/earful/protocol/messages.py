@@ -171,5 +171,3 @@ def error(
         sequence=UNSET if sequence is None else sequence,
         expected=UNSET if expected is None else expected,
     )
-
-

@@ -7,20 +7,24 @@ own. The registry's sweep calls `tick`. Whatever way a connection ends, it ends 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from earful.engine.seat import Seat
 from earful.errors import EarfulError, ErrorCode
-from earful.models.types import Outcome, SessionInfo, Work
 from earful.protocol.codec import decode, encode
 from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerMessage
-from earful.protocol.states import Input
 from earful.service.outbox import Outbox, OutboxLimits
 from earful.service.throttle import Throttle
-from earful.service.wire import Wire
-from earful.session.session import Session
-from earful.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from earful.engine.seat import Seat
+    from earful.models.types import Outcome, SessionInfo, Work
+    from earful.protocol.states import Input
+    from earful.service.wire import Wire
+    from earful.session.session import Session
+    from earful.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Connection:
     """
 
     __slots__ = (
+        "_clock",
         "_ended",
         "_limits",
         "_metrics",
@@ -66,11 +71,13 @@ class Connection:
         metrics: Metrics,
         on_end: Callable[[Connection], None],
         on_fault: Callable[[Connection, Exception], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin to listen; `wire` is upgraded and reading."""
+        """Begin to listen; `wire` is upgraded and reading. All times are in the seconds of `clock`."""
         self.session = session
         self.wire = wire
         self.lag_s = 0.0
+        self._clock = clock
         self._open_seat = open_seat
         self._seat: Seat | None = None
         self._limits = limits
@@ -112,16 +119,18 @@ class Connection:
         try:
             self.session.receive(BinaryAudio(data), now)
             self._pump(now)
-        except Exception as fault:  # noqa: BLE001 - a connection's boundary
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
 
     def pinged(self) -> None:
         """A ping came (the transport answers it): it counts against `idle_timeout_s`."""
-        self.session.touch(self._seen())
+        if not self._ended:
+            self.session.touch(self._seen())
 
     def ponged(self) -> None:
         """A pong came: the peer lives."""
-        self._seen()
+        if not self._ended:
+            self._seen()
 
     def writable(self) -> None:
         """The peer took everything that was queued."""
@@ -137,15 +146,18 @@ class Connection:
     def end(self, happening: Input, *, within_s: float = 0.0) -> None:
         """End the session as the server wishes: `END` (DELETE) or `DRAIN`; what is owed is answered first."""
         if not self._ended:
-            now = time.monotonic()
-            self.session.end(happening, now, deadline_ms=int(within_s * 1000))
-            self._pump(now)
+            now = self._clock()
+            try:
+                self.session.end(happening, now, deadline_ms=int(within_s * 1000))
+                self._pump(now)
+            except Exception as fault:  # noqa: BLE001 - a connection's boundary
+                self._crash(fault, now)
 
     def tick(self, now: float) -> None:
         """Let deadlines act; called by the sweep."""
         try:
             self._tick(now)
-        except Exception as fault:  # noqa: BLE001 - a connection's boundary
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
 
     def _tick(self, now: float) -> None:
@@ -164,7 +176,7 @@ class Connection:
             self._probe(now)
 
     def _seen(self) -> float:
-        now = self._seen_at = time.monotonic()
+        now = self._seen_at = self._clock()
         self._pinged_at = None
         if self._throttle.is_closed_by_one_more(now):
             self._regulate(now)
@@ -181,15 +193,15 @@ class Connection:
 
     def _deliver(self, work: Work, outcome: Outcome) -> None:
         """Take the model's answer; the engine calls this, later than `submit`, on the loop."""
-        now = time.monotonic()
+        now = self._clock()
         try:
             self.session.deliver(work, outcome)
             told = self._pump(now)
-        except Exception as fault:  # noqa: BLE001 - a connection's boundary
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
             return
         if told:
-            self.lag_s = time.monotonic() - work.since_s
+            self.lag_s = self._clock() - work.since_s
             self._metrics.answered(self.lag_s)
 
     def _pump(self, now: float) -> bool:

@@ -7,10 +7,13 @@ utterance makes it needless. The sweep asks `is_overdue`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from earful.protocol.codec import encode
-from earful.protocol.messages import Partial
-from earful.service.wire import Wire
+
+if TYPE_CHECKING:
+    from earful.protocol.messages import Partial
+    from earful.service.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)

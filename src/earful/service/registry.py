@@ -9,7 +9,6 @@ import asyncio
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,16 +16,21 @@ from typing import TYPE_CHECKING
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.states import Input
 from earful.service.connection import Connection, ConnectionLimits
-from earful.session.rules import ListeningRules, SessionLimits
+from earful.service.vitals import look
 from earful.session.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from earful.engine.engine import Engine
     from earful.service.wire import Wire
+    from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
 
 SWEEP_EVERY_S = 0.25
+SETTLED_S = 3.0
+"""After the last session left, the worker says what it still holds; sockets that linger have closed by then."""
 _FAULTLESS = frozenset({"stop", "deleted", "draining", "peer_closed", "connection_lost", "ping_timeout"})
 """Ends that are no error of client or server."""
 
@@ -44,18 +48,27 @@ class RegistryLimits:
 class Registry:
     """The sessions of this worker, by id."""
 
-    def __init__(self, limits: RegistryLimits, engine: Engine, metrics: Metrics, log: Logger) -> None:
-        """Empty, and open to sessions."""
+    def __init__(
+        self,
+        limits: RegistryLimits,
+        engine: Engine,
+        metrics: Metrics,
+        log: Logger,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Empty, and open to sessions. All times are in the seconds of `clock`."""
         self.limits = limits
         self.engine = engine
         self.metrics = metrics
         self.log = log
         self.draining = False
+        self._clock = clock
         self.connections: dict[str, Connection] = {}
         self.uploads = 0
         self.sweepers: list[Callable[[float], None]] = []
         """What else the one sweep minds: the server's HTTP connections."""
         self._taken = 0
+        self._left_at: float | None = None
         self._emptied = asyncio.Event()
 
     @property
@@ -84,25 +97,34 @@ class Registry:
         self._check_open()
         self.uploads += 1
         self.metrics.upload_started()
-        began = time.monotonic()
+        began = self._clock()
         failed = True
         try:
             yield
             failed = False
         finally:
             self.uploads -= 1
-            self.metrics.upload_ended(time.monotonic() - began, failed=failed)
+            self.metrics.upload_ended(self._clock() - began, failed=failed)
             self._note_empty()
 
     def connect(self, session_id: str, wire: Wire) -> Connection:
         """Begin a session on an upgraded socket, in a slot that is held until it ends."""
-        session = Session(session_id, self.limits.rules, self.limits.session, time.monotonic())
+        session = Session(session_id, self.limits.rules, self.limits.session, self._clock())
         connection = Connection(
-            session, wire, self.engine.seat, self.limits.connection, self.metrics, self._forget, self._note_fault
+            session,
+            wire,
+            self.engine.seat,
+            self.limits.connection,
+            self.metrics,
+            self._forget,
+            self._note_fault,
+            self._clock,
         )
         self.connections[session_id] = connection
         self.metrics.session_started()
         self.log.debug("session started", session=session_id)
+        if self.draining:  # It was let in before, and upgraded after, the others were told.
+            connection.end(Input.DRAIN)
         return connection
 
     def sweep(self, now: float) -> None:
@@ -113,12 +135,15 @@ class Registry:
             connection.tick(now)
         for sweep in self.sweepers:
             sweep(now)
+        if self._left_at is not None and now - self._left_at >= SETTLED_S:
+            self._left_at = None
+            self.log.info("idle", **look(self).as_dict())
 
     async def sweep_for_ever(self) -> None:
         """Sweep every 250 ms until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            self.sweep(time.monotonic())
+            self.sweep(self._clock())
 
     async def drain(self, within_s: float) -> None:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
@@ -162,8 +187,9 @@ class Registry:
             "session ended",
             session=session.info.session_id,
             reason=reason,
-            duration_s=round(time.monotonic() - session.began_at, 3),
+            duration_s=round(self._clock() - session.began_at, 3),
             lag_ms=round(connection.lag_s * 1000),
             **numbers.as_dict(),
         )
+        self._left_at = None if self.connections else self._clock()
         self._note_empty()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from earful.audio.container import open_audio
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.messages import AudioChunk, Error, Final, Stop
+from earful.service.thread import in_thread
 from earful.session.session import Session
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ UPLOAD_LANES = 4
 """Utterances of one upload that the model works on side by side, each with an object of its own."""
 PIECE_S = 1.0
 """Audio decoded and judged between two turns of the event loop."""
-_MAX_BYTES_PER_S = 192_000 * 8 * 4
 _FOREVER_S = float("inf")
+_SENTENCES = {
+    ErrorCode.MODEL_FAILED: "The speech model failed on this recording.",
+    ErrorCode.MODEL_TIMEOUT: "The speech model took too long over this recording.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +70,32 @@ class Upload:
 
     async def _feed(self, file: BinaryIO) -> None:
         caps = self._caps
-        decoder = await asyncio.to_thread(
-            open_audio, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes
-        )
+        decoder = await in_thread(open_audio, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes)
         with decoder:
             self.session.use_format(decoder.format, lanes=UPLOAD_LANES)
-            while pcm := await asyncio.to_thread(decoder.read, PIECE_S):
+            while pcm := await in_thread(decoder.read, PIECE_S):
                 self.session.receive(AudioChunk(pcm), time.monotonic())
                 self._pump()
+                self._check()
                 while not self.session.wants_input:
                     await self._wait()
         self.session.receive(Stop(), time.monotonic())
         self._pump()
         while self.session.closing is None:
             await self._wait()
+        self._check()
 
     async def _wait(self) -> None:
         """Wait for the model; the engine answers every work by its deadline."""
+        self._check()
         self._news.clear()
-        if self._failure is None:
-            await self._news.wait()
+        await self._news.wait()
+        self._check()
+
+    def _check(self) -> None:
+        """Raise what the model failed with: it may have been told while the decoder was waited for."""
         if self._failure is not None:
-            raise EarfulError(self._failure)
+            raise EarfulError(self._failure, _SENTENCES[self._failure])
 
     def _deliver(self, work: Work, outcome: Outcome) -> None:
         self.session.deliver(work, outcome)

@@ -6,8 +6,12 @@ While the server does not read (`hold`) it does not judge: idle time stands stil
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from earful.protocol.states import Input
-from earful.session.rules import SessionLimits
+
+if TYPE_CHECKING:
+    from earful.session.rules import SessionLimits
 
 
 class Deadlines:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from earful.errors import CloseCode, ErrorCode
-from earful.protocol.messages import Reason
 from earful.protocol.states import Input
+
+if TYPE_CHECKING:
+    from earful.protocol.messages import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from earful.audio.pcm import Converter, Format
 from earful.audio.wav import skip_riff
 from earful.models.types import MODEL_RATE_HZ
-from earful.protocol.messages import Reason
-from earful.session.rules import ListeningRules
 from earful.session.segmenter import Mark, Segmenter
-from earful.session.transcript import Transcript, Utterance
+
+if TYPE_CHECKING:
+    from earful.protocol.messages import Reason
+    from earful.session.rules import ListeningRules
+    from earful.session.transcript import Transcript, Utterance
 
 _WORTH_COPYING_BYTES = 32_768
 """A chunk with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
@@ -109,6 +112,11 @@ class Listener:
     def newest_sequence(self) -> int:
         """The newest chunk heard; the one before the first where none was."""
         return self._pieces[-1].sequence if self._pieces else self.position.sequence - 1
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Audio held: chunks that a mark may still lie in, and PCM that an onset may reach back to."""
+        return sum(len(piece.data) for piece in self._pieces) + self._segmenter.buffered_bytes
 
     def hear(self, sequence: int, data: bytes, now: float) -> None:
         """Judge one chunk's decoded bytes; any number of them, also none."""

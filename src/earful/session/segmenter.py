@@ -75,6 +75,11 @@ class Segmenter:
         return self._tail_at + len(self._tail)
 
     @property
+    def buffered_bytes(self) -> int:
+        """PCM held."""
+        return len(self._tail)
+
+    @property
     def heard_until(self) -> int:
         """End of the audio given out by `take_heard`."""
         return self._heard_until

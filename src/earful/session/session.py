@@ -8,8 +8,9 @@ an upload is one fed by its decoder. `receive`, `deliver` and `tick` push in; `t
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
-from earful.audio.pcm import Encoding, Format
+from earful.audio.pcm import Format
 from earful.errors import ERRORS, MISTAKES_ALLOWED, CloseCode, EarfulError, ErrorCode
 from earful.models.types import Outcome, SessionInfo, Work
 from earful.protocol.codec import BadChunkError
@@ -23,21 +24,22 @@ from earful.protocol.messages import (
     Flush,
     Flushed,
     Keepalive,
-    Limits,
     ServerMessage,
     Start,
-    Started,
     Stop,
     error,
 )
 from earful.protocol.states import TRANSITIONS, Input, State
 from earful.session.deadlines import Deadlines
 from earful.session.endings import CAUSES, ENDINGS, FATALITIES, Close
+from earful.session.greeting import format_of, started
 from earful.session.listener import Listener, Position
 from earful.session.numbering import Numbering
 from earful.session.numbers import Numbers
-from earful.session.rules import ListeningRules, SessionLimits
 from earful.session.transcript import Transcript
+
+if TYPE_CHECKING:
+    from earful.session.rules import ListeningRules, SessionLimits
 
 SPEED_ALLOWANCE_S = 30
 """Audio a session may be ahead of `max_speed` (protocol section 6, code 4108)."""
@@ -109,6 +111,11 @@ class Session:
         return 0 if full_from_ms is None else self._listener.received_ms - full_from_ms
 
     @property
+    def buffered_bytes(self) -> int:
+        """Audio held for whatever reason."""
+        return self._listener.buffered_bytes + self._transcript.buffered_bytes
+
+    @property
     def wants_input(self) -> bool:
         """False while reading should wait for the model (`max_buffered_ms`)."""
         return self.backlog_ms <= self._limits.max_buffered_ms and len(self._flushes) < MAX_FLUSHES
@@ -136,6 +143,8 @@ class Session:
                     self._step(Input.KEEPALIVE)
             case Stop():
                 self._end(Input.STOP, now)
+            case _:
+                raise AssertionError("every message of the union has a case")
 
     def refuse(self, mistake: EarfulError, now: float) -> None:
         """A message that could not be decoded: it is answered, and counted where the table says so."""
@@ -224,9 +233,7 @@ class Session:
     def _set_up(self, audio_format: Format, transcript: Transcript, *, may_have_header: bool = True) -> None:
         self._format = audio_format
         self._transcript = transcript
-        self._listener = Listener(
-            self._rules, audio_format, transcript, Position(), may_have_header=may_have_header
-        )
+        self._listener = Listener(self._rules, audio_format, transcript, Position(), may_have_header=may_have_header)
 
     def _step(self, happening: Input) -> bool:
         """Change state by the table; True where the session was still listening, so that it should act."""
@@ -249,7 +256,7 @@ class Session:
             self._step(Input.START)
             return
         try:
-            audio_format = _format_of(start)
+            audio_format = format_of(start)
         except EarfulError as unsupported:
             self._complain(unsupported, None)
             return
@@ -258,25 +265,7 @@ class Session:
         self.opted_in = True
         self.info = SessionInfo(self.info.session_id, start.language, start.words)
         self._numbering = Numbering(expected=1)
-        self._messages.append(self._started())
-
-    def _started(self) -> Started:
-        limits = self._limits
-        return Started(
-            session_id=self.info.session_id,
-            next_sequence=1,
-            next_index=0,
-            sample_rate=self._format.sample_rate,
-            encoding=self._format.encoding.value,
-            limits=Limits(
-                max_message_bytes=limits.max_message_bytes,
-                max_chunk_ms=limits.max_chunk_ms,
-                idle_timeout_s=limits.idle_timeout_s,
-                max_session_s=limits.max_session_s,
-                max_speed=limits.max_speed,
-                max_buffered_ms=limits.max_buffered_ms,
-            ),
-        )
+        self._messages.append(started(self.info, self._format, self._limits))
 
     def _receive_audio(self, data: bytes, sequence: int | None, now: float) -> None:
         if self.state is not State.ACTIVE and not self._step(Input.AUDIO):
@@ -376,11 +365,3 @@ class Session:
         if too_many:
             self._step(Input.FATAL)
             self.closing = Close(CloseCode.POLICY, "too_many_mistakes")
-
-
-def _format_of(start: Start) -> Format:
-    """The format that `start` declares; raises EarfulError(UNSUPPORTED_FORMAT)."""
-    if start.encoding not in set(Encoding):
-        known = ", ".join(Encoding)
-        raise EarfulError(ErrorCode.UNSUPPORTED_FORMAT, f"The encoding must be one of {known}.")
-    return Format(Encoding(start.encoding), start.sample_rate, start.channels)

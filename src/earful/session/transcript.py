@@ -36,6 +36,9 @@ class Utterance:
     asked_ms: int = 0
     """Where the audio that was taken as work ends."""
     fragments: list[str] = field(default_factory=list)
+    """What the model object of now answered so far."""
+    carried: str = ""
+    """What objects that failed since had answered: the object of now knows nothing of it."""
     final: Final | None = None
 
     def hear(self, pcm: bytes, *, end_ms: int, sequence: int, now: float) -> None:
@@ -44,6 +47,15 @@ class Utterance:
         self.end_ms, self.sequence = end_ms, sequence
         if self.since_s is None:
             self.since_s = now
+
+    def carry(self) -> None:
+        """The model object failed and is replaced: what it answered so far is all there will be of that audio."""
+        self.carried = self.whole("".join(self.fragments))
+        self.fragments = []
+
+    def whole(self, text: str) -> str:
+        """The utterance's text, where `text` is what the model object of now makes of its part."""
+        return f"{self.carried} {text.strip()}".strip() if self.carried else text
 
     def end(self, reason: Reason, *, end_ms: int, sequence: int, now: float) -> None:
         """Nothing follows; the next work asks for the whole text."""
@@ -92,6 +104,11 @@ class Transcript:
         newest = self._utterances[self._lanes - 1]
         return newest.asked_ms if newest.in_flight or newest.final is not None else None
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Audio that waits for the model."""
+        return sum(len(pcm) for utterance in self._utterances for pcm in utterance.audio)
+
     def open(self, *, begin_ms: int, start_ms: int, sequence: int) -> Utterance:
         """Begin the next utterance."""
         utterance = Utterance(self._next_index, begin_ms, start_ms, start_ms, sequence)
@@ -125,9 +142,10 @@ class Transcript:
         messages: list[Error | Partial] = []
         if outcome.failure is not None:
             messages.append(error(outcome.failure, sequence=work.sequence))
+            utterance.carry()
         result = outcome.result
         if work.end:
-            text = "".join(utterance.fragments).strip() if result is None else result.text
+            text = utterance.whole("" if result is None else result.text)
             utterance.final = self._final(utterance, text, result)
         elif result is not None and result.text:
             utterance.fragments.append(result.text)
@@ -162,6 +180,7 @@ class Transcript:
         if self._partials == "cumulative":
             text = "".join(utterance.fragments)
             utterance.fragments = [text]
+            text = utterance.whole(text)
         return Partial(text, 0, work.sequence, work.index, utterance.start_ms, work.end_ms)
 
     def _final(self, utterance: Utterance, text: str, result: TranscriptResult | None) -> Final:

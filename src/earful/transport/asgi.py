@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from earful.transport.uvicorn_ws import Socket
 
 LINGER_S = 2.0
-"""How long a closed connection waits for the peer to take what is unsent and to answer the close."""
+"""How long a closed connection waits for the peer to answer the close ..."""
+UNSENT_LINGER_S = 8.0
+"""... and, where finals are still unsent, to take them."""
 SUBPROTOCOL = "earful.v1"
 
 
@@ -40,8 +43,8 @@ class AsgiWire:
         self._queued_bytes = 0
         self._news = asyncio.Event()
         self._closing: tuple[int, str] | None = None
-        self.readable = asyncio.Event()
-        self.readable.set()
+        self._readable = asyncio.Event()
+        self._readable.set()
 
     @property
     def unsent_bytes(self) -> int:
@@ -55,12 +58,13 @@ class AsgiWire:
         self._news.set()
 
     def close(self, code: int, reason: str) -> None:
-        """Close after everything queued; the route ends within `LINGER_S`, whatever the peer does."""
+        """Close after everything queued; the route ends in bounded time, whatever the peer does."""
         if self._closing is None:
             self._closing = (code, reason)
-            self._deadline.reschedule(asyncio.get_running_loop().time() + LINGER_S)
+            linger_s = UNSENT_LINGER_S if self.unsent_bytes and code != CloseCode.SLOW_READER else LINGER_S
+            self._deadline.reschedule(asyncio.get_running_loop().time() + linger_s)
             self._news.set()
-            self.readable.set()
+            self.resume_reading()
 
     def abort(self) -> None:
         """Drop the connection now; without a lent socket, when the route ends."""
@@ -74,12 +78,24 @@ class AsgiWire:
             self._socket.ping()
 
     def pause_reading(self) -> None:
-        """Take no further message from the server, which then stops reading the socket."""
-        self.readable.clear()
+        """Take no further message from the server, which then stops reading the socket: at once where it can."""
+        self._readable.clear()
+        if self._socket is not None:
+            self._socket.pause_reading()
 
     def resume_reading(self) -> None:
         """Take messages again."""
-        self.readable.set()
+        self._readable.set()
+        if self._socket is not None:
+            self._socket.resume_reading()
+
+    async def may_read(self) -> None:
+        """Wait while reading is paused."""
+        if not self._readable.is_set():
+            if self._socket is not None:
+                # The server took the message before this one, and with that went on reading.
+                self._socket.pause_reading()
+            await self._readable.wait()
 
     async def write(self, connection: Connection) -> None:
         """Send what is queued, then the close; ends by itself."""
@@ -90,7 +106,8 @@ class AsgiWire:
             if self._closing is not None:
                 await self._websocket.close(*self._closing)
                 return
-            connection.writable()
+            if not self.unsent_bytes:
+                connection.writable()
             self._news.clear()
             if not self._queue:
                 await self._news.wait()
@@ -138,7 +155,7 @@ async def _carry(websocket: WebSocket, registry: Registry, session_id: str) -> N
 
 async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) -> None:
     while True:
-        await wire.readable.wait()
+        await wire.may_read()
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             connection.lost("connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed")
@@ -159,9 +176,12 @@ def _take_exception(writer: asyncio.Task[None]) -> None:
 async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
     retry_after_s = random.randint(1, 5)  # noqa: S311 - spreads retries, keeps no secret
     if websocket.query_params.get("refuse") == "close":
-        await websocket.accept()
         message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s * 1000)
-        await websocket.send_text(encode(message).decode())
-        await websocket.close(CloseCode.TRY_LATER, refused.code.value)
+        with suppress(WebSocketDisconnect):
+            await websocket.accept()
+            await websocket.send_text(encode(message).decode())
+            await websocket.close(CloseCode.TRY_LATER, refused.code.value)
     else:
-        await websocket.send_denial_response(refusal(refused, request_id=request_id_of(websocket.headers), retry_after_s=retry_after_s))
+        await websocket.send_denial_response(
+            refusal(refused, request_id=request_id_of(websocket.headers), retry_after_s=retry_after_s)
+        )

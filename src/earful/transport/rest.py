@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,16 +15,18 @@ from fastapi import APIRouter, Query, Request, Response
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.states import Input
-from earful.service.registry import Registry
 from earful.service.upload import Upload, UploadLimits
 from earful.transport import schemas
 from earful.transport.spool import spooled
 
 if TYPE_CHECKING:
-    from earful.service.connection import Connection
+    from collections.abc import Callable
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
-_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+    from earful.service.connection import Connection
+    from earful.service.registry import Registry
+
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
 def status_of(registry: Registry) -> schemas.Status:
@@ -82,7 +83,7 @@ def health_routes(registry: Registry) -> APIRouter:
         """Answer while the process lives."""
         return schemas.Alive(status="ok")
 
-    @router.get("/readyz", responses=schemas.HEALTH_ERRORS)
+    @router.get("/readyz", responses=schemas.READY_ERRORS)
     async def readyz(response: Response) -> schemas.Alive:
         """Tell whether this process wants traffic."""
         status = status_of(registry)
@@ -116,7 +117,7 @@ def session_routes(registry: Registry) -> APIRouter:
     """`GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`."""
     router = APIRouter(tags=["sessions"])
 
-    @router.get("/v1/sessions")
+    @router.get("/v1/sessions", responses=schemas.BAD_PARAMETERS)
     async def sessions(
         limit: Annotated[int, Query(ge=1, le=1000, description="Most sessions in one answer.")] = 100,
         cursor: Annotated[str, Query(max_length=64, description="`next_cursor` of the page before.")] = "",
@@ -188,5 +189,3 @@ def _find(registry: Registry, session_id: str) -> Connection:
 def retry_after_s() -> int:
     """How long a refused client should wait: spread, so that they do not all come back at once."""
     return random.randint(1, 5)  # noqa: S311 - keeps no secret
-
-

@@ -127,8 +127,31 @@ class Metrics(BaseModel):
     upload_ms: LatencyMs
 
 
+_SESSION: dict[str, JsonValue] = {
+    "session_id": "yT0kq3vXh0m1m8hS5uO4Yw",
+    "state": "ACTIVE",
+    "duration_s": 12.402,
+    "encoding": "pcm_s16le",
+    "sample_rate": 16000,
+    "channels": 1,
+    "buffered_ms": 0,
+    "unsent_bytes": 0,
+    "lag_ms": 58,
+    "audio_bytes": 396800,
+    "audio_ms": 12400,
+    "speech_ms": 9320,
+    "chunks": 124,
+    "partials": 88,
+    "finals": 2,
+    "errors": 0,
+    "model_s": 4.61,
+}
+
+
 class SessionView(BaseModel):
     """A live session's figures; never its text."""
+
+    model_config = _example(**_SESSION)
 
     session_id: str
     state: str
@@ -152,6 +175,8 @@ class SessionView(BaseModel):
 class SessionPage(BaseModel):
     """Some of the live sessions, and where the next page begins."""
 
+    model_config = _example(sessions=[_SESSION], next_cursor="yT0kq3vXh0m1m8hS5uO4Yw")
+
     sessions: list[SessionView]
     next_cursor: str | None
 
@@ -160,9 +185,11 @@ def _failures(*statuses: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Failure, "description": text} for status, text in statuses}
 
 
-NOT_FOUND = _failures((404, "No live session of this id"))
+BAD_PARAMETERS = _failures((422, "Bad parameters"))
+NOT_FOUND = _failures((404, "No live session of this id"), (422, "Bad parameters"))
 FORBIDDEN = _failures((403, "Not for this peer"))
-HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
+HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
+READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
 UPLOAD_ERRORS = _failures(
     (400, "Not audio"),
     (413, "Too large or too long"),

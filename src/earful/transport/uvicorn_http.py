@@ -30,7 +30,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     request_timeout_s = 10.0
     """Until a request's headers are complete, from the connection's or the request's first byte."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Wait for the first request."""
         super().__init__(*args, **kwargs)
         self._headers_since: float | None = time.monotonic()
@@ -92,9 +92,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def tick(self, now: float) -> None:
         """End a connection that keeps a request unfinished; `now` in monotonic seconds."""
         since = self._headers_since
-        if since is not None and now - since > self.request_timeout_s:
-            self.transport.abort()
-        elif self._body_since is not None and not self.flow.read_paused and self._is_hopeless(now, self._body_since):
+        if (since is not None and now - since > self.request_timeout_s) or (
+            self._body_since is not None and not self.flow.read_paused and self._is_hopeless(now, self._body_since)
+        ):
             self.transport.abort()
 
     def _is_hopeless(self, now: float, body_since: float) -> bool:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from earful.errors import CloseCode
+
 if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
     from websockets.frames import Frame
     from websockets.http11 import Request
 
     from earful.service.connection import Connection
 
 CLOSE_TIMEOUT_S = 2.0
+"""How long a peer may take to answer a close, and how often one that has not got it yet is looked at."""
+UNSENT_ROUNDS = 4
 
 
 class Socket(Protocol):
@@ -32,6 +38,12 @@ class Socket(Protocol):
     def abort(self) -> None:
         """Drop the connection now."""
 
+    def pause_reading(self) -> None:
+        """Read nothing more, pings neither."""
+
+    def resume_reading(self) -> None:
+        """Read again, unless a message still waits to be taken."""
+
     def listen(self, connection: Connection) -> None:
         """Tell `connection` of pings and pongs."""
 
@@ -39,7 +51,7 @@ class Socket(Protocol):
 class LendingProtocol(WebSocketsSansIOProtocol):
     """uvicorn's `websockets-sansio` implementation, which also is the route's `Socket`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Bound the closing handshake."""
         super().__init__(*args, **kwargs)
         self.close_timeout = CLOSE_TIMEOUT_S
@@ -64,6 +76,73 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         """Drop the connection and everything unsent."""
         self.transport.abort()
 
+    def pause_reading(self) -> None:
+        """Read nothing more, pings neither; uvicorn itself pauses only behind a message."""
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again, unless a message still waits to be taken."""
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, or say that the peer has gone; a close that it does not let through is bounded."""
+        if self.close_sent and self.handshake_complete:
+            # uvicorn takes it for a mistake of the application that the peer broke the protocol meanwhile.
+            raise ClientDisconnected
+        await super().send(message)
+        if self.close_timer is not None:
+            self._bound_close()
+        if self.close_sent:
+            # A refusal completes the handshake too; uvicorn would log the route's return as an error.
+            self.handshake_complete = True
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a whole message on; text that is no UTF-8 is the client's mistake, not a fault to log."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            self.frames = []
+            self.conn.fail(CloseCode.INVALID_PAYLOAD)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
+    def handle_close(self, event: Frame) -> None:
+        """Answer; a peer that does not take what is unsent before it is dropped."""
+        super().handle_close(event)
+        self._bound_close()
+
+    def handle_parser_exception(self) -> None:
+        """Close as the broken frame asks, and discard what still comes: closing upon it would be a reset.
+
+        A reset overtakes the close frame, so that the client would never learn what was wrong.
+        """
+        if self.close_sent:
+            return
+        broken = self.conn.close_sent
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR if broken is None else broken.code}
+        )
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+        self.close_sent = True
+        self.transport.resume_reading()
+        self._bound_close()
+
+    def _bound_close(self) -> None:
+        """End the connection soon: closing a transport waits for the peer to read, for ever."""
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        if not self.disconnected:
+            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_S, self._give_up, self.unsent_bytes, UNSENT_ROUNDS)
+
+    def _give_up(self, unsent_bytes: int, rounds: int) -> None:
+        """Drop the connection, unless the peer still takes what is unsent: then it has another round."""
+        if rounds and 0 < self.unsent_bytes < unsent_bytes:
+            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_S, self._give_up, self.unsent_bytes, rounds - 1)
+        else:
+            self.abort()
+
     def handle_connect(self, event: Request) -> None:
         """Lend this protocol to the route; the application starts only after this returns."""
         super().handle_connect(event)
@@ -77,7 +156,7 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         if self._listener is not None:
             self._listener.pinged()
 
-    def handle_pong(self, event: Frame) -> None:
+    def handle_pong(self, event: Frame) -> None:  # noqa: ARG002 - uvicorn's signature
         """Any pong is a sign of life."""
         if self._listener is not None:
             self._listener.ponged()
@@ -88,3 +167,14 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
         self._listener = None
         super().connection_lost(exc)
+
+
+def _is_utf8(pieces: list[bytes]) -> bool:
+    text = b"".join(pieces)
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

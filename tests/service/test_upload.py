@@ -1,0 +1,104 @@
+"""An upload's way through the core: bounded whatever the model does, and nothing left of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.house import BROKEN, STUCK, at_home
+from tests.support.sounds import silence, speech, wav
+
+from earful.errors import EarfulError, ErrorCode
+from earful.service.upload import UPLOAD_LANES, Upload, UploadLimits
+
+if TYPE_CHECKING:
+    from tests.support.house import House
+
+MAX_BUFFERED_MS = 5_000
+PIECE_MS = 1_000
+
+
+def upload_of(house: House, caps: UploadLimits | None = None) -> Upload:
+    """A fresh one."""
+    return Upload("u", house.service.registry.limits, caps or UploadLimits(), house.service.engine)
+
+
+def test_segments_are_the_utterances_in_order() -> None:
+    """Six sentences, six segments, each with text, and the empty last final is none."""
+
+    async def main() -> None:
+        async with at_home() as house:
+            upload = upload_of(house)
+            await upload.run(io.BytesIO(wav(speech())))
+            assert list(range(6)) == [segment.index for segment in upload.segments]
+            assert all(segment.text for segment in upload.segments)
+            assert 0 == house.service.engine.in_flight
+
+    asyncio.run(main())
+
+
+@pytest.mark.timeout(30)
+def test_a_slow_model_holds_the_decoder_up() -> None:
+    """Four utterances are with it, 5 s of PCM wait and a piece on top, of ten minutes; cancelled, all is gone."""
+
+    async def main() -> None:
+        async with at_home(model=STUCK) as house:
+            upload, engine = upload_of(house), house.service.engine
+            running = asyncio.create_task(upload.run(io.BytesIO(wav(speech() * 20))))
+            async with asyncio.timeout(10):
+                while upload.session.wants_input:
+                    await asyncio.sleep(0)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not running.done()
+            assert UPLOAD_LANES == engine.in_flight
+            assert MAX_BUFFERED_MS < upload.session.backlog_ms <= MAX_BUFFERED_MS + PIECE_MS
+            # The sample's fourth sentence ends before its twentieth second.
+            assert 20_000 + MAX_BUFFERED_MS + PIECE_MS >= upload.session.numbers.audio_ms
+            running.cancel()
+            await asyncio.wait({running})
+            assert running.cancelled()
+            assert (0, 0) == (engine.in_flight, engine.waiting)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 20.0])
+def test_a_failure_fails_the_upload_whenever_it_comes(after_s: float) -> None:
+    """Also where the decoder was still at work on silence when the model gave up."""
+
+    async def main() -> None:
+        async with at_home(model=BROKEN) as house:
+            with pytest.raises(EarfulError) as refused:
+                await upload_of(house).run(io.BytesIO(wav(speech(4.2) + silence(after_s))))
+            assert ErrorCode.MODEL_FAILED is refused.value.code
+
+    asyncio.run(main())
+
+
+def test_silence_has_no_segments() -> None:
+    """And is no error."""
+
+    async def main() -> None:
+        async with at_home() as house:
+            upload = upload_of(house)
+            await upload.run(io.BytesIO(wav(silence(3))))
+            assert ([], 3_000) == (upload.segments, upload.session.numbers.audio_ms)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("caps", [UploadLimits(max_upload_s=5), UploadLimits(max_decoded_bytes=160_000)])
+def test_what_decodes_to_too_much_is_refused(caps: UploadLimits) -> None:
+    """By seconds or by bytes; its model objects are let go."""
+
+    async def main() -> None:
+        async with at_home(model=STUCK) as house:
+            with pytest.raises(EarfulError) as refused:
+                await upload_of(house, caps).run(io.BytesIO(wav(speech())))
+            assert ErrorCode.TOO_LARGE is refused.value.code
+            assert 0 == house.service.engine.in_flight
+
+    asyncio.run(main())

@@ -1,0 +1,162 @@
+"""Assembly: what is built of the settings, when the model is loaded, and what is closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.house import BROKEN, at_home
+from tests.support.inside import Record
+from tests.support.models import Desk, make_work
+from tests.support.sounds import speech, wav
+
+from earful.app import build, create
+from earful.models.loading import ModelLoadError
+from earful.models.types import SessionInfo, TranscriptResult
+from earful.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+
+class Diary:
+    """Notes what was done with its class."""
+
+    seen: list[str] = []  # noqa: RUF012 - of the class, and each test begins it anew
+
+    @classmethod
+    def load(cls) -> None:
+        """The weights."""
+        cls.seen.append("load")
+
+    async def open(self, info: SessionInfo) -> None:
+        """A session begins."""
+        self.seen.append(f"open {info.language}")
+
+    async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:
+        """Say nothing."""
+        del audio
+        return TranscriptResult("", is_final=False)
+
+    async def finalize(self) -> TranscriptResult:
+        """Say nothing."""
+        return TranscriptResult("", is_final=True)
+
+    async def close(self) -> None:
+        """A session is over."""
+        self.seen.append("close")
+
+
+DIARY = f"{__name__}:Diary"
+
+
+async def live(app: FastAPI) -> None:
+    """From the first request to the last."""
+    async with app.router.lifespan_context(app):
+        pass
+
+
+def test_a_model_that_is_not_there_is_told_at_once() -> None:
+    """Before anything listens."""
+    with pytest.raises(ModelLoadError, match="no module \"nowhere\""):
+        build(Settings.load({"model": "nowhere:Model"}, {}), Record())
+
+
+def test_without_a_server_the_app_loads_its_model() -> None:
+    """Before its first request; with one, the server does, while it answers `starting`."""
+    Diary.seen = []
+
+    async def ready(drain: Callable[[], None] | None) -> bool:
+        async with at_home(model=DIARY, drain=drain, is_loaded=False) as house:
+            return house.service.engine.ready
+
+    assert asyncio.run(ready(None))
+    assert not asyncio.run(ready(lambda: None))
+    assert ["load"] == Diary.seen
+
+
+def test_what_a_model_raises_at_its_loading_ends_the_start() -> None:
+    """A foreign server sees the lifespan fail."""
+    options = {"latency_ms": -1}
+    service = build(Settings.load({"model": "mock", "model_options": options}, {}), Record())
+    with pytest.raises(ModelLoadError, match="latency_ms"):
+        asyncio.run(live(service.app))
+
+
+def test_the_end_closes_model_objects() -> None:
+    """Those of sessions that were still there, too; nothing is ready afterwards."""
+    Diary.seen = []
+
+    async def main() -> None:
+        async with at_home(model=DIARY) as house:
+            registry = house.service.registry
+            seat = registry.engine.seat(SessionInfo("s", "en"))
+            seat.submit(make_work(), Desk().deliver)
+            await asyncio.sleep(0)
+        assert not house.service.engine.ready
+
+    asyncio.run(main())
+    assert ["load", "open en", "close"] == Diary.seen
+
+
+def test_create_reads_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """For `uvicorn earful.app:create --factory`; there is no drain then."""
+    monkeypatch.setenv("EARFUL_MODEL", DIARY)
+    monkeypatch.setattr("earful.app.open_log", lambda *_: Record())
+    Diary.seen = []
+    app = create()
+    asyncio.run(live(app))
+    assert ["load"] == Diary.seen
+    assert "/v1/drain" not in app.openapi()["paths"]
+    assert ("", "") == capsys.readouterr()
+
+
+def test_every_limit_comes_from_the_settings() -> None:
+    """Each under its own name, none left at a default of its own."""
+    wanted: dict[str, object] = {
+        "max_sessions": 3,
+        "vad_aggressiveness": 1,
+        "vad_frame_ms": 10,
+        "onset_frames": 4,
+        "onset_window": 6,
+        "pre_roll_ms": 110,
+        "hangover_ms": 120,
+        "endpoint_silence_ms": 700,
+        "max_utterance_s": 17.0,
+        "idle_timeout_s": 21.0,
+        "max_session_s": 22.0,
+        "max_speed": 2.5,
+        "max_chunk_ms": 2_300,
+        "max_buffered_ms": 2_400,
+        "max_message_bytes": 25_000,
+        "stall_timeout_s": 26.0,
+        "max_messages_per_s": 31.0,
+        "ping_interval_s": 32.0,
+        "ping_timeout_s": 33.0,
+        "max_unsent_bytes": 34_000,
+        "max_unsent_s": 35.0,
+    }
+    limits = build(Settings.load(wanted, {}), Record()).registry.limits
+    places = (limits, limits.rules, limits.session, limits.connection)
+    renamed = {"vad_aggressiveness": "aggressiveness", "vad_frame_ms": "frame_ms"}
+    for name, value in wanted.items():
+        if not name.startswith("max_unsent"):
+            assert [value] == [getattr(place, renamed.get(name, name)) for place in places if hasattr(place, renamed.get(name, name))]
+    assert repr(limits.connection.outbox).endswith("=34000, max_unsent_s=35.0)")
+
+
+def test_a_failing_model_is_logged_without_its_words() -> None:
+    """Type and place; what it says may be what somebody said."""
+
+    async def main() -> Record:
+        async with at_home(model=BROKEN) as house:
+            await house.client.post("/v1/transcribe", content=wav(speech(4.2)))
+            return house.log
+
+    line = asyncio.run(main()).all_of("model failed")[0]
+    assert {"level", "event", "session", "error", "traceback"} == line.keys()
+    assert ("warning", "RuntimeError") == (line["level"], line["error"])
+    assert "transcribe_chunk" in line["traceback"]

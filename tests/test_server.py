@@ -1,0 +1,136 @@
+"""The server's own parts: its address, its limits, its signals. What it does as a whole is in tests/e2e."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.inside import Record, inside
+
+from earful import server as module
+from earful.app import Service, build
+from earful.models.loading import ModelLoadError
+from earful.server import Server, bind, raise_file_limit
+from earful.settings import Settings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+def service_of(**settings: object) -> Service:
+    """A worker that is not served."""
+    return build(Settings.load(settings, {}), Record(), lambda: None)
+
+
+def test_a_free_port_is_found() -> None:
+    """0 takes one; nothing is accepted yet, and accepted sockets will have a bounded send buffer."""
+    with bind(Settings.load({"port": 0, "send_buffer_bytes": 8_192}, {})) as listener:
+        assert 0 < listener.getsockname()[1]
+        # The kernel doubles what it is asked for.
+        assert 2 * 8_192 == listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert not listener.getblocking()
+        with socket.socket() as client:
+            assert 0 != client.connect_ex(listener.getsockname())
+
+
+def test_a_port_in_use_is_told_at_once() -> None:
+    """Also though the address may be used again right after its owner has gone."""
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        with pytest.raises(OSError, match="in use") as refused:
+            bind(Settings.load({"port": owner.getsockname()[1]}, {}))
+        assert errno.EADDRINUSE == refused.value.errno
+
+
+def test_a_host_may_be_a_name() -> None:
+    """Looked up; one that is not known is told."""
+    with bind(Settings.load({"host": "localhost", "port": 0}, {})) as listener:
+        assert listener.getsockname()[0] in {"127.0.0.1", "::1"}
+    with pytest.raises(socket.gaierror):
+        bind(Settings.load({"host": "no such host.invalid", "port": 0}, {}))
+
+
+def test_the_file_limit_is_raised_to_the_hard_one() -> None:
+    """And said."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    try:
+        assert hard == raise_file_limit()
+        assert (hard, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_first_signal_drains_and_the_second_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second by a timer of the kernel's, for a loop that is stuck: within a second, with code 1."""
+    timers: list[tuple[int, float]] = []
+    ended: list[int] = []
+    monkeypatch.setattr(module.signal, "setitimer", lambda which, seconds: timers.append((which, seconds)))
+    monkeypatch.setattr(module.os, "_exit", ended.append)
+    before = signal.getsignal(signal.SIGALRM)
+    server = Server(service_of())
+    try:
+        server.handle_exit(signal.SIGTERM, None)
+        assert (True, False, []) == (server.should_exit, server.force_exit, timers)
+        server.handle_exit(signal.SIGTERM, None)
+        assert server.force_exit
+        assert [(signal.ITIMER_REAL, module.FORCE_WITHIN_S)] == timers
+        signal.raise_signal(signal.SIGALRM)
+        assert [1] == ended
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_signals_are_the_servers_only_while_it_serves() -> None:
+    """They are given back, and not raised again: a drain exits 0."""
+    heard: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        heard.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server = Server(service_of())
+        with server.capture_signals():
+            signal.raise_signal(signal.SIGTERM)
+        assert (True, []) == (server.should_exit, heard)
+        signal.raise_signal(signal.SIGINT)
+        assert [signal.SIGINT] == heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_server_that_never_ran_has_nothing_to_tell() -> None:
+    """Code 0."""
+    assert 0 == Server(service_of()).exit_code()
+
+
+def test_a_model_that_does_not_load_stops_the_server() -> None:
+    """It was asked to answer `starting` meanwhile; its end says why."""
+
+    async def main() -> Server:
+        service = service_of(model="mock", model_options={"latency_ms": -1})
+        server = Server(service)
+        with bind(service.settings.model_copy(update={"port": 0})) as listener:
+            await server.serve([listener])
+        return server
+
+    server = asyncio.run(main())
+    with pytest.raises(ModelLoadError, match="latency_ms must be 0 or more"):
+        server.exit_code()
+
+
+def test_a_served_app_is_ready_drains_and_stops() -> None:
+    """The log tells each step, with what matters."""
+    with inside() as here:
+        ready = here.log.wait_for("ready")
+        assert {"level", "event", "model", "load_ms"} == ready.keys()
+        assert 200 == here.address.request("GET", "/v1/health").status
+        here.call(here.server.stop)
+        here.log.wait_for("stopped")
+    assert ["draining", "stopped"] == [line["event"] for line in here.log.events[-2:]]
