@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.house import BROKEN, at_home
+from tests.support.house import BROKEN, SECRET, ask, at_home, fault, in_house
 from tests.support.inside import Record
 from tests.support.models import Desk, make_work
 from tests.support.sounds import speech, wav
@@ -17,9 +19,10 @@ from earful.models.types import SessionInfo, TranscriptResult
 from earful.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from fastapi import FastAPI
+    from tests.support.house import House
 
 
 class Diary:
@@ -61,7 +64,7 @@ async def live(app: FastAPI) -> None:
 
 def test_a_model_that_is_not_there_is_told_at_once() -> None:
     """Before anything listens."""
-    with pytest.raises(ModelLoadError, match="no module \"nowhere\""):
+    with pytest.raises(ModelLoadError, match='no module "nowhere"'):
         build(Settings.load({"model": "nowhere:Model"}, {}), Record())
 
 
@@ -144,7 +147,8 @@ def test_every_limit_comes_from_the_settings() -> None:
     renamed = {"vad_aggressiveness": "aggressiveness", "vad_frame_ms": "frame_ms"}
     for name, value in wanted.items():
         if not name.startswith("max_unsent"):
-            assert [value] == [getattr(place, renamed.get(name, name)) for place in places if hasattr(place, renamed.get(name, name))]
+            field = renamed.get(name, name)
+            assert [value] == [getattr(place, field) for place in places if hasattr(place, field)]
     assert repr(limits.connection.outbox).endswith("=34000, max_unsent_s=35.0)")
 
 
@@ -160,3 +164,90 @@ def test_a_failing_model_is_logged_without_its_words() -> None:
     assert {"level", "event", "session", "error", "traceback"} == line.keys()
     assert ("warning", "RuntimeError") == (line["level"], line["error"])
     assert "transcribe_chunk" in line["traceback"]
+
+
+# Every route
+
+
+@cache
+def own_routes() -> list[tuple[str, str]]:
+    """Path and method of everything OpenAPI tells of."""
+    paths: dict[str, dict[str, Any]] = ask("GET", "/openapi.json", drain=lambda: None).json()["paths"]
+    return [(path, method.upper()) for path, methods in paths.items() for method in methods]
+
+
+def every_answer(scenario: Callable[[House, str, str], Awaitable[None]]) -> None:
+    """Run it for each route, in one house."""
+    routes = own_routes()
+
+    async def all_of_them(house: House) -> None:
+        for path, method in routes:
+            await scenario(house, path, method)
+
+    in_house(all_of_them, drain=lambda: None)
+
+
+def test_the_routes_are_those_of_the_protocol() -> None:
+    """None missing, none beside them."""
+    assert {
+        ("/v1/transcribe", "POST"),
+        ("/v1/health", "GET"),
+        ("/livez", "GET"),
+        ("/readyz", "GET"),
+        ("/v1/metrics", "GET"),
+        ("/metrics", "GET"),
+        ("/v1/sessions", "GET"),
+        ("/v1/sessions/{session_id}", "GET"),
+        ("/v1/sessions/{session_id}", "DELETE"),
+        ("/v1/drain", "POST"),
+    } == set(own_routes())
+
+
+@pytest.mark.parametrize("given_id", ["mine-1", None, "not sane"])
+def test_every_answer_has_an_id(given_id: str | None) -> None:
+    """The request's own where it is sane; in whatever status."""
+    headers = {} if given_id is None else {"x-request-id": given_id}
+    expected = "mine-1" if given_id == "mine-1" else "[0-9a-f]{16}"
+
+    async def scenario(house: House, path: str, method: str) -> None:
+        for tried in (method, "PATCH", "HEAD", "OPTIONS"):
+            answer = await house.client.request(tried, path, headers=headers)
+            assert re.fullmatch(expected, answer.headers["x-request-id"]), (tried, path)
+            assert 1 == len(answer.headers.get_list("x-request-id"))
+
+    every_answer(scenario)
+
+
+def test_a_wrong_method_is_told_the_right_one() -> None:
+    """405 in the one form, with `Allow`."""
+
+    async def scenario(house: House, path: str, method: str) -> None:
+        del method
+        answer = await house.client.patch(path)
+        assert (405, "bad_request", f"Method Not Allowed: PATCH {path}.") == fault(answer)
+        assert {named for own, named in own_routes() if own == path} >= set(answer.headers["allow"].split(", "))
+
+    every_answer(scenario)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nope", "/v1", "/v1/transcribe/stream", "/static-offline-docs/nope.js", "/v1/%00"]
+)
+def test_an_unknown_path_is_not_found(path: str) -> None:
+    """404 in the one form."""
+    assert (404, "not_found") == fault(ask("GET", path))[:2]
+
+
+def test_a_fault_of_ours_is_told_in_the_same_form() -> None:
+    """500, the request's id, and none of the exception's words."""
+
+    async def scenario(house: House) -> None:
+        def summary(_: float) -> None:
+            raise LookupError(SECRET)
+
+        house.service.registry.metrics.summary = summary  # type: ignore[assignment, method-assign]  # the fault
+        answer = await house.client.get("/v1/metrics", headers={"x-request-id": "mine"})
+        assert (500, "internal", "The server failed; this is its fault, not yours.") == fault(answer)
+        assert "mine" == answer.headers["x-request-id"]
+
+    in_house(scenario)

@@ -121,7 +121,7 @@ def test_a_model_that_does_not_load_stops_the_server() -> None:
         return server
 
     server = asyncio.run(main())
-    with pytest.raises(ModelLoadError, match="latency_ms must be 0 or more"):
+    with pytest.raises(ModelLoadError, match="latency_ms and words_per_chunk must be 0 or more"):
         server.exit_code()
 
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, WebSocket  # noqa: TC002 - FastAPI reads the routes' annotations
+from fastapi import FastAPI, Request, Response, WebSocket  # noqa: TC002 - FastAPI reads the routes' annotations
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse  # noqa: TC002 - as above
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
@@ -33,7 +32,7 @@ from earful.settings import Settings
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import rest
-from earful.transport.answers import refusal
+from earful.transport.answers import refusal, retry_after_s
 from earful.transport.asgi import stream
 from earful.transport.request_id import RequestId
 
@@ -136,15 +135,15 @@ def _lifespan(registry: Registry, *, load: bool) -> Callable[[FastAPI], Abstract
     return lifespan
 
 
-async def _answer_error(request: Request, error: Exception) -> JSONResponse:
+async def _answer_error(request: Request, error: Exception) -> Response:
     """An error of the table: its status, code and public sentence."""
     if not isinstance(error, EarfulError):
         raise error
-    retry_after_s = rest.retry_after_s() if error.row.http_status in _RETRY_STATUSES else None
-    return refusal(error, request_id=request.state.request_id, retry_after_s=retry_after_s)
+    wait_s = retry_after_s() if error.row.http_status in _RETRY_STATUSES else None
+    return refusal(error, request_id=request.state.request_id, retry_after_s=wait_s)
 
 
-async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http(request: Request, error: Exception) -> Response:
     """Routing's own errors, in the same form."""
     if not isinstance(error, HTTPException):
         raise error
@@ -156,7 +155,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid(request: Request, error: Exception) -> Response:
     """Parameters that do not validate: which one, and why."""
     if not isinstance(error, RequestValidationError):
         raise error
@@ -165,7 +164,7 @@ async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     return refusal(EarfulError(ErrorCode.BAD_REQUEST, text), request_id=request.state.request_id)
 
 
-async def _answer_internal(request: Request, _: Exception) -> JSONResponse:
+async def _answer_internal(request: Request, _: Exception) -> Response:
     """A fault of ours; Starlette logs it."""
     return refusal(EarfulError(ErrorCode.INTERNAL), request_id=request.state.request_id)
 

@@ -14,13 +14,14 @@ import signal
 import socket
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from earful.app import Service, build
 from earful.models.loading import ModelLoadError
 from earful.telemetry.logs import open_log
+from earful.transport.fast import FastTransport
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
 
@@ -95,7 +96,7 @@ class Server(uvicorn.Server):
                 service.app,
                 loop="auto",
                 http=protocol_with(settings.handshake_timeout_s),
-                ws=LendingProtocol,
+                ws=self._websockets(service),
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,
@@ -111,6 +112,15 @@ class Server(uvicorn.Server):
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
         service.registry.sweepers.append(self._sweep_http)
+
+    @staticmethod
+    def _websockets(service: Service) -> Any:
+        """What uvicorn hands an upgrade to; a callable will do, whatever its type says."""
+        if service.settings.transport == "asgi":
+            return LendingProtocol
+        fast = FastTransport(service.registry, service.settings.max_message_bytes)
+        service.registry.sweepers.append(fast.sweep)
+        return fast.protocol
 
     def exit_code(self) -> int:
         """0 after a drain, also one that ran out of time. Raises ModelLoadError where the model did not load."""

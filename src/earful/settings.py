@@ -55,7 +55,9 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
-    transport: Literal["asgi"] = Field(default="asgi", description="How WebSockets are served.")
+    transport: Literal["fast", "asgi"] = Field(
+        default="fast", description="How WebSockets are served: straight from the socket, or as an ASGI route."
+    )
 
     model: str = Field(
         default="mock", min_length=1, description="The model: mock, an installed name, or package.module:Class."

@@ -157,14 +157,26 @@ def test_nothing_is_left_of_handshakes_that_break(
     assert tasks == server.tasks
 
 
-def test_a_reader_that_stops_behind_large_results_is_dropped(server: Inside) -> None:
-    """Its results do not fit into any buffer; it answers nothing and takes nothing, and still it ends."""
-    tasks = server.tasks
-    raw = speaking(server, partials="cumulative", words=True)
-    raw.say("stop")
-    server.await_empty(tasks)
-    raw.close()
-    assert 1 == len(server.log.all_of("session ended"))
+@pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.SelectorEventLoop])
+@pytest.mark.parametrize("words", [False, True])
+@pytest.mark.parametrize("leave", [stop_and_vanish, close_frame, break_the_protocol])
+def test_a_peer_that_does_not_take_its_results_is_dropped(
+    leave: Callable[[RawSocket], None], words: bool, loop_factory: Callable[[], asyncio.AbstractEventLoop], transport: str
+) -> None:
+    """They fit into no buffer of the kernels, so an orderly close would wait for ever."""
+    settings = {**SETTINGS, "mock_words_per_chunk": 100, "send_buffer_bytes": 4096}
+    settings |= {"ping_timeout_s": 60, "max_unsent_s": 60}
+    with inside(transport=transport, loop_factory=loop_factory, **settings) as server:
+        tasks = server.tasks
+        raw = speaking(server, partials="cumulative", words=words)
+        raw.say("flush", id="x")
+        session = next(iter(server.service.registry.connections.values())).session
+        await_true(lambda: server.call(lambda: session.numbers.finals) == 1)
+        leave(raw)
+        server.await_empty(tasks)
+        await_true(lambda: server.call(lambda: len(server.server.server_state.connections)) == 0)
+        raw.close()
+        assert 1 == len(server.log.all_of("session ended"))
 
 
 def conversation(raw: RawSocket, sent: int, heard: int) -> None:

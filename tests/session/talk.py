@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
 from tests.session.ear import RULES, Mock
 from tests.session.recordings import stretch
 
@@ -103,3 +104,12 @@ def mock_model(talk: Talk, mock: Mock) -> None:
     """Answer all work there is with the mock's words."""
     while (work := talk.session.take_work()) is not None:
         talk.deliver(work, mock.answer(work))
+
+
+def errors(talk: Talk) -> list[tuple[object, ...]]:
+    """Code, chunk and whether fatal, of each error."""
+    return [
+        (message.code, None if message.sequence is UNSET else message.sequence, message.fatal)
+        for message in talk.said
+        if isinstance(message, Error)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -221,9 +222,13 @@ def _expected(ear: Ear, index: int, data: bytes, rules: ListeningRules) -> bytes
 @by_noise
 def test_every_sample_lies_in_one_span_or_in_silence(noise_rms: float) -> None:
     """Spans follow each other from mark to mark; each utterance lies in its own, and silence has none."""
-    ear = heard_whole(scene(), NATIVE, noise_rms, SHORT)
+    data = recorded(scene(), NATIVE, noise_rms)
+    ear = listen(data, every(3_200, len(data)), rules=SHORT)
     places_ms = [mark.position.samples // 16 for mark in ear.marks]
     assert sorted(set(places_ms)) == places_ms
+    for final in ear.finals:
+        spans = [(mark, after) for mark, after in pairwise(places_ms) if mark <= final.start_ms < final.end_ms <= after]
+        assert 1 == len(spans)
     edges = [edge for final in ear.finals for edge in (final.start_ms, final.end_ms)]
     assert sorted(edges) == edges
     assert list(range(len(ear.finals))) == [final.index for final in ear.finals]

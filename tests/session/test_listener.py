@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 from tests.session.ear import RULES, Ear, every, listen
@@ -188,3 +189,27 @@ def test_a_mark_never_lies_beyond_what_was_sent() -> None:
         data = pcm[: sent * 2]
         ear = listen(data, [], CD, rules, flushes=[len(data)])
         assert sent == ear.marks[-1].position.samples
+
+
+@pytest.mark.parametrize("audio_format", [NATIVE, CD, Format(Encoding.MULAW, 8_000)], ids=str)
+def test_a_cut_loses_nothing_that_the_resampler_still_held(audio_format: Format) -> None:
+    """Inside speech the model hears up to the flush, to the sample; the next span begins there."""
+    data = recorded(SPEAKING, audio_format)
+    cut = len(data) // 2 // audio_format.frame_bytes * audio_format.frame_bytes
+    ear = listen(data, [], audio_format, flushes=[cut])
+    assert cut // audio_format.frame_bytes == ear.marks[1].position.samples
+    begin_ms = ear.finals[0].start_ms - RULES.pre_roll_ms
+    assert abs(1_000 - max(begin_ms, 0) - len(ear.heard[0]) / 32) <= 1
+
+
+@pytest.mark.parametrize("audio_format", [NATIVE, CD], ids=str)
+def test_a_monologue_is_cut_without_losing_a_sample(audio_format: Format) -> None:
+    """Inside speech the next utterance goes on at the cut: the model hears all of it, piece after piece."""
+    rules = ListeningRules(max_utterance_s=1)
+    data = recorded(stretch(8.4, 13.9), audio_format)
+    ear = listen(data, every(3_200, len(data)), audio_format, rules)
+    assert ["max_length"] * 5 == [final.reason for final in ear.finals[:5]]
+    assert [True] * 4 == [mark.position.inside_speech for mark in ear.marks if 1 <= mark.position.index <= 4]
+    places = [mark.position.samples for mark in ear.marks[:6]]
+    assert [audio_format.sample_rate] * 4 == [after - before for before, after in pairwise(places[1:])]
+    assert [32_000] * 5 == [len(ear.heard[index]) for index in range(5)]

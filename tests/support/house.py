@@ -7,10 +7,12 @@ Guarantees that no task is left when the scope ends. For REST tests; those that 
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
+import re
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -34,6 +36,7 @@ class Broken:
 
     async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:
         """Raise, with words that nobody may be told."""
+        del audio
         raise RuntimeError(SECRET)
 
     async def finalize(self) -> TranscriptResult:
@@ -80,6 +83,32 @@ class Together:
         return TranscriptResult("heard", is_final=True)
 
 
+class MuteWire:
+    """Nobody at the other end."""
+
+    unsent_bytes = 0
+    closed: tuple[int, str] | None = None
+
+    def send(self, text: bytes) -> None:
+        """Lose it."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Note it."""
+        self.closed = (code, reason)
+
+    def abort(self) -> None:
+        """Nothing to drop."""
+
+    def ping(self) -> None:
+        """Nobody to ask."""
+
+    def pause_reading(self) -> None:
+        """Nothing to read."""
+
+    def resume_reading(self) -> None:
+        """Nothing to read."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """An assembled worker and a client of it."""
@@ -99,7 +128,8 @@ async def at_home(
 ) -> AsyncIterator[House]:
     """Run the app with these settings; with `drain` the model is loaded here, as a server would, unless told not to."""
     log = Record()
-    service = build(Settings.load({"mock_latency_ms": 0, **settings} if "model" not in settings else settings, {}), log, drain)
+    wanted = settings if "model" in settings else {"mock_latency_ms": 0, **settings}
+    service = build(Settings.load(wanted, {}), log, drain)
     if drain is not None and is_loaded:
         await service.engine.load()
     before = asyncio.all_tasks()
@@ -118,7 +148,9 @@ def in_house(scenario: Callable[[House], Awaitable[None]], **settings: object) -
     asyncio.run(main())
 
 
-def ask(method: str, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, **settings: object) -> httpx.Response:
+def ask(
+    method: str, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, **settings: object
+) -> httpx.Response:
     """Ask a house of its own once."""
     answers: list[httpx.Response] = []
 
@@ -134,18 +166,26 @@ def upload(body: bytes, headers: dict[str, str] | None = None, **settings: objec
     return ask("POST", "/v1/transcribe", body=body, headers=headers, **settings)
 
 
-def temporary_files(pid: int | None = None) -> list[str]:
-    """Files in the temporary directory that a process (default: this one) has open, nameless ones too."""
-    directory = f"/proc/{pid or os.getpid()}/fd"
+def fault(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, code and sentence of an error, which has the one form."""
+    body = answer.json()
+    assert {"error"} == body.keys()
+    assert {"code", "message", "request_id"} == body["error"].keys()
+    assert body["error"]["request_id"] == answer.headers["x-request-id"]
+    assert (answer.status_code in {429, 503}) == ("retry-after" in answer.headers)
+    sentence = body["error"]["message"]
+    assert sentence.endswith(".")
+    assert not re.search(r"Error|Exception|Traceback|0x", sentence)
+    return answer.status_code, body["error"]["code"], sentence
+
+
+def temporary_files() -> list[str]:
+    """Files in the temporary directory that this process has open, nameless ones too."""
     found = []
-    for descriptor in os.listdir(directory):
-        try:
-            target = os.readlink(f"{directory}/{descriptor}")
-        except OSError:  # Closed meanwhile, or the listing's own.
-            continue
-        if target.startswith(tempfile.gettempdir()) and "(deleted)" in target:
-            found.append(target)
-    return found
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # The listing's own is closed again.
+            found.append(str(descriptor.readlink()))
+    return [target for target in found if target.startswith(tempfile.gettempdir()) and "(deleted)" in target]
 
 
 def _client(service: Service, host: str) -> httpx.AsyncClient:

@@ -42,7 +42,9 @@ def wav(
     frame_bytes = channels * bits // 8
     shape = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz * frame_bytes, frame_bytes, bits)
     riff = min(size + 36, 0xFFFFFFFF)
-    return struct.pack("<4sI4s4sI", b"RIFF", riff, b"WAVE", b"fmt ", 16) + shape + struct.pack("<4sI", b"data", size) + pcm
+    return (
+        struct.pack("<4sI4s4sI", b"RIFF", riff, b"WAVE", b"fmt ", 16) + shape + struct.pack("<4sI", b"data", size) + pcm
+    )
 
 
 @cache
@@ -73,14 +75,18 @@ def mp3(seconds: float) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as output:
         stream = cast("AudioStream", output.add_stream("libmp3lame", rate=RATE_HZ, layout="mono"))
-        shaper = av.AudioResampler(stream.codec_context.format, "mono", RATE_HZ, frame_size=stream.codec_context.frame_size)
+        shaper = av.AudioResampler(
+            stream.codec_context.format, "mono", RATE_HZ, frame_size=stream.codec_context.frame_size
+        )
         for piece in [*shaper.resample(frame), *shaper.resample(None)]:
             output.mux(stream.encode(piece))
         output.mux(stream.encode(None))
     return file.getvalue()
 
 
-def form(body: bytes, *, field: str = "file", name: str | None = "a.wav", end: bytes = b"--\r\n") -> tuple[bytes, dict[str, str]]:
+def form(
+    body: bytes, *, field: str = "file", name: str | None = "a.wav", end: bytes = b"--\r\n"
+) -> tuple[bytes, dict[str, str]]:
     """A multipart body with one part, and the header that goes with it; without a `name` it is text."""
     shown = "" if name is None else f'; filename="{name}"'
     head = f'--edge\r\nContent-Disposition: form-data; name="{field}"{shown}\r\n\r\n'.encode()

@@ -68,7 +68,9 @@ def cut(data: bytes, size: int = PIECE_BYTES) -> list[bytes]:
 
 
 def spool(
-    body: bytes | Body, headers: Mapping[str, str] | None = None, look: Callable[[BinaryIO], Any] = lambda file: file.read()
+    body: bytes | Body,
+    headers: Mapping[str, str] | None = None,
+    look: Callable[[BinaryIO], Any] = lambda file: file.read(),
 ) -> Any:
     """What `look` sees of the spooled file."""
     arriving = body if isinstance(body, Body) else Body(cut(body), headers)
@@ -87,9 +89,13 @@ def at_start(file: Any) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("wrap", [lambda data: (data, {}), form], ids=["raw", "form"])
-@pytest.mark.parametrize(("size", "on_disk"), [(1, False), (SPOOL_BYTES, False), (SPOOL_BYTES + 1, True), (MAX_BYTES, True)])
+@pytest.mark.parametrize(
+    ("size", "on_disk"), [(1, False), (SPOOL_BYTES, False), (SPOOL_BYTES + 1, True), (MAX_BYTES, True)]
+)
 def test_up_to_a_mebibyte_stays_in_memory(
-    size: int, on_disk: bool, wrap: Callable[[bytes], tuple[bytes, dict[str, str]]]  # noqa: FBT001 - pytest passes it by name
+    size: int,
+    on_disk: bool,
+    wrap: Callable[[bytes], tuple[bytes, dict[str, str]]],  # noqa: FBT001 - pytest passes it by name
 ) -> None:
     """What is larger goes to disk, up to the limit itself, also where its length is told."""
     data = bytes(range(256)) * (size // 256) + bytes(size % 256)
@@ -189,7 +195,9 @@ def test_a_form_that_cannot_be_used(body: bytes, headers: dict[str, str], text: 
 def test_other_fields_do_not_matter() -> None:
     """A form may say more."""
     body, headers = form(b"data")
-    assert b"data" == spool(form(b"en", field="language", name=None, end=b"\r\n")[0] + body.removeprefix(b"--edge\r\n") , headers)
+    assert b"data" == spool(
+        form(b"en", field="language", name=None, end=b"\r\n")[0] + body.removeprefix(b"--edge\r\n"), headers
+    )
 
 
 def test_the_type_of_a_form_may_be_in_capitals() -> None:

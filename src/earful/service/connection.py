@@ -58,6 +58,7 @@ class Connection:
         "_seen_at",
         "_throttle",
         "lag_s",
+        "peer",
         "session",
         "wire",
     )
@@ -77,6 +78,7 @@ class Connection:
         self.session = session
         self.wire = wire
         self.lag_s = 0.0
+        self.peer = ""
         self._clock = clock
         self._open_seat = open_seat
         self._seat: Seat | None = None

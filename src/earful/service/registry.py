@@ -107,8 +107,8 @@ class Registry:
             self.metrics.upload_ended(self._clock() - began, failed=failed)
             self._note_empty()
 
-    def connect(self, session_id: str, wire: Wire) -> Connection:
-        """Begin a session on an upgraded socket, in a slot that is held until it ends."""
+    def connect(self, session_id: str, wire: Wire, peer: str = "") -> Connection:
+        """Begin a session on an upgraded socket, in a slot that is held until it ends; `peer` is for the log."""
         session = Session(session_id, self.limits.rules, self.limits.session, self._clock())
         connection = Connection(
             session,
@@ -120,6 +120,7 @@ class Registry:
             self._note_fault,
             self._clock,
         )
+        connection.peer = peer
         self.connections[session_id] = connection
         self.metrics.session_started()
         self.log.debug("session started", session=session_id)
@@ -186,6 +187,7 @@ class Registry:
         self.log.info(
             "session ended",
             session=session.info.session_id,
+            peer=connection.peer,
             reason=reason,
             duration_s=round(self._clock() - session.began_at, 3),
             lag_ms=round(connection.lag_s * 1000),

@@ -1,31 +1,41 @@
-"""What every HTTP answer shares: the body of an error, the request's id."""
+"""What answers of both transports share: the body of an error, the request's id, how long to wait."""
 
 from __future__ import annotations
 
+import json
+import random
 import re
 import secrets
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from starlette.datastructures import Headers
-
     from earful.errors import EarfulError
 
+SUBPROTOCOL = "earful.v1"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_LONGEST_WAIT_S = 5
 
 
-def request_id_of(headers: Headers) -> str:
+def request_id_of(given: str | None) -> str:
     """The request's own `x-request-id` where it sent a sane one, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if given is not None and _SANE_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def refusal(error: EarfulError, *, request_id: str, retry_after_s: int | None = None) -> JSONResponse:
-    """The answer to a request that failed: the row's status, `{"error": {code, message, request_id}}`."""
+def retry_after_s() -> int:
+    """How long a refused client should wait: spread, so that they do not all come back at once."""
+    return random.randint(1, _LONGEST_WAIT_S)  # noqa: S311 - keeps no secret
+
+
+def error_body(error: EarfulError, request_id: str) -> bytes:
+    """`{"error": {code, message, request_id}}`."""
+    return json.dumps({"error": {"code": error.code.value, "message": error.text, "request_id": request_id}}).encode()
+
+
+def refusal(error: EarfulError, *, request_id: str, retry_after_s: int | None = None) -> Response:
+    """The answer to a request that failed: the row's status and the error's body."""
     headers = {"x-request-id": request_id}
     if retry_after_s is not None:
         headers["retry-after"] = str(retry_after_s)
-    body = {"error": {"code": error.code.value, "message": error.text, "request_id": request_id}}
-    return JSONResponse(body, error.row.http_status, headers)
+    return Response(error_body(error, request_id), error.row.http_status, headers, "application/json")

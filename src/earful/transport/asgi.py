@@ -7,7 +7,6 @@ One task reads, one writes; both end with the connection. Under `earful serve` t
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,9 +16,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from earful.errors import CloseCode, EarfulError
 from earful.protocol.codec import encode
 from earful.protocol.messages import error
-from earful.transport.answers import refusal, request_id_of
+from earful.transport.answers import SUBPROTOCOL, refusal, request_id_of, retry_after_s
 
 if TYPE_CHECKING:
+    from starlette.types import Message
+
     from earful.service.connection import Connection
     from earful.service.registry import Registry
     from earful.transport.uvicorn_ws import Socket
@@ -28,7 +29,6 @@ LINGER_S = 2.0
 """How long a closed connection waits for the peer to answer the close ..."""
 UNSENT_LINGER_S = 8.0
 """... and, where finals are still unsent, to take them."""
-SUBPROTOCOL = "earful.v1"
 
 
 class AsgiWire:
@@ -135,7 +135,7 @@ async def _carry(websocket: WebSocket, registry: Registry, session_id: str) -> N
     try:
         async with asyncio.timeout(None) as deadline:
             wire = AsgiWire(websocket, socket, deadline)
-            connection = registry.connect(session_id, wire)
+            connection = registry.connect(session_id, wire, websocket.client.host if websocket.client else "")
             if socket is not None:
                 socket.listen(connection)
             writer = asyncio.create_task(wire.write(connection), name="websocket writer")
@@ -156,15 +156,22 @@ async def _carry(websocket: WebSocket, registry: Registry, session_id: str) -> N
 async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) -> None:
     while True:
         await wire.may_read()
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            connection.lost("connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed")
+        # Not through a name: this frame would keep each message, 20 KB mostly, until the next one comes.
+        if not _hear(await websocket.receive(), connection):
             return
-        text = message.get("text")
-        if text is not None:
-            connection.message(text)
-        else:
-            connection.audio(message["bytes"])
+
+
+def _hear(message: Message, connection: Connection) -> bool:
+    """Hand one message on; False where it is the end."""
+    if message["type"] == "websocket.disconnect":
+        connection.lost("connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed")
+        return False
+    text = message.get("text")
+    if text is not None:
+        connection.message(text)
+    else:
+        connection.audio(message["bytes"])
+    return True
 
 
 def _take_exception(writer: asyncio.Task[None]) -> None:
@@ -174,14 +181,14 @@ def _take_exception(writer: asyncio.Task[None]) -> None:
 
 
 async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
-    retry_after_s = random.randint(1, 5)  # noqa: S311 - spreads retries, keeps no secret
+    wait_s = retry_after_s()
     if websocket.query_params.get("refuse") == "close":
-        message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s * 1000)
+        message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=wait_s * 1000)
         with suppress(WebSocketDisconnect):
             await websocket.accept()
             await websocket.send_text(encode(message).decode())
             await websocket.close(CloseCode.TRY_LATER, refused.code.value)
     else:
         await websocket.send_denial_response(
-            refusal(refused, request_id=request_id_of(websocket.headers), retry_after_s=retry_after_s)
+            refusal(refused, request_id=request_id_of(websocket.headers.get("x-request-id")), retry_after_s=wait_s)
         )

@@ -5,7 +5,6 @@ Every answer is JSON with `x-request-id`; every failure a row of the error table
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -184,8 +183,3 @@ def _find(registry: Registry, session_id: str) -> Connection:
     if connection is None:
         raise EarfulError(ErrorCode.NOT_FOUND, "There is no live session of this id.")
     return connection
-
-
-def retry_after_s() -> int:
-    """How long a refused client should wait: spread, so that they do not all come back at once."""
-    return random.randint(1, 5)  # noqa: S311 - keeps no secret

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT_S = 2.0
 """How long a peer may take to answer a close, and how often one that has not got it yet is looked at."""
 UNSENT_ROUNDS = 4
+SHUTDOWN_S = 0.5
+"""How long a closing server waits for a peer to take what is unsent."""
 
 
 class Socket(Protocol):
@@ -97,6 +99,21 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             # A refusal completes the handshake too; uvicorn would log the route's return as an error.
             self.handshake_complete = True
 
+    def handle_text(self, event: Frame) -> None:
+        """Take a frame's data away with it: the parser keeps its last frame until the next one comes."""
+        super().handle_text(event)
+        event.data = b""
+
+    def handle_bytes(self, event: Frame) -> None:
+        """The same of a binary frame."""
+        super().handle_bytes(event)
+        event.data = b""
+
+    def handle_cont(self, event: Frame) -> None:
+        """The same of what continues either."""
+        super().handle_cont(event)
+        event.data = b""
+
     def send_receive_event_to_app(self) -> None:
         """Hand a whole message on; text that is no UTF-8 is the client's mistake, not a fault to log."""
         if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
@@ -105,6 +122,14 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
         else:
             super().send_receive_event_to_app()
+
+    def shutdown(self) -> None:
+        """The server ends: close, and wait for no peer that does not read."""
+        super().shutdown()
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        if not self.disconnected:
+            self.close_timer = self.loop.call_later(SHUTDOWN_S, self.abort)
 
     def handle_close(self, event: Frame) -> None:
         """Answer; a peer that does not take what is unsent before it is dropped."""

@@ -1,0 +1,200 @@
+"""The registry: slots that are given back, one sweep, one line at each end, and a drain with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.clock import run_virtual, settle, virtual_now
+from tests.support.inside import Record
+from tests.support.models import loaded, scripted, sleeps
+from tests.support.speech import OPENING, pieces
+from tests.support.wire import RecordingWire
+
+from earful.engine.engine import Engine
+from earful.errors import EarfulError, ErrorCode
+from earful.protocol.messages import AudioChunk
+from earful.service.connection import ConnectionLimits
+from earful.service.outbox import OutboxLimits
+from earful.service.registry import SWEEP_EVERY_S, Registry, RegistryLimits
+from earful.session.rules import ListeningRules, SessionLimits
+from earful.session.session import Session
+from earful.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+LIMITS = RegistryLimits(
+    max_sessions=2,
+    rules=ListeningRules(),
+    session=SessionLimits(),
+    connection=ConnectionLimits(OutboxLimits()),
+)
+
+
+def registered(
+    scenario: Callable[[Registry], Awaitable[None]], model_class: type[Any] | None = None, *, load: bool = True
+) -> Record:
+    """Run a scenario in virtual time with a registry for two sessions; its log."""
+    log = Record()
+
+    async def main() -> None:
+        engine = Engine(loaded(model_class or scripted()), timeout_s=30, clock=virtual_now)
+        if load:
+            await engine.load()
+        registry = Registry(LIMITS, engine, Metrics(virtual_now()), log, virtual_now)
+        await scenario(registry)
+        for connection in list(registry.connections.values()):
+            connection.lost("test over")
+        await engine.close()
+
+    run_virtual(main())
+    return log
+
+
+def speak(registry: Registry, session_id: str) -> RecordingWire:
+    """A session in the middle of a sentence."""
+    wire = RecordingWire()
+    connection = registry.connect(session_id, wire)
+    for piece in pieces(OPENING):
+        connection.session.receive(AudioChunk(piece), virtual_now())
+    connection.message('{"type":"audio_chunk","data":""}')
+    return wire
+
+
+def test_slots_are_counted_and_given_back() -> None:
+    """Also where the handshake breaks; ids are unguessable and never alike."""
+
+    async def scenario(registry: Registry) -> None:
+        with registry.slot() as first, registry.slot() as second:
+            assert first != second
+            assert min(len(first), len(second)) >= 22
+            assert 2 == registry.taken
+            with pytest.raises(EarfulError) as refused, registry.slot():
+                raise AssertionError
+            assert ErrorCode.SESSION_LIMIT is refused.value.code
+        with pytest.raises(ConnectionResetError), registry.slot():
+            raise ConnectionResetError
+        assert 0 == registry.taken
+
+    registered(scenario)
+
+
+def test_nobody_is_let_in_before_the_model_is_ready() -> None:
+    """`overloaded`: sessions and uploads alike."""
+
+    async def scenario(registry: Registry) -> None:
+        for enter in (registry.slot, registry.upload):
+            with pytest.raises(EarfulError) as refused, enter():
+                raise AssertionError
+            assert ErrorCode.OVERLOADED is refused.value.code
+        assert (0, 0) == (registry.taken, registry.uploads)
+
+    registered(scenario, load=False)
+
+
+def test_each_end_is_told_once_and_counted() -> None:
+    """With its reason and what the session amounted to; errors of client or server count as failed."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.connect("a", RecordingWire()).message('{"type":"stop"}')
+        registry.connect("b", RecordingWire()).message('{"type":"flush","id":"x"}')
+        assert {} == registry.connections
+        assert {"stop": 1, "unexpected_message": 1} == registry.metrics.sessions_ended
+        assert (1, 0, 1) == (registry.metrics.failed, registry.metrics.active_sessions, registry.metrics.finals)
+
+    ended = registered(scenario).all_of("session ended")
+    assert [("a", "stop", 1), ("b", "unexpected_message", 0)] == [(e["session"], e["reason"], e["finals"]) for e in ended]
+
+
+def test_one_sweep_minds_all_sessions_and_what_else_asks_for_it() -> None:
+    """Every 250 ms; idle sessions end in it."""
+    swept: list[float] = []
+
+    async def scenario(registry: Registry) -> None:
+        registry.sweepers.append(swept.append)
+        sweep = asyncio.create_task(registry.sweep_for_ever())
+        registry.connect("a", RecordingWire())
+        await asyncio.sleep(61)
+        assert {} == registry.connections
+        sweep.cancel()
+        await asyncio.wait({sweep})
+
+    ended = registered(scenario).all_of("session ended")
+    assert ["ping_timeout"] == [line["reason"] for line in ended]
+    assert [SWEEP_EVERY_S, 2 * SWEEP_EVERY_S] == swept[:2]
+
+
+def test_a_fault_is_logged_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place, the type, never the words."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("somebody's words")
+
+    async def scenario(registry: Registry) -> None:
+        monkeypatch.setattr(Session, "receive", fail)
+        registry.connect("a", RecordingWire()).audio(b"")
+
+    log = registered(scenario)
+    assert "ValueError" == log.all_of("session failed")[0]["error"]
+    assert "internal" == log.all_of("session ended")[0]["reason"]
+    assert "somebody" not in str(log.events)
+
+
+def test_a_drain_lets_nobody_in_and_waits_for_what_is_owed() -> None:
+    """It ends when the last session and the last upload have."""
+
+    async def scenario(registry: Registry) -> None:
+        wire = speak(registry, "a")
+        with registry.upload():
+            drain = asyncio.create_task(registry.drain(8.0))
+            await settle()
+            for enter in (registry.slot, registry.upload):
+                with pytest.raises(EarfulError) as refused, enter():
+                    raise AssertionError
+                assert ErrorCode.DRAINING is refused.value.code
+            await asyncio.sleep(2)
+            assert {} == registry.connections
+            assert not drain.done()
+        await settle()
+        assert drain.done()
+        assert (1012, "draining") == wire.closed
+        assert ["final", "error"] == wire.types[-2:]
+        assert 2.0 == virtual_now()
+
+    assert [] == registered(scenario, scripted(sleeps(1))).all_of("drain ran out of time")
+
+
+def test_a_drain_ends_in_time_whatever_the_model_does() -> None:
+    """And says that it left somebody."""
+
+    async def scenario(registry: Registry) -> None:
+        speak(registry, "a")
+        await registry.drain(8.0)
+        assert 8.0 == virtual_now()
+
+    assert [1] == [line["sessions"] for line in registered(scenario, scripted(sleeps(20))).all_of("drain ran out of time")]
+
+
+def test_a_drain_of_an_empty_worker_is_over_at_once() -> None:
+    """Nobody to wait for."""
+
+    async def scenario(registry: Registry) -> None:
+        await registry.drain(8.0)
+        assert 0.0 == virtual_now()
+
+    registered(scenario)
+
+
+def test_who_was_upgraded_while_the_drain_began_is_told_too() -> None:
+    """It had its slot before, and comes after the others were told."""
+
+    async def scenario(registry: Registry) -> None:
+        with registry.slot() as session_id:
+            await registry.drain(8.0)
+            wire = RecordingWire()
+            registry.connect(session_id, wire)
+            assert (1012, "draining") == wire.closed
+
+    registered(scenario)
