@@ -11,14 +11,14 @@ import argparse
 import asyncio
 import sys
 
-from crowd import START, Stream, gather_crowd, speak, warm_up
+from crowd import START, Stream, gather_crowd, percentile, speak, warm_up
 from report import Report, progress, run
 from serving import Server, served
 
 MOST_KB = 100.0
 SPEECH_S = 10
-SETTLE_S = 3.0
-QUIET_S = 10.0
+SETTLE_S = 2.0
+QUIET_S = 5.0
 
 
 async def measure(sessions: int) -> int:
@@ -39,6 +39,8 @@ async def measure(sessions: int) -> int:
         await asyncio.sleep(QUIET_S)
         _tell(report, "idle again", server, before, sessions)
         report.equal("sessions alive", await server.active_sessions(), sessions)
+        latencies_s = [latency for stream in streams for latency in stream.latencies_s]
+        report.note("p99 ms while speaking", round(percentile(latencies_s, 0.99) * 1000, 1))
         report.note("server alone MB", round(before / 1e6, 1))
     return report.finish()
 

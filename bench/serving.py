@@ -114,8 +114,12 @@ class Server:
 
 @contextmanager
 def served(**settings: object) -> Iterator[Server]:
-    """Run a server with these settings until the scope ends; this process moves to another core."""
-    wanted = {"port": 0, "log_format": "json", **settings}
+    """Run a server with these settings until the scope ends; this process moves to another core.
+
+    The transport is the one in the environment (`EARFUL_TRANSPORT`), else `asgi`.
+    """
+    transport = os.environ.get("EARFUL_TRANSPORT", "asgi")
+    wanted = {"port": 0, "log_format": "json", "transport": transport, **settings}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
     given = {f"EARFUL_{name.upper()}": _spell(value) for name, value in wanted.items()}
     paths = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH", "")]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import resource
 import signal
 import socket
@@ -12,10 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.inside import Record, inside
 
-from earful import server as module
 from earful.app import Service, build
 from earful.models.loading import ModelLoadError
-from earful.server import Server, bind, raise_file_limit
+from earful.server import FORCE_WITHIN_S, Server, bind, raise_file_limit
 from earful.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def test_the_first_signal_drains_and_the_second_ends(monkeypatch: pytest.MonkeyP
     """The second by a timer of the kernel's, for a loop that is stuck: within a second, with code 1."""
     timers: list[tuple[int, float]] = []
     ended: list[int] = []
-    monkeypatch.setattr(module.signal, "setitimer", lambda which, seconds: timers.append((which, seconds)))
-    monkeypatch.setattr(module.os, "_exit", ended.append)
+    monkeypatch.setattr(signal, "setitimer", lambda which, seconds: timers.append((which, seconds)))
+    monkeypatch.setattr(os, "_exit", ended.append)
     before = signal.getsignal(signal.SIGALRM)
     server = Server(service_of())
     try:
@@ -78,7 +78,7 @@ def test_the_first_signal_drains_and_the_second_ends(monkeypatch: pytest.MonkeyP
         assert (True, False, []) == (server.should_exit, server.force_exit, timers)
         server.handle_exit(signal.SIGTERM, None)
         assert server.force_exit
-        assert [(signal.ITIMER_REAL, module.FORCE_WITHIN_S)] == timers
+        assert [(signal.ITIMER_REAL, FORCE_WITHIN_S)] == timers
         signal.raise_signal(signal.SIGALRM)
         assert [1] == ended
     finally:

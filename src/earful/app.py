@@ -172,6 +172,7 @@ async def _answer_internal(request: Request, _: Exception) -> Response:
 def _registry_limits(settings: Settings) -> RegistryLimits:
     return RegistryLimits(
         max_sessions=settings.max_sessions,
+        max_uploads=settings.max_uploads,
         rules=ListeningRules(
             aggressiveness=settings.vad_aggressiveness,
             frame_ms=settings.vad_frame_ms,

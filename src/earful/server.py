@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 FORCED_EXIT = 1
 FORCE_WITHIN_S = 0.8
-TAKE_DOWN_S = 0.5
-"""What is kept of `drain_s` for closing what the drain left open."""
+TAKE_DOWN_S = 1.4
+"""What is kept of `drain_s`, at most half of it, for closing what the drain left open: uvicorn's grace, and some."""
 
 
 def run(settings: Settings) -> int:
@@ -142,7 +142,8 @@ class Server(uvicorn.Server):
         if self._load is not None:
             self._load.cancel()
             await asyncio.wait({self._load})
-        within_s = max(0.0, self._service.settings.drain_s - TAKE_DOWN_S)
+        drain_s = self._service.settings.drain_s
+        within_s = drain_s - min(TAKE_DOWN_S, drain_s / 2)
         await self._service.registry.drain(within_s)
         await super().shutdown(sockets)
         self._service.log.info("stopped")

@@ -75,6 +75,7 @@ class Settings(BaseModel, frozen=True):
     mock_error_rate: float = Field(default=0.0, ge=0, le=1, description="Share of the mock model's calls that fail.")
 
     max_sessions: int = Field(default=2000, ge=1, le=1_000_000, description="Sessions this worker holds at once.")
+    max_uploads: int = Field(default=100, ge=1, le=100_000, description="Uploads this worker works on at once.")
     idle_timeout_s: float = Field(
         default=60, ge=0.1, le=86_400, description="A session silent on the wire for so long is ended."
     )

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 
-@pytest.fixture(params=["asgi"])
+@pytest.fixture(params=["fast", "asgi"])
 def transport(request: pytest.FixtureRequest) -> str:
     """The name of a transport."""
     return cast("str", request.param)

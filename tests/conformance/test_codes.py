@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +14,8 @@ from tests.support.raw import BINARY, TEXT, Gone, RawSocket, connected
 from tests.support.server import await_true
 from tests.support.speech import OPENING, SENTENCE, codes, expected, finals, of_type, pieces
 
-import earful.service.connection
 from earful.errors import ERRORS, ErrorCode
+from earful.protocol.codec import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def test_mistakes_that_are_not_counted_may_be_made_without_end(transport: str) -
 
 def test_a_model_that_fails_costs_its_audio_only(transport: str) -> None:
     """The error names the chunk, each final comes, empty."""
-    settings = {"mock_error_rate": 1.0, "max_speed": 0, "mock_latency_ms": 1}
+    settings: dict[str, Any] = {"mock_error_rate": 1.0, "max_speed": 0, "mock_latency_ms": 1}
     with inside(transport=transport, allowed=("model failed",), **settings) as server, connected(server.address) as raw:
         spoken(raw)
         heard, end = raw.hear_all()
@@ -117,7 +118,7 @@ def test_a_model_that_fails_costs_its_audio_only(transport: str) -> None:
 
 def test_a_model_that_takes_too_long_is_not_waited_for(transport: str) -> None:
     """`model_timeout`, then the session's end as ever."""
-    settings = {"mock_latency_ms": 60_000, "model_timeout_s": 0.1, "max_speed": 0}
+    settings: dict[str, Any] = {"mock_latency_ms": 60_000, "model_timeout_s": 0.1, "max_speed": 0}
     with inside(transport=transport, **settings) as server, connected(server.address) as raw:
         spoken(raw)
         heard, end = raw.hear_all()
@@ -126,26 +127,31 @@ def test_a_model_that_takes_too_long_is_not_waited_for(transport: str) -> None:
 
 
 def start(raw: RawSocket) -> None:
+    """Opt in."""
     raw.say("start")
     raw.hear()
 
 
 def skip_a_number(raw: RawSocket) -> None:
+    """Begin with the second chunk."""
     start(raw)
     raw.say_audio(b"", 2)
 
 
 def start_twice(raw: RawSocket) -> None:
+    """Opt in again."""
     start(raw)
     raw.say("start")
 
 
 def start_late(raw: RawSocket) -> None:
+    """Opt in behind audio."""
     raw.say_audio(b"")
     raw.say("start")
 
 
 def flood(raw: RawSocket) -> None:
+    """Forty seconds at once."""
     for _ in range(4):
         raw.say_audio(bytes(320_000))
 
@@ -165,7 +171,7 @@ def flood(raw: RawSocket) -> None:
     ],
 )
 def test_a_fatal_error_precedes_the_close(
-    code: str, close_code: int, do: Callable[[RawSocket], None], settings: dict[str, float], transport: str
+    code: str, close_code: int, do: Callable[[RawSocket], None], settings: dict[str, Any], transport: str
 ) -> None:
     """One error, marked fatal, then the close that section 6 names; the log has the reason, once."""
     with inside(transport=transport, **settings) as server, connected(server.address) as raw:
@@ -179,7 +185,7 @@ def test_a_fatal_error_precedes_the_close(
 
 def test_a_server_that_cannot_listen_for_too_long_says_so(transport: str) -> None:
     """`stalled`, 1011."""
-    settings = {"max_buffered_ms": 100, "stall_timeout_s": 0.2, "mock_latency_ms": 60_000}
+    settings: dict[str, Any] = {"max_buffered_ms": 100, "stall_timeout_s": 0.2, "mock_latency_ms": 60_000}
     with inside(transport=transport, **settings) as server, connected(server.address) as raw:
         for piece in pieces(SENTENCE):
             raw.say_audio(piece)
@@ -195,8 +201,7 @@ def test_a_fault_of_ours_ends_its_session_alone(transport: str, monkeypatch: pyt
             raise RuntimeError("secret")
         return decode(text)
 
-    decode = earful.service.connection.decode
-    monkeypatch.setattr(earful.service.connection, "decode", faulty)
+    monkeypatch.setattr("earful.service.connection.decode", faulty)
     with inside(transport=transport, allowed=("session failed",)) as server, connected(server.address) as other:
         with connected(server.address) as raw:
             raw.say("fault")
@@ -251,7 +256,7 @@ def test_a_model_that_is_still_loading_is_no_reason_to_wait(transport: str) -> N
 
 def test_a_drain_is_told_with_what_is_owed(transport: str) -> None:
     """`closing` to who sent `start`, the open utterance's final, `draining`, 1012; newcomers are refused."""
-    settings = {"mock_latency_ms": 300, "max_speed": 0}
+    settings: dict[str, Any] = {"mock_latency_ms": 300, "max_speed": 0}
     with inside(transport=transport, **settings) as server, connected(server.address) as raw:
         raw.say("start", partials="off")
         for piece in pieces(OPENING):
@@ -279,7 +284,7 @@ def test_only_this_machine_may_drain(transport: str) -> None:
 
 def test_a_reader_too_slow_is_closed(transport: str) -> None:
     """`slow_reader`: in the log, whatever the peer still sees of it; nothing is left."""
-    settings = {"max_unsent_s": 0.3, "mock_words_per_chunk": 100, "mock_latency_ms": 1, "max_speed": 0}
+    settings: dict[str, Any] = {"max_unsent_s": 0.3, "mock_words_per_chunk": 100, "mock_latency_ms": 1, "max_speed": 0}
     with inside(transport=transport, send_buffer_bytes=4096, **settings) as server:
         tasks = server.tasks
         raw = RawSocket(server.address, receive_buffer_bytes=4096).upgrade()
@@ -299,7 +304,6 @@ def test_a_reader_too_slow_is_closed(transport: str) -> None:
 def test_every_code_that_a_socket_can_see_is_provoked_here() -> None:
     """A new row of the table needs a test of its own above."""
     rest_only = {"not_audio", "not_found", "too_large", "no_decoder", "bad_request"}
-    with open(__file__, encoding="utf-8") as source:
-        text = source.read()
+    text = Path(__file__).read_text(encoding="utf-8")
     assert [] == [code.value for code in ErrorCode if code.value not in rest_only and f'"{code.value}"' not in text]
     assert Gone(1000).code == 1000

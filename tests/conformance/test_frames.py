@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.inside import Inside, inside
-from tests.support.raw import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, RawSocket, connected, frame
+from tests.support.raw import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, RawSocket, connected, frame, request
 from tests.support.speech import SENTENCE, expected, finals, pieces
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def server(transport: str) -> Iterator[Inside]:
 
 
 def begin(raw: RawSocket) -> None:
+    """Opt in."""
     raw.say("start")
     raw.hear()
 
@@ -97,9 +98,7 @@ def test_many_frames_in_one_segment_are_all_heard(server: Inside) -> None:
     """In order."""
     with connected(server.address) as raw:
         begin(raw)
-        raw.send_bytes(
-            b"".join(frame(BINARY, piece) for piece in pieces(SENTENCE)) + frame(TEXT, b'{"type":"stop"}')
-        )
+        raw.send_bytes(b"".join(frame(BINARY, piece) for piece in pieces(SENTENCE)) + frame(TEXT, b'{"type":"stop"}'))
         heard, end = raw.hear_all()
     assert (expected(SENTENCE), 1000) == (finals(heard), end.code)
 
@@ -124,13 +123,13 @@ def test_a_close_frame_that_cannot_be_is_a_broken_one(payload: bytes, server: In
 
 def test_a_silent_peer_is_pinged_and_stays_while_it_answers(transport: str) -> None:
     """A pong, with whatever in it, is a sign of life."""
-    with inside(transport=transport, ping_interval_s=0.1, ping_timeout_s=0.6) as server:
-        with connected(server.address) as raw:
-            for _ in range(3):
-                assert (PING, b"") == raw.read_frame()
-                raw.send(PONG, b"")
-            raw.say("stop")
-            assert 1000 == raw.hear_all()[1].code
+    settings: dict[str, Any] = {"ping_interval_s": 0.1, "ping_timeout_s": 0.6}
+    with inside(transport=transport, **settings) as server, connected(server.address) as raw:
+        for _ in range(3):
+            assert (PING, b"") == raw.read_frame()
+            raw.send(PONG, b"")
+        raw.say("stop")
+        assert 1000 == raw.hear_all()[1].code
 
 
 def test_a_peer_that_answers_no_ping_is_gone(transport: str) -> None:
@@ -162,8 +161,6 @@ def test_compression_is_not_agreed_on(server: Inside) -> None:
 )
 def test_an_upgrade_that_cannot_be_is_refused_as_http(spoil: Callable[[bytes], bytes], server: Inside) -> None:
     """4xx, and no session of it."""
-    from tests.support.raw import request
-
     raw = RawSocket(server.address)
     raw.send_bytes(spoil(request()))
     status = raw.socket.recv(4096).split(b" ", 2)[1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.inside import Inside, inside
-from tests.support.raw import BINARY, RawSocket, connected
+from tests.support.raw import BINARY, PING, RawSocket, connected
 from tests.support.server import await_true
 from tests.support.speech import (
     CHUNK_BYTES,
@@ -25,6 +25,8 @@ from tests.support.speech import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from earful.session.session import Session
 
 pytestmark = pytest.mark.e2e
 
@@ -111,10 +113,10 @@ def test_the_sessions_id_is_in_the_upgrades_answer(server: Inside) -> None:
 
 def test_start_is_answered_with_what_holds(transport: str) -> None:
     """Format, numbers and limits."""
-    limits = {"idle_timeout_s": 7.0, "max_chunk_ms": 500, "max_buffered_ms": 900, "max_session_s": 70.0}
-    with inside(transport=transport, max_speed=3, max_message_bytes=2048, **limits) as server:
-        with connected(server.address) as raw:
-            started = told(raw, protocol=1, encoding="mulaw", sample_rate=8000, channels=1, later_field={"x": 1})
+    limits: dict[str, Any] = {"idle_timeout_s": 7.0, "max_chunk_ms": 500, "max_buffered_ms": 900, "max_session_s": 70.0}
+    settings = {"transport": transport, "max_speed": 3, "max_message_bytes": 2048, **limits}
+    with inside(**settings) as server, connected(server.address) as raw:
+        started = told(raw, protocol=1, encoding="mulaw", sample_rate=8000, channels=1, later_field={"x": 1})
     assert {"type": "started", "protocol": 1, "next_sequence": 1, "next_index": 0}.items() <= started.items()
     assert ("mulaw", 8000) == (started["encoding"], started["sample_rate"])
     assert {**limits, "max_speed": 3, "max_message_bytes": 2048} == started["limits"]
@@ -210,17 +212,21 @@ def test_audio_after_a_flush_is_a_new_utterance(server: Inside) -> None:
     assert 1 == len(of_type("flushed", heard))
 
 
+def pass_quietly(server: Inside, session: Session, seconds: float) -> None:
+    """Wait until the client was last heard so long ago."""
+    clock = server.service.registry._clock
+    await_true(lambda: server.call(lambda: clock() - session._deadlines._heard_at) > seconds)
+
+
 @pytest.mark.parametrize("alive", ["keepalive", "ping"])
 def test_signs_of_life_keep_a_silent_session(alive: str, transport: str) -> None:
     """Messages and pings count against `idle_timeout_s`; without them it ends."""
     with inside(transport=transport, idle_timeout_s=0.6) as server, connected(server.address) as raw:
         told(raw)
-        session = next(iter(server.service.registry.connections.values())).session
+        session = server.connection.session
         for _ in range(3):
-            heard_at = server.call(lambda: session._deadlines._heard_at)
-            await_true(lambda at=heard_at: server.call(server.loop.time) - at > 0.25)  # type: ignore[union-attr,misc]
-            raw.say("keepalive") if alive == "keepalive" else raw.send(9, b"")
-            await_true(lambda at=heard_at: server.call(lambda: session._deadlines._heard_at) > at)  # type: ignore[misc]
+            pass_quietly(server, session, 0.25)
+            raw.say("keepalive") if alive == "keepalive" else raw.send(PING, b"")
         assert 1 == len(server.service.registry.connections)
         heard, end = raw.hear_all()
     assert (["idle_timeout"], 4008) == (codes(heard), end.code)
@@ -231,7 +237,7 @@ def test_signs_of_life_keep_a_silent_session(alive: str, transport: str) -> None
     [({"idle_timeout_s": 0.4}, "idle", "idle_timeout"), ({"max_session_s": 0.4}, "ended", "session_too_long")],
 )
 def test_what_was_said_before_a_limit_is_finalised(
-    settings: dict[str, float], reason: str, code: str, transport: str
+    settings: dict[str, Any], reason: str, code: str, transport: str
 ) -> None:
     """The open utterance's final, then the error, then 4008."""
     with inside(transport=transport, **QUICK, **settings) as server, connected(server.address) as raw:
@@ -281,14 +287,12 @@ def test_a_session_can_be_inspected_but_not_overheard(server: Inside) -> None:
 def test_sessions_are_listed_in_pages(server: Inside) -> None:
     """Each once, in the order of their ids."""
     sockets = [RawSocket(server.address).upgrade() for _ in range(5)]
-    ids, cursor, sizes = [], "", []
-    while cursor is not None:
-        page = server.address.get(f"/v1/sessions?limit=2&cursor={cursor}")
-        ids += [session["session_id"] for session in page["sessions"]]
-        sizes.append(len(page["sessions"]))
-        cursor = page["next_cursor"]
-    assert sorted(raw.response.headers["x-session-id"] for raw in sockets) == ids
-    assert [2, 2, 1] == sizes
+    pages = [server.address.get("/v1/sessions?limit=2")]
+    while pages[-1]["next_cursor"]:
+        pages.append(server.address.get(f"/v1/sessions?limit=2&cursor={pages[-1]['next_cursor']}"))
+    listed = [session["session_id"] for page in pages for session in page["sessions"]]
+    assert sorted(raw.response.headers["x-session-id"] for raw in sockets) == listed
+    assert [2, 2, 1] == [len(page["sessions"]) for page in pages]
     assert 422 == server.address.request("GET", "/v1/sessions?limit=0").status
     for raw in sockets:
         raw.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from tests.support.inside import Inside, inside
 from tests.support.raw import BINARY, PING, TEXT, RawSocket, connected, frame
 from tests.support.server import await_true
 from tests.support.speech import SPEECH, expected, finals, of_type, pieces
+
+from earful.models.mock import MockASRModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +30,6 @@ class Gated:
     gate = threading.Event()
 
     def __init__(self) -> None:
-        from earful.models.mock import MockASRModel
-
         self._mock = MockASRModel(latency_ms=0)
 
     async def transcribe_chunk(self, audio: bytes) -> Any:
@@ -42,13 +43,10 @@ class Gated:
         return await self._mock.finalize()
 
     async def _pass(self) -> None:
-        import asyncio
-
-        while not type(self).gate.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(type(self).gate.wait, 15)
 
 
-def gated(**settings: object) -> AbstractContextManager[Inside]:
+def gated(**settings: Any) -> AbstractContextManager[Inside]:
     """A server whose model waits for the test."""
     Gated.gate.clear()
     return inside(model=GATED, max_speed=0, **settings)
@@ -62,13 +60,16 @@ def _opened() -> Iterator[None]:
 
 
 def in_background(do: Callable[[], None]) -> threading.Thread:
+    """Do it in a thread that holds up no exit."""
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     return thread
 
 
 def backlog_ms(server: Inside) -> int:
-    return server.call(lambda: next(iter(server.service.registry.connections.values())).session.backlog_ms)
+    """Of the only session."""
+    session = server.connection.session
+    return server.call(lambda: session.backlog_ms)
 
 
 def test_audio_the_model_cannot_take_waits_in_the_clients_kernel(transport: str) -> None:
@@ -77,7 +78,7 @@ def test_audio_the_model_cannot_take_waits_in_the_clients_kernel(transport: str)
     with gated(transport=transport, max_buffered_ms=1000) as server, connected(server.address) as raw:
         raw.say("start", partials="off")
         raw.hear()
-        held = server.service.registry.connections[raw.response.headers["x-session-id"]]
+        held = server.connection
 
         def send() -> None:
             for piece in pieces(recording, 16_000):
@@ -99,7 +100,12 @@ def test_audio_the_model_cannot_take_waits_in_the_clients_kernel(transport: str)
 
 def test_who_is_not_read_is_not_judged(transport: str) -> None:
     """Neither idle nor dead to pings nor too fast, however long the model takes."""
-    limits = {"idle_timeout_s": 0.3, "ping_interval_s": 0.1, "ping_timeout_s": 0.1, "max_buffered_ms": 500}
+    limits: dict[str, Any] = {
+        "idle_timeout_s": 0.3,
+        "ping_interval_s": 0.1,
+        "ping_timeout_s": 0.1,
+        "max_buffered_ms": 500,
+    }
     with gated(transport=transport, **limits) as server, connected(server.address) as raw:
         for piece in pieces(SPEECH[:128_000]):
             raw.say_audio(piece)
@@ -115,7 +121,7 @@ def test_who_is_not_read_is_not_judged(transport: str) -> None:
 
 def test_messages_above_the_rate_are_read_no_faster(transport: str) -> None:
     """No error; all are heard in the end."""
-    settings = {"max_messages_per_s": 100, "mock_latency_ms": 1, "max_speed": 0}
+    settings: dict[str, Any] = {"max_messages_per_s": 100, "mock_latency_ms": 1, "max_speed": 0}
     with inside(transport=transport, **settings) as server, connected(server.address) as raw:
         raw.say("start")
         raw.hear()
@@ -130,7 +136,7 @@ def test_pings_above_the_rate_are_answered_no_faster(transport: str) -> None:
     """A flood of pings waits in the client's kernel like any other."""
     with inside(transport=transport, max_messages_per_s=100) as server, connected(server.address) as raw:
         raw.send_bytes(frame(PING, bytes(100)) * 200)
-        connection = next(iter(server.service.registry.connections.values()))
+        connection = server.connection
         await_true(lambda: server.call(lambda: connection.session.is_held))
         pongs = 0
         raw.socket.settimeout(0.1)
@@ -149,7 +155,12 @@ def test_pings_above_the_rate_are_answered_no_faster(transport: str) -> None:
 
 def test_an_unsent_partial_is_replaced_by_the_newer_and_finals_all_come(transport: str) -> None:
     """Whoever reads late hears every final, in order, and is spared most partials."""
-    settings = {"send_buffer_bytes": 4096, "mock_words_per_chunk": 40, "max_unsent_s": 30, "max_buffered_ms": 500}
+    settings: dict[str, Any] = {
+        "send_buffer_bytes": 4096,
+        "mock_words_per_chunk": 40,
+        "max_unsent_s": 30,
+        "max_buffered_ms": 500,
+    }
     with inside(transport=transport, mock_latency_ms=1, max_speed=0, **settings) as server:
         raw = RawSocket(server.address, receive_buffer_bytes=4096).upgrade()
         raw.say("start", partials="cumulative")

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 LIMITS = RegistryLimits(
+    max_uploads=2,
     max_sessions=2,
+    max_uploads=2,
     rules=ListeningRules(),
     session=SessionLimits(),
     connection=ConnectionLimits(OutboxLimits()),
@@ -105,7 +107,9 @@ def test_each_end_is_told_once_and_counted() -> None:
         assert (1, 0, 1) == (registry.metrics.failed, registry.metrics.active_sessions, registry.metrics.finals)
 
     ended = registered(scenario).all_of("session ended")
-    assert [("a", "stop", 1), ("b", "unexpected_message", 0)] == [(e["session"], e["reason"], e["finals"]) for e in ended]
+    assert [("a", "stop", 1), ("b", "unexpected_message", 0)] == [
+        (e["session"], e["reason"], e["finals"]) for e in ended
+    ]
 
 
 def test_one_sweep_minds_all_sessions_and_what_else_asks_for_it() -> None:
@@ -128,9 +132,10 @@ def test_one_sweep_minds_all_sessions_and_what_else_asks_for_it() -> None:
 
 def test_a_fault_is_logged_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The place, the type, never the words."""
+    words = "body's words"  # Apart: a traceback shows the line that raised.
 
     def fail(*_: object) -> None:
-        raise ValueError("somebody's words")
+        raise ValueError(f"some{words}")
 
     async def scenario(registry: Registry) -> None:
         monkeypatch.setattr(Session, "receive", fail)
@@ -174,7 +179,9 @@ def test_a_drain_ends_in_time_whatever_the_model_does() -> None:
         await registry.drain(8.0)
         assert 8.0 == virtual_now()
 
-    assert [1] == [line["sessions"] for line in registered(scenario, scripted(sleeps(20))).all_of("drain ran out of time")]
+    assert [1] == [
+        line["sessions"] for line in registered(scenario, scripted(sleeps(20))).all_of("drain ran out of time")
+    ]
 
 
 def test_a_drain_of_an_empty_worker_is_over_at_once() -> None:

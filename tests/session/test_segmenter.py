@@ -20,9 +20,9 @@ class FakeVad:
     def __init__(self, aggressiveness: int) -> None:
         assert 2 == aggressiveness
 
-    def is_speech(self, frame: bytes) -> bool:
-        """Whether it is loud."""
-        return frame[0] != 0
+    def judge(self, pcm: bytes, at: int, frame_bytes: int) -> list[bool]:
+        """Which whole frames are loud."""
+        return [pcm[begin] != 0 for begin in range(at, len(pcm) - frame_bytes + 1, frame_bytes)]
 
 
 @pytest.fixture(autouse=True)

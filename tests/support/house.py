@@ -151,11 +151,12 @@ def in_house(scenario: Callable[[House], Awaitable[None]], **settings: object) -
 def ask(
     method: str, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, **settings: object
 ) -> httpx.Response:
-    """Ask a house of its own once."""
+    """Ask a house of its own once; no seat at the engine may be left of it."""
     answers: list[httpx.Response] = []
 
     async def scenario(house: House) -> None:
         answers.append(await house.client.request(method, path, content=body, headers=headers))
+        assert set() == house.service.engine._seats
 
     in_house(scenario, **settings)
     return answers[0]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractContextManager
 
+    from earful.service.connection import Connection
+
 T = TypeVar("T")
 
 WITHIN_S = 15.0
@@ -37,18 +39,23 @@ class Record:
         self._news = threading.Condition()
 
     def debug(self, event: str, **fields: Any) -> None:
+        """Keep it."""
         self._add("debug", event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
+        """Keep it."""
         self._add("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
+        """Keep it."""
         self._add("warning", event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
+        """Keep it."""
         self._add("error", event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
+        """Keep it, as an error."""
         self._add("error", event, fields)
 
     def all_of(self, event: str) -> list[dict[str, Any]]:
@@ -58,7 +65,9 @@ class Record:
     def wait_for(self, event: str, number: int = 1, within_s: float = WITHIN_S) -> dict[str, Any]:
         """Wait until there are as many of them; the last of these."""
         with self._news:
-            assert self._news.wait_for(lambda: len(self.all_of(event)) >= number, within_s), f"no {event}: {self.events}"
+            assert self._news.wait_for(lambda: len(self.all_of(event)) >= number, within_s), (
+                f"no {event}: {self.events}"
+            )
         return self.all_of(event)[number - 1]
 
     def _add(self, level: str, event: str, fields: dict[str, Any]) -> None:
@@ -98,6 +107,11 @@ class Inside:
 
         self.loop.call_soon_threadsafe(run)
         return future.result(WITHIN_S)
+
+    @property
+    def connection(self) -> Connection:
+        """The only session's connection, once the loop has come to it: the client may know of it earlier."""
+        return self.call(lambda: next(iter(self.service.registry.connections.values())))
 
     @property
     def tasks(self) -> int:

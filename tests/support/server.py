@@ -155,7 +155,11 @@ class Running:
 
 @contextmanager
 def running(
-    *flags: str, allowed: Collection[str] = (), exit_code: int = 0, env: Mapping[str, str] | None = None, **settings: object
+    *flags: str,
+    allowed: Collection[str] = (),
+    exit_code: int = 0,
+    env: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[Running]:
     """Run `earful serve` on a free port with these settings until the scope ends, then SIGTERM and check its end.
 
@@ -191,7 +195,7 @@ def running(
 
 def process_fds(pid: int) -> int:
     """How many descriptors a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def resident_bytes(pid: int) -> int:

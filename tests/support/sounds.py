@@ -9,12 +9,11 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import soxr
+import soxr  # type: ignore[import-untyped]
 
 from earful.samples import sample
 
 if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
     from numpy.typing import NDArray
 
 RATE_HZ = 16_000
@@ -26,7 +25,8 @@ def speech(seconds: float | None = None) -> bytes:
     """The sample's PCM, 16 kHz mono s16le; its beginning where `seconds` are given."""
     with sample().open("rb") as file, wave.open(cast("io.BufferedReader", file)) as recording:
         frames = recording.getnframes() if seconds is None else round(seconds * RATE_HZ)
-        return recording.readframes(frames)
+        pcm: bytes = recording.readframes(frames)
+        return pcm
 
 
 def silence(seconds: float) -> bytes:
@@ -62,7 +62,8 @@ def mulaw_8k() -> bytes:
     exponent = np.floor(np.log2(size)).astype(np.int32) - 7
     mantissa = (size >> (exponent + 3)) & 15
     sign = np.where(samples < 0, 0x80, 0)
-    return (~(sign | exponent << 4 | mantissa) & 0xFF).astype(np.uint8).tobytes()
+    coded: NDArray[np.uint8] = (~(sign | exponent << 4 | mantissa) & 0xFF).astype(np.uint8)
+    return coded.tobytes()
 
 
 @cache
@@ -74,10 +75,9 @@ def mp3(seconds: float) -> bytes:
     frame.sample_rate = RATE_HZ
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as output:
-        stream = cast("AudioStream", output.add_stream("libmp3lame", rate=RATE_HZ, layout="mono"))
-        shaper = av.AudioResampler(
-            stream.codec_context.format, "mono", RATE_HZ, frame_size=stream.codec_context.frame_size
-        )
+        stream = output.add_stream("libmp3lame", rate=RATE_HZ, layout="mono")
+        codec = stream.codec_context
+        shaper = av.AudioResampler(codec.format, "mono", RATE_HZ, frame_size=codec.frame_size)
         for piece in [*shaper.resample(frame), *shaper.resample(None)]:
             output.mux(stream.encode(piece))
         output.mux(stream.encode(None))

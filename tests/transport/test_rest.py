@@ -94,7 +94,9 @@ def test_sessions_are_listed_in_pages() -> None:
     async def scenario(house: House) -> None:
         for name in "cabed":
             house.service.registry.connect(name, MuteWire())
-        seen, cursor, pages = [], "", 0
+        seen: list[str] = []
+        cursor: str | None = ""
+        pages = 0
         while cursor is not None:
             page = (await house.client.get("/v1/sessions", params={"limit": 2, "cursor": cursor})).json()
             seen += [session["session_id"] for session in page["sessions"]]

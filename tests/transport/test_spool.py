@@ -42,7 +42,10 @@ class Body:
     """A request whose body comes in pieces; `asked` counts them, `then` happens instead of its end."""
 
     def __init__(
-        self, pieces: Iterable[bytes], headers: Mapping[str, str] | None = None, then: Callable[[], None] | None = None
+        self,
+        pieces: Iterable[bytes],
+        headers: Mapping[str, str] | None = None,
+        then: Callable[[], object] | None = None,
     ) -> None:
         self.asked = 0
         self._pieces = iter(pieces)
@@ -94,8 +97,8 @@ def at_start(file: Any) -> tuple[bytes, bool]:
 )
 def test_up_to_a_mebibyte_stays_in_memory(
     size: int,
-    on_disk: bool,
-    wrap: Callable[[bytes], tuple[bytes, dict[str, str]]],  # noqa: FBT001 - pytest passes it by name
+    on_disk: bool,  # noqa: FBT001 - pytest passes it by name
+    wrap: Callable[[bytes], tuple[bytes, dict[str, str]]],
 ) -> None:
     """What is larger goes to disk, up to the limit itself, also where its length is told."""
     data = bytes(range(256)) * (size // 256) + bytes(size % 256)
@@ -229,7 +232,7 @@ def test_who_is_cancelled_in_mid_body_leaves_nothing(head: bytes, headers: dict[
     """As at the end of a drain."""
 
     async def main() -> tuple[bool, list[str]]:
-        body = Body([head, *cut(bytes(3 * SPOOL_BYTES))], headers, then=lambda: running.cancel())
+        body = Body([head, *cut(bytes(3 * SPOOL_BYTES))], headers, then=lambda: running.cancel())  # noqa: PLW0108 - it is made below
         running = asyncio.create_task(_enter(body))
         await asyncio.wait({running})
         return running.cancelled(), temporary_files()

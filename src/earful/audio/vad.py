@@ -23,7 +23,7 @@ class _Library(Protocol):
 
     def set_mode(self, detector: object, mode: int, /) -> None: ...
 
-    def process(self, detector: object, rate_hz: int, frame: bytes | memoryview, samples: int, /) -> bool: ...
+    def process(self, detector: object, rate_hz: int, frame: bytes, samples: int, /) -> bool: ...
 
 
 # The C module rather than `webrtcvad`: that asks importlib.metadata for its own version when imported, a tenth of
@@ -51,13 +51,18 @@ class Vad:
         _library.init(self._detector)
         _library.set_mode(self._detector, aggressiveness)
 
-    def is_speech(self, frame: bytes | memoryview) -> bool:
-        """Hear one frame of 10, 20 or 30 ms of 16 kHz mono s16le; raises ValueError for any other length.
+    def judge(self, pcm: bytes, at: int, frame_bytes: int) -> list[bool]:
+        """Hear every whole frame of `pcm` from byte `at` on; whether each was speech.
 
-        The length given to C is the frame's own, always: told a longer one it reads past the end.
+        A frame has 10, 20 or 30 ms; raises ValueError for any other `frame_bytes`. What is less than a frame at
+        the end is not heard. The length given to C is the slice's own: told a longer one it reads past the end.
         """
+        detector, samples = self._detector, frame_bytes // NATIVE_SAMPLE_BYTES
         try:
-            return _process(self._detector, NATIVE_RATE_HZ, frame, len(frame) // NATIVE_SAMPLE_BYTES)
+            return [
+                _process(detector, NATIVE_RATE_HZ, pcm[begin : begin + frame_bytes], samples)
+                for begin in range(at, len(pcm) - frame_bytes + 1, frame_bytes)
+            ]
         except _Error:
-            text = f"a frame is 320, 640 or 960 bytes, not {len(frame)}"
+            text = f"a frame is 320, 640 or 960 bytes, not {frame_bytes}"
             raise ValueError(text) from None

@@ -1,21 +1,22 @@
 """Text of the wire to messages and back. Any bytes at all give a message or an `EarfulError`.
 
-Called by `Connection` for every frame; the fast path is one msgspec decode, base64 included. Only a
-message that failed is looked at a second time, to name what was wrong with it.
+Called by `Connection` for every frame; the fast path is one msgspec decode and one base64 decode (pybase64:
+a seventh of msgspec's own time for it). Only a message that failed is looked at a second time, to name what
+was wrong with it.
 """
 
 from __future__ import annotations
 
-import binascii
 from typing import cast
 
 import msgspec
+from pybase64 import b64decode
 
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.messages import (
-    MAX_SEQUENCE,
     AudioChunk,
     ClientMessage,
+    EncodedChunk,
     Flush,
     Keepalive,
     ServerMessage,
@@ -23,11 +24,11 @@ from earful.protocol.messages import (
     Stop,
 )
 
-_TEXT_MESSAGES = (AudioChunk, Start, Flush, Stop, Keepalive)
+_TEXT_MESSAGES = (EncodedChunk, Start, Flush, Stop, Keepalive)
 _TYPES = frozenset(str(message.__struct_config__.tag) for message in _TEXT_MESSAGES)
 _NOT_DECODED = (msgspec.DecodeError, UnicodeError, RecursionError)
 
-_TextMessage = AudioChunk | Start | Flush | Stop | Keepalive
+_TextMessage = EncodedChunk | Start | Flush | Stop | Keepalive
 _decoder: msgspec.json.Decoder[_TextMessage] = msgspec.json.Decoder(_TextMessage)
 _encoder = msgspec.json.Encoder()
 
@@ -48,9 +49,15 @@ def decode(text: bytes | str) -> ClientMessage:
     `bad_message` (anything else that is not a message of the protocol).
     """
     try:
-        return _decoder.decode(text)
+        message = _decoder.decode(text)
     except _NOT_DECODED:
         raise _diagnose(text) from None
+    if type(message) is EncodedChunk:
+        try:
+            return AudioChunk(b64decode(message.data, validate=True), message.sequence)
+        except ValueError:
+            raise BadChunkError(message.sequence) from None
+    return message
 
 
 def encode(message: ServerMessage) -> bytes:
@@ -71,18 +78,4 @@ def _diagnose(text: bytes | str) -> EarfulError:
         return EarfulError(ErrorCode.BAD_MESSAGE, "The message has no type.")
     if kind not in _TYPES:
         return EarfulError(ErrorCode.UNKNOWN_TYPE)
-    if kind == AudioChunk.__struct_config__.tag and _is_not_base64(message.get("data")):
-        sequence = message.get("sequence")
-        if sequence is None or (type(sequence) is int and 0 <= sequence <= MAX_SEQUENCE):
-            return BadChunkError(sequence)
     return EarfulError(ErrorCode.BAD_MESSAGE)
-
-
-def _is_not_base64(data: object) -> bool:
-    if not isinstance(data, str):
-        return False
-    try:
-        binascii.a2b_base64(data, strict_mode=True)
-    except ValueError:
-        return True
-    return False

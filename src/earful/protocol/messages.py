@@ -21,11 +21,18 @@ Partials = Literal["fragment", "cumulative", "off"]
 Reason = Literal["silence", "max_length", "flush", "stop", "idle", "ended", "drain"]
 
 
-class AudioChunk(Struct, tag="audio_chunk", gc=False):
-    """A chunk of audio as base64 in JSON; without a number it is the next one."""
+class EncodedChunk(Struct, tag="audio_chunk", gc=False):
+    """A chunk of audio as it is on the wire: base64 in JSON. The codec makes an `AudioChunk` of it."""
+
+    data: str
+    sequence: Sequence | None = None
+
+
+class AudioChunk(Struct, gc=False):
+    """A chunk of audio; without a number it is the next one."""
 
     data: bytes
-    sequence: Sequence | None = None
+    sequence: int | None = None
 
 
 class Start(Struct, tag="start"):

@@ -40,6 +40,7 @@ class RegistryLimits:
     """How many sessions, and what each may do."""
 
     max_sessions: int
+    max_uploads: int
     rules: ListeningRules
     session: SessionLimits
     connection: ConnectionLimits
@@ -84,7 +85,7 @@ class Registry:
         """
         self._check_open()
         if self._taken >= self.limits.max_sessions:
-            raise EarfulError(ErrorCode.SESSION_LIMIT)
+            raise self._refusal(ErrorCode.SESSION_LIMIT)
         self._taken += 1
         try:
             yield secrets.token_urlsafe(16)
@@ -93,8 +94,13 @@ class Registry:
 
     @contextmanager
     def upload(self) -> Iterator[None]:
-        """Count an upload while the scope lasts. Raises EarfulError as `slot` does, sessions' limit aside."""
+        """A place for one upload while the scope lasts.
+
+        Raises EarfulError: `draining`, or `overloaded` where `max_uploads` are under way.
+        """
         self._check_open()
+        if self.uploads >= self.limits.max_uploads:
+            raise self._refusal(ErrorCode.OVERLOADED, "As many uploads as may be are under way; try again later.")
         self.uploads += 1
         self.metrics.upload_started()
         began = self._clock()
@@ -160,9 +166,13 @@ class Registry:
 
     def _check_open(self) -> None:
         if self.draining:
-            raise EarfulError(ErrorCode.DRAINING)
+            raise self._refusal(ErrorCode.DRAINING)
         if not self.engine.ready:
-            raise EarfulError(ErrorCode.OVERLOADED, "The model is still being loaded; try again shortly.")
+            raise self._refusal(ErrorCode.OVERLOADED, "The model is still being loaded; try again shortly.")
+
+    def _refusal(self, code: ErrorCode, text: str | None = None) -> EarfulError:
+        self.metrics.refused(code)
+        return EarfulError(code, text)
 
     def _note_empty(self) -> None:
         if self.draining and not self.connections and not self.uploads:

@@ -71,7 +71,9 @@ class Listener:
     __slots__ = (
         "_converter",
         "_format",
+        "_frame_bytes",
         "_header",
+        "_is_native",
         "_pieces",
         "_rules",
         "_segmenter",
@@ -93,6 +95,8 @@ class Listener:
         """Begin at a mark; a RIFF header at the very beginning of the audio is skipped where it may have one."""
         self._rules = rules
         self._format = audio_format
+        self._is_native = audio_format.is_native
+        self._frame_bytes = audio_format.frame_bytes
         self._transcript = transcript
         self._pieces: deque[_Piece] = deque()
         self._total = 0
@@ -105,7 +109,7 @@ class Listener:
     @property
     def received_ms(self) -> int:
         """The audio ever sent, up to the last whole sample."""
-        samples = self.position.samples + self._total // self._format.frame_bytes
+        samples = self.position.samples + self._total // self._frame_bytes
         return samples * 1000 // self._format.sample_rate
 
     @property
@@ -195,7 +199,7 @@ class Listener:
         self.position = Position(
             sequence=self._pieces[0].sequence if self._pieces else newest + 1,
             offset_bytes=self._pieces[0].offset if self._pieces else 0,
-            samples=self.position.samples + place // self._format.frame_bytes,
+            samples=self.position.samples + place // self._frame_bytes,
             inside_speech=inside_speech,
             index=self._transcript.next_index,
         )
@@ -229,23 +233,25 @@ class Listener:
 
     def _whole(self) -> int:
         """Bytes since the mark, up to the last whole sample."""
-        return self._total - self._total % self._format.frame_bytes
+        return self._total - self._total % self._frame_bytes
 
     def _place(self, pcm_bytes: int) -> int:
         """Bytes of the audio as sent, whole samples, rounded down, for bytes of 16 kHz PCM."""
-        if self._format.is_native:
+        if self._is_native:
             return pcm_bytes
-        return pcm_bytes // 2 * self._format.sample_rate // MODEL_RATE_HZ * self._format.frame_bytes
+        return pcm_bytes // 2 * self._format.sample_rate // MODEL_RATE_HZ * self._frame_bytes
 
     def _ms(self, pcm_bytes: int) -> int:
         """The session's time at a place counted from the mark, rounded down."""
+        if self._is_native:
+            return (self.position.samples + pcm_bytes // 2) * 1000 // MODEL_RATE_HZ
         rate = self._format.sample_rate
         samples = self.position.samples * MODEL_RATE_HZ + pcm_bytes // 2 * rate
         return samples * 1000 // (rate * MODEL_RATE_HZ)
 
     def _sequence_at(self, pcm_bytes: int) -> int:
         """The chunk that holds the last byte of the last sample before this place."""
-        last = self._place(pcm_bytes - 2) + self._format.frame_bytes - 1
+        last = self._place(pcm_bytes - 2) + self._frame_bytes - 1
         for piece in reversed(self._pieces):
             if piece.at <= last:
                 return piece.sequence

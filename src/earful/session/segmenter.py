@@ -43,10 +43,10 @@ class Segmenter:
         "_heard_until",
         "_history",
         "_inside_speech",
-        "_is_speech",
         "_rules",
         "_tail",
         "_tail_at",
+        "_vad",
         "begin",
         "is_open",
         "speech_begin",
@@ -56,7 +56,7 @@ class Segmenter:
     def __init__(self, rules: ListeningRules, *, inside_speech: bool = False) -> None:
         """Start at a mark; `inside_speech` where an utterance was cut there at its greatest length."""
         self._rules = rules
-        self._is_speech = Vad(rules.aggressiveness).is_speech
+        self._vad = Vad(rules.aggressiveness)
         self._inside_speech = inside_speech
         self._decide = self._decide_continuing if inside_speech else self._decide_quiet
         self._frames = 0
@@ -98,22 +98,31 @@ class Segmenter:
     def push(self, pcm: bytes) -> Mark | None:
         """Judge more audio; stops at a mark and leaves what follows it unjudged."""
         audio = self._tail + pcm if self._tail else pcm
-        size = self._rules.frame_bytes
-        base = self._tail_at
         self._tail = audio
-        at = self._frames * size - base
-        last = len(audio) - size
-        is_speech, decide = self._is_speech, self._decide
-        while at <= last:
-            speech = is_speech(audio[at : at + size])
-            at += size
+        rules = self._rules
+        verdicts = self._vad.judge(audio, self._frames * rules.frame_bytes - self._tail_at, rules.frame_bytes)
+        if self.is_open and self._is_plain_speech(verdicts):
+            return None
+        for speech in verdicts:
             self._frames += 1
-            mark = decide(speech)
+            mark = self._decide(speech)
             if mark is not None:
                 return mark
-            decide = self._decide
-        self._forget()
+        if not self.is_open:
+            self._forget()
         return None
+
+    def _is_plain_speech(self, verdicts: list[bool]) -> bool:
+        """Take in frames of an open utterance that decide nothing: all are speech, and it is not too long yet."""
+        if False in verdicts or not verdicts:
+            return not verdicts
+        frames = self._frames + len(verdicts)
+        end = frames * self._rules.frame_bytes
+        if end - self.begin >= self._rules.max_bytes:
+            return False
+        self._frames = frames
+        self.speech_end = end
+        return True
 
     def take_heard(self, until: int | None = None) -> bytes:
         """The open utterance's audio that the model may hear now and has not been given yet.

@@ -137,7 +137,7 @@ class Transcript:
 
     def deliver(self, work: Work, outcome: Outcome) -> list[Error | Partial]:
         """Take in an outcome; what the client is told of it at once: an error, a partial, both or neither."""
-        utterance = next(u for u in self._utterances if u.index == work.index)
+        utterance = self._utterances[work.index - self._utterances[0].index]
         utterance.in_flight = False
         messages: list[Error | Partial] = []
         if outcome.failure is not None:

@@ -124,7 +124,6 @@ async def stream(websocket: WebSocket, registry: Registry) -> None:
             )
             await _carry(websocket, registry, session_id)
     except EarfulError as refused:
-        registry.metrics.refused(refused.code)
         await _refuse(websocket, refused)
 
 

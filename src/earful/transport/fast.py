@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
-
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import encode
 from earful.protocol.messages import error
 from earful.transport.answers import SUBPROTOCOL, error_body, request_id_of, retry_after_s
-from earful.transport.frames import FrameReader, Opcode, close_payload, frame
+from earful.transport.farewell import Farewell
+from earful.transport.frames import FrameReader, Message, Opcode, close_payload, frame
+from earful.transport.peer import peer_of
 from earful.transport.upgrade import VERSION, Header, UpgradeRequest, parse, response
 
 if TYPE_CHECKING:
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from earful.service.registry import Registry
 
 PATH = "/v1/transcribe/stream"
-LINGER_S = 2.0
-"""How long a closed connection waits for the peer to take what is unsent and to answer the close."""
+SHUTDOWN_S = 0.3
+"""How long a server that ends waits for peers to answer its close."""
 _TEXT, _BINARY, _CLOSE = int(Opcode.TEXT), int(Opcode.BINARY), int(Opcode.CLOSE)
 _PING, _PONG = int(Opcode.PING), int(Opcode.PONG)
+_STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
+    HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
+    HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
+}
 _FAULT_REASONS = {
     CloseCode.PROTOCOL_ERROR: "protocol_error",
     CloseCode.INVALID_PAYLOAD: "invalid_utf8",
@@ -47,7 +51,7 @@ class FastTransport:
         """Serve the sessions of `registry`."""
         self.registry = registry
         self.max_message_bytes = max_message_bytes
-        self._closing: dict[FastConnection, float | None] = {}
+        self._farewells: dict[FastConnection, Farewell | None] = {}
 
     def protocol(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> FastConnection:
         """Make the protocol of one connection; uvicorn calls this as its `ws=`."""
@@ -55,19 +59,19 @@ class FastTransport:
         return FastConnection(self, config, server_state)
 
     def watch(self, connection: FastConnection) -> None:
-        """Abort this closing connection if it is still there in `LINGER_S`."""
-        self._closing.setdefault(connection, None)
+        """Abort this closing connection if it does not end in time."""
+        self._farewells.setdefault(connection, None)
 
     def forget(self, connection: FastConnection) -> None:
         """This connection is gone."""
-        self._closing.pop(connection, None)
+        self._farewells.pop(connection, None)
 
     def sweep(self, now: float) -> None:
         """Abort what has been closing for too long; the worker's one sweep calls this."""
-        for connection, deadline in list(self._closing.items()):
-            if deadline is None:
-                self._closing[connection] = now + LINGER_S
-            elif now >= deadline:
+        for connection, farewell in list(self._farewells.items()):
+            if farewell is None:
+                self._farewells[connection] = Farewell(now, connection.unsent_bytes)
+            elif farewell.is_over(now, connection.unsent_bytes):
                 connection.abort()
 
 
@@ -79,12 +83,14 @@ class FastConnection(asyncio.Protocol):
         "_connection",
         "_fd",
         "_is_closing",
+        "_is_held",
         "_pong",
         "_reader",
         "_server_state",
         "_shared",
         "_slot",
-        "_transport",
+        "_waiting",
+        "transport",
     )
 
     def __init__(self, shared: FastTransport, config: Config, server_state: ServerState) -> None:
@@ -96,19 +102,21 @@ class FastConnection(asyncio.Protocol):
         self._reader = FrameReader(shared.max_message_bytes)
         self._connection: Connection | None = None
         self._is_closing = False
+        self._is_held = False
         self._pong: bytes | None = None
         self._fd = -1
+        self._waiting: list[Message] = []
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Uvicorn gives us the socket."""
-        self._transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
         self._server_state.connections.add(cast("Any", self))
         if transport.get_extra_info("ssl_object") is None:
             self._fd = transport.get_extra_info("socket").fileno()
         # Zero makes pause_writing and resume_writing say when the kernel takes no more, and all of it again.
-        self._transport.set_write_buffer_limits(high=0)
+        self.transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         """First the request's head, whole, from uvicorn; then the peer's frames."""
@@ -117,16 +125,10 @@ class FastConnection(asyncio.Protocol):
             if not self._is_closing:
                 self._shake_hands(parse(data))
             return
-        for opcode, payload in self._reader.feed(data):
-            if opcode == _TEXT:
-                connection.message(payload)
-            elif opcode == _BINARY:
-                connection.audio(payload)
-            else:
-                self._receive_control(connection, opcode, payload)
-        if self._reader.fault is not None and not self._is_closing:
-            connection.lost(_FAULT_REASONS[self._reader.fault])
-            self.close(self._reader.fault, "")
+        messages = self._reader.feed(data)
+        if self._waiting:
+            messages = self._waiting + messages
+        self._hear(connection, messages)
 
     def pause_writing(self) -> None:
         """The kernel takes no more; `unsent_bytes` says how much waits."""
@@ -134,9 +136,11 @@ class FastConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The kernel took everything."""
         pong, self._pong = self._pong, None
+        if self._is_closing:
+            return
         if pong is not None:
             self._write(frame(_PONG, pong))
-        if self._connection is not None and not self._is_closing:
+        if self._connection is not None:
             self._connection.writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -148,19 +152,21 @@ class FastConnection(asyncio.Protocol):
         self._shared.forget(self)
         if self._connection is not None:
             self._connection.lost("connection_lost")
+            # Each knows the other: without this only the collector would free them.
+            self._connection = None
         self._slot.close()
 
     def shutdown(self) -> None:
-        """Uvicorn ends: what a drain left open is closed."""
+        """Uvicorn ends: what a drain left open is closed, and waited for no longer than uvicorn itself waits."""
         self.close(CloseCode.RESTART, "")
-        self._transport.close()
+        asyncio.get_running_loop().call_later(SHUTDOWN_S, self.abort)
 
     # What the `Connection` calls: the `Wire`.
 
     @property
     def unsent_bytes(self) -> int:
         """What the kernel has not taken."""
-        return self._transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size()
 
     def send(self, text: bytes) -> None:
         """Send one text message, or queue it where the kernel takes no more."""
@@ -173,13 +179,13 @@ class FastConnection(asyncio.Protocol):
             self._is_closing = True
             self._write(frame(_CLOSE, close_payload(code, reason)))
             # The peer's close frame is behind what it has sent; closing before it would reset the connection.
-            self._transport.resume_reading()
+            self.resume_reading()
             self._shared.watch(self)
 
     def abort(self) -> None:
         """Drop the connection and what is unsent."""
         self._is_closing = True
-        self._transport.abort()
+        self.transport.abort()
 
     def ping(self) -> None:
         """Ask for a sign of life."""
@@ -187,16 +193,60 @@ class FastConnection(asyncio.Protocol):
             self._write(frame(_PING, b""))
 
     def pause_reading(self) -> None:
-        """Read no more."""
-        self._transport.pause_reading()
+        """Read no more; what was read already waits."""
+        self._is_held = True
+        self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again."""
-        self._transport.resume_reading()
+        """Read again, first what was read already."""
+        self._is_held = False
+        if self._is_behind:
+            self._take_turns()
+        else:
+            self.transport.resume_reading()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether there is something to hear without reading more."""
+        return bool(self._waiting) or self._reader.is_behind
+
+    def _hear(self, connection: Connection, messages: list[Message]) -> None:
+        """Hand on what came, until the `Connection` wants no more of it for now."""
+        self._waiting = []
+        for number, (opcode, payload) in enumerate(messages, 1):
+            if opcode == _TEXT:
+                connection.message(payload)
+            elif opcode == _BINARY:
+                connection.audio(payload)
+            else:
+                self._receive_control(connection, opcode, payload)
+            if self._is_held and number < len(messages):
+                self._waiting = messages[number:]
+                return
+        if self._reader.fault is not None:
+            self._fail(connection, self._reader.fault)
+        elif self._reader.is_behind:
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Let others have the loop before the rest of what was read; meanwhile nothing more is."""
+        self.transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Hear more of what was read; a connection held meanwhile goes on when it is released."""
+        if self._connection is None or self._is_held:
+            return
+        self.data_received(b"")
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if not self._is_held and not self._is_behind:
+            self.transport.resume_reading()
 
     def _write(self, data: bytes) -> None:
         """Give the kernel what it takes at once, without the loop's detour; the transport minds the rest."""
-        transport = self._transport
+        transport = self.transport
         if self._fd >= 0 and not transport.get_write_buffer_size() and not transport.is_closing():
             try:
                 sent = os.write(self._fd, data)
@@ -211,7 +261,7 @@ class FastConnection(asyncio.Protocol):
     def _receive_control(self, connection: Connection, opcode: int, payload: bytes) -> None:
         if opcode == _PING:
             connection.pinged()
-            if self._transport.get_write_buffer_size():
+            if self.transport.get_write_buffer_size():
                 # Pings without end from a peer that does not read must not pile up answers: the newest is enough.
                 self._pong = payload
             elif not self._is_closing:
@@ -219,29 +269,44 @@ class FastConnection(asyncio.Protocol):
         elif opcode == _PONG:
             connection.ponged()
         else:
-            connection.lost("peer_closed")
             if not self._is_closing:
                 self._is_closing = True
                 self._write(frame(_CLOSE, payload[:2]))
                 self._shared.watch(self)
-            self._transport.close()
+                connection.lost("peer_closed")
+            self.transport.close()
+
+    def _fail(self, connection: Connection, fault: CloseCode) -> None:
+        """Say what was wrong, and nothing more; what still comes is discarded until the peer ends.
+
+        Closing at once would be a reset where it is still sending, and that overtakes the close frame.
+        """
+        self.close(fault, "")
+        connection.lost(_FAULT_REASONS[fault])
+        transport = self.transport
+        if transport.is_closing():
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
 
     # The upgrade.
 
     def _shake_hands(self, request: UpgradeRequest) -> None:
         """Admit or refuse, and say so."""
-        if request.path.removeprefix(self._config.root_path) != PATH:
+        if request.path not in {PATH, self._config.root_path + PATH}:
             self._refuse(request, EarfulError(ErrorCode.NOT_FOUND))
             return
         fault = request.fault()
         if fault is not None:
-            self._answer(fault, [(b"sec-websocket-version", VERSION.encode())])
+            unfit = EarfulError(ErrorCode.BAD_REQUEST, "The request is no WebSocket upgrade as RFC 6455 has it.")
+            self._refuse(request, unfit, fault)
             return
         registry = self._shared.registry
         try:
             session_id = self._slot.enter_context(registry.slot())
         except EarfulError as refused:
-            registry.metrics.refused(refused.code)
             if request.query.get("refuse") == ["close"]:
                 self._accept(request, [])
                 self._turn_away(refused)
@@ -249,12 +314,15 @@ class FastConnection(asyncio.Protocol):
                 self._refuse(request, refused)
             return
         self._accept(request, [(b"x-session-id", session_id.encode())])
-        self._connection = registry.connect(session_id, self, self._peer(request))
+        self._connection = registry.connect(session_id, self, self._peer(request.headers))
+
+    def _peer(self, headers: list[Header]) -> str:
+        return peer_of(self.transport.get_extra_info("peername"), headers, self._config)
 
     def _accept(self, request: UpgradeRequest, headers: list[Header]) -> None:
         chosen = [(b"sec-websocket-protocol", SUBPROTOCOL.encode())]
         offered = SUBPROTOCOL in request.values(b"sec-websocket-protocol")
-        self._transport.write(
+        self.transport.write(
             response(
                 HTTPStatus.SWITCHING_PROTOCOLS,
                 [
@@ -274,29 +342,16 @@ class FastConnection(asyncio.Protocol):
         self.send(encode(told))
         self.close(CloseCode.TRY_LATER, refused.code.value)
 
-    def _refuse(self, request: UpgradeRequest, refused: EarfulError) -> None:
+    def _refuse(self, request: UpgradeRequest, refused: EarfulError, status: HTTPStatus | None = None) -> None:
+        """Answer as HTTP, with the error's own status unless another is given, and end the connection."""
+        status = status or HTTPStatus(refused.row.http_status)
         request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
         headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
-        if refused.row.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append((b"retry-after", str(retry_after_s()).encode()))
-        self._answer(HTTPStatus(refused.row.http_status), headers, error_body(refused, request_id))
-
-    def _answer(self, status: HTTPStatus, headers: list[Header], body: bytes = b"") -> None:
+        headers += _STATUS_HEADERS.get(status, [])
         self._is_closing = True
-        self._transport.write(response(status, [*self._server_state.default_headers, *headers], body))
-        self._transport.close()
+        body = error_body(refused, request_id)
+        self.transport.write(response(status, [*self._server_state.default_headers, *headers], body))
+        self.transport.close()
         self._shared.watch(self)
-
-    def _peer(self, request: UpgradeRequest) -> str:
-        """The client's address; a trusted proxy's word for it counts."""
-        peer = self._transport.get_extra_info("peername")
-        scope: Any = {"type": "websocket", "scheme": "ws", "client": peer, "headers": request.headers}
-        # uvicorn's rules for trusted proxies stand in its middleware, which never waits.
-        follow: Any = ProxyHeadersMiddleware(_nothing, self._config.forwarded_allow_ips or "127.0.0.1")
-        with suppress(StopIteration):
-            follow(scope, _nothing, _nothing).send(None)
-        return str(scope["client"][0]) if scope["client"] else ""
-
-
-async def _nothing(*_: object) -> None:
-    """Stand in for an app, and for its channels."""

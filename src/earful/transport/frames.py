@@ -1,8 +1,8 @@
 """WebSocket frames, the server's side of RFC 6455: bytes to messages, messages to bytes. Pure.
 
-Reserved bits, lengths, masks, fragments (bounded), control frames, UTF-8 and close codes are checked
-here. What came before a fault is still given out; after one nothing is. The bytes of a connection go
-through one `FrameReader`, which holds at most one message of `max_message_bytes`.
+Reserved bits, lengths, masks, fragments, control frames, UTF-8 and close codes are checked here. What
+came before a fault is still given out; after one nothing is. The bytes of a connection go through one
+`FrameReader`, which holds at most one message of `max_message_bytes` and the last bytes it was fed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from earful.errors import CloseCode
 
 CONTROL_BYTES = 125
 """The most payload of a control frame (RFC 6455, section 5.5)."""
-FRAGMENT_BYTES = 64
-"""What a fragment counts for at least, so that endless empty ones are bounded too."""
-_FIN, _RESERVED, _OPCODE, _MASKED, _LENGTH = 0x80, 0x70, 0x0F, 0x80, 0x7F
+FRAMES_AT_ONCE = 64
+"""How many frames one call takes at most: a read may hold 40,000 empty ones, and others want their turn."""
+_FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
 _SHORT, _LONG = 126, 127
-_SHORT_LENGTH, _LONG_LENGTH = Struct("!H"), Struct("!Q")
+_SHORT_LENGTH, _LONG_LENGTH = Struct("!H"), Struct("!q")
 _CODE = Struct("!H")
 _MASK_BYTES = 4
 _HEAD_BYTES = 2
@@ -45,23 +45,19 @@ Message = tuple[int, bytes]
 """An opcode, never CONTINUATION, and the whole payload."""
 
 # Plain ints: an enum's members cost a look-up each, for every frame.
-_CONTINUATION, _TEXT, _BINARY = int(Opcode.CONTINUATION), int(Opcode.TEXT), int(Opcode.BINARY)
-_CONTROL = frozenset({int(Opcode.CLOSE), int(Opcode.PING), int(Opcode.PONG)})
+_TEXT, _BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
+_WHOLE_TEXT, _WHOLE_BINARY, _WHOLE_CLOSE = _FIN | _TEXT, _FIN | _BINARY, _FIN | Opcode.CLOSE
+_CONTROLS = frozenset({_WHOLE_CLOSE, _FIN | Opcode.PING, _FIN | Opcode.PONG})
+_LEAST_CONTROL = min(_CONTROLS)
+# The first bytes a frame may have: final bit, no reserved bits, and an opcode that is known and fits here.
+_BETWEEN_MESSAGES = _CONTROLS | {_TEXT, _BINARY, _WHOLE_TEXT, _WHOLE_BINARY}
+_INSIDE_A_MESSAGE = _CONTROLS | {0, _FIN}
 
 
 class FrameReader:
     """Takes a connection's bytes as they come. `fault` is the close code of what was wrong with them, once."""
 
-    __slots__ = (
-        "_decoder",
-        "_fragment_opcode",
-        "_fragments",
-        "_fragments_bytes",
-        "_max_bytes",
-        "_need",
-        "_rest",
-        "fault",
-    )
+    __slots__ = ("_allowed", "_decoder", "_fragments", "_max_bytes", "_need", "_opcode", "_rest", "fault")
 
     def __init__(self, max_message_bytes: int) -> None:
         """Begin behind the upgrade."""
@@ -69,13 +65,29 @@ class FrameReader:
         self._max_bytes = max_message_bytes
         self._rest = bytearray()
         self._need = _HEAD_BYTES
-        self._fragments: list[bytes] = []
-        self._fragments_bytes = 0
-        self._fragment_opcode = _CONTINUATION
+        self._allowed = _BETWEEN_MESSAGES
+        self._fragments = bytearray()
+        self._opcode = 0
         self._decoder: codecs.IncrementalDecoder | None = None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last call left what it could have taken: `feed(b"")` goes on."""
+        return not self._need and self.fault is None
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits for the rest of a frame, or of a message."""
+        return len(self._rest) + len(self._fragments)
+
     def feed(self, data: bytes) -> list[Message]:
-        """The messages and control frames that are complete now, in order; none after a fault."""
+        """The messages and control frames that are complete now, in order, of at most `FRAMES_AT_ONCE` frames.
+
+        None after a fault.
+        """
+        fault = self.fault
+        if fault is not None:
+            return []
         if self._rest:
             self._rest += data
             if len(self._rest) < self._need:
@@ -83,100 +95,84 @@ class FrameReader:
             data = bytes(self._rest)
             self._rest.clear()
         messages: list[Message] = []
-        at = 0
-        while self.fault is None:
-            end = self._frame_end(data, at)
-            if end > len(data):
+        at, size = 0, len(data)
+        for _ in range(FRAMES_AT_ONCE):
+            body, end = self._head(data, at)
+            if end > size:
                 self._need = end - at
-                self._rest += data[at:] if at else data
                 break
             if self.fault is None:
-                self._take(data, at, end, messages)
+                self._take(data[at], apply_mask(data[body:end], data[body - _MASK_BYTES : body]), messages)
+            if self.fault is not None:
+                return messages
             at = end
+            if at == size:
+                self._need = _HEAD_BYTES
+                return messages
+        else:
+            self._need = 0
+        self._rest += data[at:] if at else data
         return messages
 
-    def _take(self, data: bytes, at: int, end: int, messages: list[Message]) -> None:
-        """Unmask the frame between `at` and `end`, and give out what it completes."""
-        first = data[at]
-        opcode = first & _OPCODE
-        length = data[at + 1] & _LENGTH
-        body = at + _HEAD_BYTES + (0 if length < _SHORT else 2 if length == _SHORT else 8) + _MASK_BYTES
-        payload = apply_mask(data[body:end], data[body - _MASK_BYTES : body])
-        if opcode == _TEXT and first & _FIN and not self._fragments_bytes:
-            self._complete(_TEXT, payload, messages)
-        elif opcode in _CONTROL:
-            self._take_control(opcode, first, payload, messages)
-        elif opcode <= _BINARY:
-            self._take_fragment(opcode, first, payload, messages)
-        else:
-            self.fault = CloseCode.PROTOCOL_ERROR
+    def _head(self, data: bytes, at: int) -> tuple[int, int]:
+        """Where the payload of the frame at `at` begins and ends; checks what is there of the head.
 
-    def _take_control(self, opcode: int, first: int, payload: bytes, messages: list[Message]) -> None:
-        if not first & _FIN or len(payload) > CONTROL_BYTES:
-            self.fault = CloseCode.PROTOCOL_ERROR
-            return
-        if opcode == Opcode.CLOSE:
-            self.fault = fault_of_close(payload)
-        if self.fault is None:
-            messages.append((opcode, payload))
-
-    def _take_fragment(self, opcode: int, first: int, payload: bytes, messages: list[Message]) -> None:
-        """A data frame that is not a whole text: binary, or part of a fragmented message."""
-        fragmented = self._fragments_bytes > 0
-        if fragmented != (opcode == _CONTINUATION):
-            self.fault = CloseCode.PROTOCOL_ERROR
-            return
-        last = bool(first & _FIN)
-        if last and not fragmented:
-            self._complete(opcode, payload, messages)
-            return
-        if not fragmented:
-            self._fragment_opcode = opcode
-            self._decoder = _utf8() if opcode == _TEXT else None
-        self._fragments_bytes += max(FRAGMENT_BYTES, len(payload))
-        self._fragments.append(payload)
-        if self._fragments_bytes > self._max_bytes:
-            self.fault = CloseCode.TOO_BIG
-        elif self._decoder is not None and not _is_decodable(self._decoder, payload, last=last):
-            self.fault = CloseCode.INVALID_PAYLOAD
-        elif last:
-            messages.append((self._fragment_opcode, b"".join(self._fragments)))
-            self._fragments = []
-            self._fragments_bytes = 0
-
-    def _complete(self, opcode: int, payload: bytes, messages: list[Message]) -> None:
-        if opcode == _TEXT and not payload.isascii() and not _is_decodable(_utf8(), payload, last=True):
-            self.fault = CloseCode.INVALID_PAYLOAD
-        else:
-            messages.append((opcode, payload))
-
-    def _frame_end(self, data: bytes, at: int) -> int:
-        """Where the frame at `at` ends, or as far as is known by now; checks its head."""
-        have = len(data) - at
-        if have < _HEAD_BYTES:
-            return at + _HEAD_BYTES
+        An end behind the data is as far as is known by now. After a fault both are as good as any.
+        """
+        size = len(data)
+        if size - at < _HEAD_BYTES:
+            return at, at + _HEAD_BYTES
         first, second = data[at], data[at + 1]
         length = second & _LENGTH
-        head = _HEAD_BYTES + _MASK_BYTES
-        if length == _SHORT:
-            head += 2
-            if have < head:
-                return at + head
-            length = data[at + 2] << 8 | data[at + 3]
-            if length < _SHORT:
-                self.fault = CloseCode.PROTOCOL_ERROR
-        elif length == _LONG:
-            head += 8
-            if have < head:
-                return at + head
-            (length,) = _LONG_LENGTH.unpack_from(data, at + 2)
-            if length < 1 << 16 or length >> 63:
-                self.fault = CloseCode.PROTOCOL_ERROR
-        if first & _RESERVED or not second & _MASKED:
+        is_control = first >= _LEAST_CONTROL
+        if first not in self._allowed or not second & _MASKED or (is_control and length > CONTROL_BYTES):
             self.fault = CloseCode.PROTOCOL_ERROR
-        elif length > self._max_bytes:
-            self.fault = self.fault or CloseCode.TOO_BIG
-        return at if self.fault else at + head + length
+            return at, at
+        body = at + _HEAD_BYTES + _MASK_BYTES
+        if length >= _SHORT:
+            body += 2 if length == _SHORT else 8
+            if size < body:
+                return body, body
+            length = _long_length(data, at + _HEAD_BYTES, length)
+        if length < 0:
+            self.fault = CloseCode.PROTOCOL_ERROR
+            return at, at
+        if length > self._max_bytes - len(self._fragments) and not is_control:
+            self.fault = CloseCode.TOO_BIG
+            return at, at
+        return body, body + length
+
+    def _take(self, first: int, payload: bytes, messages: list[Message]) -> None:
+        """Give out what a frame completes."""
+        if first == _WHOLE_TEXT:
+            if payload.isascii() or _is_decodable(_utf8(), payload, last=True):
+                messages.append((_TEXT, payload))
+            else:
+                self.fault = CloseCode.INVALID_PAYLOAD
+        elif first == _WHOLE_BINARY:
+            messages.append((_BINARY, payload))
+        elif first < _LEAST_CONTROL:
+            self._take_fragment(first, payload, messages)
+        else:
+            self.fault = fault_of_close(payload) if first == _WHOLE_CLOSE else None
+            if self.fault is None:
+                messages.append((first & _OPCODE, payload))
+
+    def _take_fragment(self, first: int, payload: bytes, messages: list[Message]) -> None:
+        """A part of a message, in order."""
+        opcode = first & _OPCODE
+        if opcode:
+            self._opcode = opcode
+            self._allowed = _INSIDE_A_MESSAGE
+            self._decoder = _utf8() if opcode == _TEXT else None
+        self._fragments += payload
+        last = first >= _FIN
+        if self._decoder is not None and not _is_decodable(self._decoder, payload, last=last):
+            self.fault = CloseCode.INVALID_PAYLOAD
+        elif last:
+            messages.append((self._opcode, bytes(self._fragments)))
+            self._fragments.clear()
+            self._allowed = _BETWEEN_MESSAGES
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -195,11 +191,6 @@ def close_payload(code: int, reason: str) -> bytes:
     return _CODE.pack(code) + text.encode()
 
 
-def code_of_close(payload: bytes) -> int | None:
-    """The code a peer closed with, None where it named none."""
-    return _CODE.unpack_from(payload)[0] if payload else None
-
-
 def fault_of_close(payload: bytes) -> CloseCode | None:
     """What is wrong with a peer's close frame, if anything (RFC 6455, sections 5.5.1 and 7.4)."""
     if not payload:
@@ -207,6 +198,15 @@ def fault_of_close(payload: bytes) -> CloseCode | None:
     if len(payload) < _CODE.size or not _may_be_sent(_CODE.unpack_from(payload)[0]):
         return CloseCode.PROTOCOL_ERROR
     return None if _is_decodable(_utf8(), payload[_CODE.size :], last=True) else CloseCode.INVALID_PAYLOAD
+
+
+def _long_length(data: bytes, at: int, kind: int) -> int:
+    """A length of more than seven bits; negative where it did not need them (section 5.2), or has the highest bit."""
+    if kind == _SHORT:
+        length = data[at] << 8 | data[at + 1]
+        return length if length >= _SHORT else -1
+    (length,) = _LONG_LENGTH.unpack_from(data, at)
+    return int(length) if length >= 1 << 16 else -1
 
 
 def _may_be_sent(code: int) -> bool:

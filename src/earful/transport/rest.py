@@ -5,6 +5,7 @@ Every answer is JSON with `x-request-id`; every failure a row of the error table
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from earful.service.connection import Connection
     from earful.service.registry import Registry
 
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_FOREIGN = ("forwarded", "origin", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
@@ -43,10 +44,17 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     async def transcribe(request: Request) -> schemas.Transcription:
         """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
         began = time.monotonic()
-        with registry.upload():
-            upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
-            async with spooled(request, max_upload_bytes) as file:
-                await upload.run(file)
+        try:
+            with registry.upload():
+                async with spooled(request, max_upload_bytes) as file:
+                    # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
+                    upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
+                    await upload.run(file)
+        except asyncio.CancelledError:
+            if not registry.draining:
+                raise
+            # The server's last act in a drain that ran out of time: the client is told, nothing is a fault.
+            raise EarfulError(ErrorCode.DRAINING) from None
         return schemas.Transcription(
             text=" ".join(segment.text for segment in upload.segments if segment.text),
             duration_ms=upload.session.numbers.audio_ms,
@@ -151,7 +159,7 @@ def drain_route(drain: Callable[[], None]) -> APIRouter:
     async def drain_worker(request: Request) -> schemas.Alive:
         """Drain this worker and end it; only for a peer on this machine that no proxy stands for."""
         peer = request.client.host if request.client is not None else ""
-        if peer not in _LOOPBACK or any(name in request.headers for name in _FORWARDED):
+        if peer not in _LOOPBACK or any(name in request.headers for name in _FOREIGN):
             raise EarfulError(ErrorCode.FORBIDDEN)
         drain()
         return schemas.Alive(status="draining")

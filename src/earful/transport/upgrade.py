@@ -24,6 +24,7 @@ Header = tuple[bytes, bytes]
 class UpgradeRequest:
     """A request to become a WebSocket; header names are in lower case, as on the wire otherwise."""
 
+    method: str
     path: str
     query: dict[str, list[str]]
     headers: list[Header]
@@ -34,7 +35,9 @@ class UpgradeRequest:
         return [part.strip() for value in found for part in value.split(",") if part.strip()]
 
     def fault(self) -> HTTPStatus | None:
-        """What is wrong with it as an upgrade, if anything: 426 for another version, else 400."""
+        """What is wrong with it as an upgrade, if anything: 405 but for GET, 426 for another version, else 400."""
+        if self.method != "GET":
+            return HTTPStatus.METHOD_NOT_ALLOWED
         if self.values(b"sec-websocket-version") != [VERSION]:
             return HTTPStatus.UPGRADE_REQUIRED
         keys = self.values(b"sec-websocket-key")
@@ -49,12 +52,12 @@ class UpgradeRequest:
 
 
 def parse(head: bytes) -> UpgradeRequest:
-    """Read a well-formed request head, as uvicorn's parser lets through."""
+    """Read a well-formed request head, as uvicorn's parser lets through; what follows it is not looked at."""
     request_line, *lines = head.split(b"\r\n\r\n", 1)[0].split(b"\r\n")
-    target = request_line.split(b" ")[1].decode("latin-1")
+    method, target = request_line.decode("latin-1").split(" ")[:2]
     path, _, query = target.partition("?")
     headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
-    return UpgradeRequest(unquote(path), parse_qs(query), headers)
+    return UpgradeRequest(method, unquote(path), parse_qs(query), headers)
 
 
 def response(status: HTTPStatus, headers: list[Header], body: bytes = b"") -> bytes:
