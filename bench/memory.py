@@ -1,6 +1,6 @@
 """Memory per session: connected, after 10 s of speech, and idle again (issue "sessions", to show 6).
 
-    python bench/memory.py [--sessions 1000]
+    python bench/memory.py [--sessions 300]
 
 Resident memory of the server beyond what it had after a warm-up, divided by the sessions; below 100 KB each.
 """
@@ -53,7 +53,7 @@ def _tell(report: Report, name: str, server: Server, before: int, sessions: int)
 def main() -> int:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--sessions", type=int, default=300)
     return run(measure(parser.parse_args().sessions))
 
 

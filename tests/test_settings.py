@@ -20,7 +20,7 @@ def sentence(flags: dict[str, object] | None = None, env: dict[str, str] | None 
 def test_defaults_are_those_of_the_plan() -> None:
     """Nothing given is the plan's table."""
     settings = Settings.load({}, {})
-    assert ("127.0.0.1", 8000, "asgi", "mock") == (settings.host, settings.port, settings.transport, settings.model)
+    assert ("127.0.0.1", 8000, "fast", "mock") == (settings.host, settings.port, settings.transport, settings.model)
     assert (600, 200, 200, 3, 5) == (
         settings.endpoint_silence_ms,
         settings.pre_roll_ms,
@@ -57,7 +57,7 @@ def test_they_are_frozen() -> None:
         ("max_speed", "inf", "a number from 0 to 1000"),
         ("vad_frame_ms", "25", "10, 20 or 30"),
         ("vad_frame_ms", "twenty", "10, 20 or 30"),
-        ("transport", "fast", "asgi"),
+        ("transport", "quick", "fast or asgi"),
         ("log_level", "loud", "debug, info, warning or error"),
         ("host", "", "text that is not empty"),
         ("model_options", "{", "a JSON object"),

@@ -26,13 +26,14 @@ SETTINGS: dict[str, Any] = {
     "max_unsent_s": 0.5,
     "handshake_timeout_s": 0.5,
 }
+LOOPS = [uvloop.new_event_loop, asyncio.SelectorEventLoop]
 HALF_A_FRAME = frame(TEXT, b'{"type":"stop"}')[:9]
 
 
-@pytest.fixture(params=[uvloop.new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"])
+@pytest.fixture
 def server(transport: str, request: pytest.FixtureRequest) -> Iterator[Inside]:
-    """A server with short deadlines, on each loop."""
-    with inside(transport=transport, loop_factory=request.param, **SETTINGS) as here:
+    """A server with short deadlines; on uvloop where the test does not say otherwise."""
+    with inside(transport=transport, loop_factory=getattr(request, "param", uvloop.new_event_loop), **SETTINGS) as here:
         yield here
 
 
@@ -132,6 +133,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.parametrize("server", LOOPS, indirect=True, ids=["uvloop", "asyncio"])
 @pytest.mark.parametrize("leave", WAYS)
 def test_nothing_is_left_of_clients_that_leave(leave: Callable[[RawSocket], None], server: Inside) -> None:
     """Five at once, in the middle of a sentence; the end is told once each."""
@@ -168,7 +170,7 @@ def test_nothing_is_left_of_handshakes_that_break(
     assert tasks == server.tasks
 
 
-@pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.SelectorEventLoop])
+@pytest.mark.parametrize("loop_factory", LOOPS, ids=["uvloop", "asyncio"])
 @pytest.mark.parametrize(
     ("leave", "words"),
     [(stop_and_vanish, False), (stop_and_vanish, True), (close_frame, False), (break_the_protocol, False)],

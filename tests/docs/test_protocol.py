@@ -12,7 +12,18 @@ from tests.docs.pages import PROTOCOL, blocks, tables
 
 from earful.errors import ERRORS, CloseCode, ErrorCode
 from earful.protocol.codec import decode
-from earful.protocol.messages import Error, Final, Limits, Partial, Reason, ServerMessage, Start, Started
+from earful.protocol.messages import (
+    AudioChunk,
+    EncodedChunk,
+    Error,
+    Final,
+    Limits,
+    Partial,
+    Reason,
+    ServerMessage,
+    Start,
+    Started,
+)
 
 REST_ONLY = {
     ErrorCode.NOT_AUDIO,
@@ -162,4 +173,4 @@ def first(rows: list[list[str]]) -> list[str]:
 
 def tag_of(kind: type[msgspec.Struct]) -> str:
     """A message's name on the wire."""
-    return str(kind.__struct_config__.tag)
+    return str((EncodedChunk if kind is AudioChunk else kind).__struct_config__.tag)

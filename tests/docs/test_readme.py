@@ -16,7 +16,7 @@ from tests.docs.pages import PROTOCOL, README, ROOT, blocks
 from tests.support.server import running
 
 from earful.protocol.codec import decode
-from earful.protocol.messages import Error, Final, Partial
+from earful.protocol.messages import AudioChunk, Error, Final, Partial, Stop
 from earful.samples import sample
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_the_page_speaks_the_protocol() -> None:
     said = [decode(json.dumps({"type": kind, "data": ""})) for kind in re.findall(r'type: "(\w+)"', page)]
     heard = re.findall(r'message\.type === "(\w+)"', page)
 
-    assert ["audio_chunk", "stop"] == [message.__struct_config__.tag for message in said]
+    assert [AudioChunk, Stop] == [type(message) for message in said]
     assert [kind.__struct_config__.tag for kind in (Partial, Final, Error)] == heard
 
 

@@ -59,7 +59,7 @@ async def crowd(url: str, voices: list[bytes]) -> list[tuple[list[dict[str, Any]
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("transport", ["asgi"])
+@pytest.mark.parametrize("transport", ["fast", "asgi"])
 def test_every_final_of_every_client_is_right(transport: str) -> None:
     """What the pure core says of the same audio, by itself, is what each hears; the voices differ in every word."""
     voices = [voice(number) for number in range(CLIENTS)]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 LIMITS = RegistryLimits(
-    max_uploads=2,
     max_sessions=2,
     max_uploads=2,
     rules=ListeningRules(),

@@ -5,12 +5,9 @@ msgspec structs, not dataclasses: some are made for every chunk, and a frozen da
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from earful.errors import ErrorCode
+from earful.errors import ErrorCode
 
 MODEL_RATE_HZ = 16_000
 """Every model hears 16 kHz mono signed 16-bit little-endian PCM."""

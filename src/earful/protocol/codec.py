@@ -52,7 +52,7 @@ def decode(text: bytes | str) -> ClientMessage:
         message = _decoder.decode(text)
     except _NOT_DECODED:
         raise _diagnose(text) from None
-    if type(message) is EncodedChunk:
+    if isinstance(message, EncodedChunk):
         try:
             return AudioChunk(b64decode(message.data, validate=True), message.sequence)
         except ValueError:

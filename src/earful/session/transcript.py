@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from earful.models.types import Outcome, TranscriptResult, Word, Work
 from earful.protocol.messages import Error, Final, Partial, Partials, Reason, WordTime, error
+from earful.session.rules import BYTES_PER_MS
 
 
 @dataclass(slots=True)
@@ -37,6 +38,10 @@ class Utterance:
     """Where the audio that was taken as work ends."""
     fragments: list[str] = field(default_factory=list)
     """What the model object of now answered so far."""
+    given_bytes: int = 0
+    """PCM that was taken as work."""
+    object_from_bytes: int = 0
+    """Where in that PCM the model object of now began to hear: its words' times count from there."""
     carried: str = ""
     """What objects that failed since had answered: the object of now knows nothing of it."""
     final: Final | None = None
@@ -52,6 +57,7 @@ class Utterance:
         """The model object failed and is replaced: what it answered so far is all there will be of that audio."""
         self.carried = self.whole("".join(self.fragments))
         self.fragments = []
+        self.object_from_bytes = self.given_bytes
 
     def whole(self, text: str) -> str:
         """The utterance's text, where `text` is what the model object of now makes of its part."""
@@ -163,6 +169,7 @@ class Transcript:
         audio = utterance.audio
         pcm = audio[0] if len(audio) == 1 else b"".join(audio)
         utterance.audio = []
+        utterance.given_bytes += len(pcm)
         utterance.since_s = None
         utterance.in_flight = True
         utterance.asked_ms = utterance.end_ms
@@ -199,5 +206,5 @@ class Transcript:
 
     @staticmethod
     def _word(utterance: Utterance, word: Word) -> WordTime:
-        begin_ms = utterance.begin_ms
+        begin_ms = utterance.begin_ms + utterance.object_from_bytes // BYTES_PER_MS
         return WordTime(word.word, begin_ms + word.start_ms, begin_ms + word.end_ms, word.confidence)

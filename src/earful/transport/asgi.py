@@ -183,10 +183,11 @@ async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
     wait_s = retry_after_s()
     if websocket.query_params.get("refuse") == "close":
         message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=wait_s * 1000)
-        with suppress(WebSocketDisconnect):
-            await websocket.accept()
-            await websocket.send_text(encode(message).decode())
-            await websocket.close(CloseCode.TRY_LATER, refused.code.value)
+        with suppress(WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await websocket.accept()
+                await websocket.send_text(encode(message).decode())
+                await websocket.close(CloseCode.TRY_LATER, refused.code.value)
     else:
         await websocket.send_denial_response(
             refusal(refused, request_id=request_id_of(websocket.headers.get("x-request-id")), retry_after_s=wait_s)

@@ -75,11 +75,6 @@ class FrameReader:
         """Whether the last call left what it could have taken: `feed(b"")` goes on."""
         return not self._need and self.fault is None
 
-    @property
-    def held_bytes(self) -> int:
-        """What waits for the rest of a frame, or of a message."""
-        return len(self._rest) + len(self._fragments)
-
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that are complete now, in order, of at most `FRAMES_AT_ONCE` frames.
 

@@ -1,0 +1,207 @@
+"""The portable route under a server that lends it nothing: an ASGI server of a few lines, with bounded channels.
+
+What it does on real sockets is in tests/conformance; here stands what a foreign server is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.house import in_house
+from tests.support.speech import SENTENCE, expected, finals, pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.support.house import House
+
+PATH = "/v1/transcribe/stream"
+WITHIN_S = 5.0
+START = {"type": "websocket.receive", "text": '{"type":"start"}'}
+STOP = {"type": "websocket.receive", "text": '{"type":"stop"}'}
+
+
+class Peer:
+    """A client and the foreign server between it and the app."""
+
+    def __init__(self, house: House, query: bytes = b"") -> None:
+        self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
+        self.outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
+        self.registry = house.service.registry
+        self.is_gone = False
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": PATH,
+            "raw_path": PATH.encode(),
+            "root_path": "",
+            "query_string": query,
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 2),
+            "subprotocols": ["earful.v1"],
+            "extensions": {"websocket.http.response": {}},
+        }
+        self.route = asyncio.ensure_future(house.service.app(scope, self.inbox.get, self._send))
+
+    async def _send(self, message: Any) -> None:
+        if self.is_gone:
+            raise OSError("the client has gone")
+        await self.outbox.put(message)
+
+    async def say(self, *messages: dict[str, Any]) -> None:
+        """Bring the app these events."""
+        for message in messages:
+            await asyncio.wait_for(self.inbox.put(message), WITHIN_S)
+
+    async def hear(self) -> dict[str, Any]:
+        """The app's next event."""
+        return await asyncio.wait_for(self.outbox.get(), WITHIN_S)
+
+    async def hear_all(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """The messages up to the close, and the close."""
+        heard = []
+        while (event := await self.hear())["type"] == "websocket.send":
+            heard.append(json.loads(event["text"]))
+        return heard, event
+
+    async def end(self) -> None:
+        """The route returns, in time and without an error, and leaves nothing."""
+        await asyncio.wait_for(self.route, WITHIN_S)
+        assert ({}, 0) == (self.registry.connections, self.registry.taken)
+
+
+def with_peer(scenario: Callable[[Peer], Awaitable[None]], query: bytes = b"", **settings: Any) -> None:
+    """Connect one and run the scenario."""
+
+    async def run(house: House) -> None:
+        peer = Peer(house, query)
+        await peer.say({"type": "websocket.connect"})
+        await scenario(peer)
+        await peer.end()
+
+    in_house(run, **settings)
+
+
+async def accepted(peer: Peer) -> None:
+    """The upgrade's answer, with what it promises."""
+    answer = await peer.hear()
+    assert ("websocket.accept", "earful.v1") == (answer["type"], answer["subprotocol"])
+    assert [b"x-session-id"] == [name for name, _ in answer["headers"]]
+
+
+def test_a_session_needs_nothing_but_asgi() -> None:
+    """From the upgrade to the close."""
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        listening = asyncio.ensure_future(peer.hear_all())
+        await peer.say(START, *({"type": "websocket.receive", "bytes": piece} for piece in pieces(SENTENCE)), STOP)
+        heard, close = await listening
+        assert expected(SENTENCE) == finals(heard)
+        assert ("websocket.close", 1000) == (close["type"], close["code"])
+        await peer.say({"type": "websocket.disconnect", "code": 1000})
+
+    with_peer(scenario, max_speed=0)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, "peer_closed"), (1005, "peer_closed"), (1006, "connection_lost")])
+def test_a_disconnect_ends_the_session(code: int, reason: str) -> None:
+    """By its own name."""
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        await peer.say({"type": "websocket.disconnect", "code": code})
+        await peer.end()
+        assert {reason: 1} == peer.registry.metrics.sessions_ended
+
+    with_peer(scenario)
+
+
+def test_a_client_that_is_gone_when_something_is_sent_is_no_error() -> None:
+    """The writer ends in silence."""
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        peer.is_gone = True
+        await peer.say(START, {"type": "websocket.disconnect", "code": 1006})
+
+    with_peer(scenario)
+
+
+def test_a_peer_that_answers_no_close_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The route returns by itself; the server then drops the connection."""
+    monkeypatch.setattr("earful.transport.asgi.LINGER_S", 0.05)
+    monkeypatch.setattr("earful.transport.asgi.UNSENT_LINGER_S", 0.05)
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        await peer.say(STOP)
+        assert "final" == json.loads((await peer.hear())["text"])["type"]
+        assert "websocket.close" == (await peer.hear())["type"]
+
+    with_peer(scenario)
+
+
+def test_a_peer_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is its close."""
+    monkeypatch.setattr("earful.transport.asgi.LINGER_S", 0.05)
+    monkeypatch.setattr("earful.transport.asgi.UNSENT_LINGER_S", 0.05)
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        await peer.say(START, STOP)
+
+    with_peer(scenario)
+
+
+def test_a_peer_that_answers_no_ping_ends_without_a_socket_to_abort() -> None:
+    """ASGI has no pings: who says nothing for both times is given up."""
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        await peer.hear()
+        await peer.say({"type": "websocket.disconnect", "code": 1006})
+        await peer.end()
+        assert {"ping_timeout": 1} == peer.registry.metrics.sessions_ended
+
+    with_peer(scenario, ping_interval_s=0.1, ping_timeout_s=0.1)
+
+
+def test_a_refusal_is_an_answer_before_the_upgrade() -> None:
+    """As the server's extension has it."""
+
+    async def run(house: House) -> None:
+        house.service.registry.draining = True
+        peer = Peer(house)
+        await peer.say({"type": "websocket.connect"})
+        head, body = await peer.hear(), await peer.hear()
+        assert 503 == head["status"]
+        assert b"retry-after" in dict(head["headers"])
+        assert "draining" == json.loads(body["body"])["error"]["code"]
+        await peer.end()
+
+    in_house(run)
+
+
+@pytest.mark.parametrize("heard", [0, 1, 2, 3])
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_refusal_that_is_not_heard_is_no_error(heard: int, *, is_gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client goes, or takes nothing more, after any of its parts; nobody waits for it."""
+    monkeypatch.setattr("earful.transport.asgi.LINGER_S", 0.05)
+
+    async def run(house: House) -> None:
+        house.service.registry.draining = True
+        peer = Peer(house, b"refuse=close")
+        await peer.say({"type": "websocket.connect"})
+        for kind in ["accept", "send", "close"][:heard]:
+            assert f"websocket.{kind}" == (await peer.hear())["type"]
+        peer.is_gone = is_gone
+        await peer.end()
+
+    in_house(run)
