@@ -167,6 +167,10 @@ class RawSocket:
         """Leave with FIN (RST where something was not read)."""
         self.socket.close()
 
+    def __del__(self) -> None:
+        # Where a test fails: its sockets must not be the next test's warning.
+        self.socket.close()
+
     def _take(self, size: int) -> bytes:
         while len(self._unread) < size:
             self._read_more()

@@ -128,6 +128,7 @@ class Registry:
         )
         connection.peer = peer
         self.connections[session_id] = connection
+        self._left_at = None
         self.metrics.session_started()
         self.log.debug("session started", session=session_id)
         if self.draining:  # It was let in before, and upgraded after, the others were told.
