@@ -1,8 +1,8 @@
 """Nobody's trouble becomes anybody else's (issue "sessions", to show 5).
 
-    python bench/abuse.py readers [--sessions 1000]   ten clients stop reading: 4208, and in time
-    python bench/abuse.py neighbours [--pairs 5]      p99 of 200 streams without and beside one abuser
-    python bench/abuse.py                             both
+python bench/abuse.py readers [--sessions 1000]   ten clients stop reading: 4208, and in time
+python bench/abuse.py neighbours [--pairs 5]      p99 of 200 streams without and beside one abuser
+python bench/abuse.py                             both
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Abuser:
     async def start(cls, kind: str, port: int) -> Abuser:
         """Start one of this kind."""
         script, pipe = str(Path(__file__).with_name("abuser.py")), asyncio.subprocess.PIPE
-        return cls(await asyncio.create_subprocess_exec(sys.executable, script, kind, str(port), stdin=pipe, stdout=pipe))
+        return cls(
+            await asyncio.create_subprocess_exec(sys.executable, script, kind, str(port), stdin=pipe, stdout=pipe)
+        )
 
     def attack(self, seconds: float) -> None:
         """Let it loose for so long."""

@@ -31,7 +31,9 @@ def payload(kind: str) -> tuple[bytes, int]:
     if kind == "tiny":
         return frame(TEXT, b'{"type":"audio_chunk","data":"AA=="}') * _BATCH, _BATCH
     if kind == "long":
-        return frame(TEXT, b'{"type":"audio_chunk","data":"%b"}' % b2a_base64(Voice(7, 10_000).pcm(0), newline=False)), 1
+        return frame(
+            TEXT, b'{"type":"audio_chunk","data":"%b"}' % b2a_base64(Voice(7, 10_000).pcm(0), newline=False)
+        ), 1
     if kind == "pings":
         return frame(PING, b"are you there?") * _BATCH, _BATCH
     some = random.Random(1)

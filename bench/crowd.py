@@ -75,7 +75,11 @@ async def gather_crowd(streams: Sequence[Stream], port: int, opening: bytes = b"
 
 
 async def speak(
-    streams: Sequence[Stream], seconds: float, go_on: Callable[[], bool] = lambda: True, *, late_ms: list[float] | None = None
+    streams: Sequence[Stream],
+    seconds: float,
+    go_on: Callable[[], bool] = lambda: True,
+    *,
+    late_ms: list[float] | None = None,
 ) -> None:
     """Let all of them speak at real time for so long, or until `go_on` says no; their chunks are spread evenly."""
     chunk_s = streams[0].voice.chunk_ms / 1000

@@ -39,7 +39,9 @@ def conversation(number: int) -> list[bytes]:
 class Leaver(Peer):
     """Says a conversation and leaves in the middle of it."""
 
-    def __init__(self, *, after_sent: int = -1, after_received: int = -1, goodbye: str = "FIN", pause_s: float = 0) -> None:
+    def __init__(
+        self, *, after_sent: int = -1, after_received: int = -1, goodbye: str = "FIN", pause_s: float = 0
+    ) -> None:
         """Leave `pause_s` after the so many-th message sent or received; -1 for never."""
         super().__init__()
         self._after_sent = after_sent

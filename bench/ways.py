@@ -176,4 +176,3 @@ class _End(asyncio.Protocol):
         self._silent = True
         if self._transport is not None:
             self._transport.pause_reading()
-

@@ -13,6 +13,7 @@ from earful.transport.fast import PATH
 
 if TYPE_CHECKING:
     from kosoku._kosoku import CaseResult
+    from tests.support.server import Address
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -44,18 +45,18 @@ RACES: dict[str, set[str]] = {
 """Where a broken frame may be answered before the messages ahead of it have been through the application."""
 
 
-async def play(port: int) -> list[CaseResult]:
+async def play(address: Address) -> list[CaseResult]:
     """Every case, whether it passes or not."""
     try:
-        return await run_fuzzingclient(f"127.0.0.1:{port}{PATH}", SECTIONS, concurrency=AT_ONCE)
+        return await run_fuzzingclient(f"{address.host}:{address.port}{PATH}", SECTIONS, concurrency=AT_ONCE)
     except FailureError as failure:
         return failure.results
 
 
 def test_all_cases_but_the_listed_ones_are_answered_as_they_should_be(transport: str) -> None:
     """Both ways: nothing else goes wrong, and nothing listed goes right."""
-    with echoing(transport) as port:
-        results = asyncio.run(play(port))
+    with echoing(transport) as address:
+        results = asyncio.run(play(address))
     verdicts = {result.case_id: (result.behavior.value, result.behavior_close.value) for result in results}
     assert CASES == len(verdicts)
     raced = {case for case in RACES[transport] if verdicts[case] == ("NON-STRICT", "OK")}

@@ -10,15 +10,22 @@ import argparse
 import asyncio
 import signal
 import socket
+import sys
 import threading
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+# Run as a script, its own directory is all that Python knows of the tests.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.support.server import Address
 
 from earful.transport.fast import PATH, FastConnection, FastTransport
 from earful.transport.frames import Opcode, frame
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 1 << 24
 SWEEP_EVERY_S = 0.25
 START_WITHIN_S = 10.0
+
+NewLoop: TypeAlias = "Callable[[], asyncio.AbstractEventLoop]"
 
 
 class Echo:
@@ -126,33 +135,24 @@ class EchoServer(uvicorn.Server):
         loop.call_later(SWEEP_EVERY_S, self._sweep)
 
 
-def serve(transport: str, listener: socket.socket, told: Callable[[EchoServer], None]) -> None:
-    """Serve until the server is told to stop; `told` gets the server."""
-    server = EchoServer(transport)
-    told(server)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+def serve(server: EchoServer, listener: socket.socket, new_loop: NewLoop = uvloop.new_event_loop) -> None:
+    """Serve until the server is told to stop."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(server.serve([listener]))
 
 
 @contextmanager
-def echoing(transport: str) -> Iterator[int]:
-    """Serve in a thread while the scope lasts; the port."""
-    servers: list[EchoServer] = []
-    is_told = threading.Event()
-
-    def note(server: EchoServer) -> None:
-        servers.append(server)
-        is_told.set()
-
+def echoing(transport: str, new_loop: NewLoop = uvloop.new_event_loop) -> Iterator[Address]:
+    """Serve in a thread while the scope lasts; where."""
+    server = EchoServer(transport)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(transport, listener, note), name="echo")
+        thread = threading.Thread(target=serve, args=(server, listener, new_loop), name="echo")
         thread.start()
         try:
-            assert is_told.wait(START_WITHIN_S)
-            assert servers[0].is_up.wait(START_WITHIN_S)
-            yield listener.getsockname()[1]
+            assert server.is_up.wait(START_WITHIN_S)
+            yield Address(listener.getsockname()[1])
         finally:
-            servers[0].should_exit = True
+            server.should_exit = True
             thread.join(START_WITHIN_S)
         assert not thread.is_alive()
 
@@ -163,13 +163,11 @@ def main() -> None:
     parser.add_argument("--transport", choices=("fast", "asgi"), default="fast")
     parser.add_argument("--port", type=int, default=9001)
     arguments = parser.parse_args()
-
-    def stop_by_signal(server: EchoServer) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-
+    server = EchoServer(arguments.transport)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     with socket.create_server(("127.0.0.1", arguments.port)) as listener:
-        serve(arguments.transport, listener, stop_by_signal)
+        serve(server, listener)
 
 
 if __name__ == "__main__":

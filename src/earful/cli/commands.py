@@ -83,3 +83,11 @@ def _transcribe(
     from earful.cli.transcribe import transcribe
 
     raise typer.Exit(transcribe(file, url, fast=fast, as_json=as_json, terminal=sys.stdout.isatty()))
+
+
+@app.command("drain")
+def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "http://127.0.0.1:8000") -> None:
+    """Ask a worker on this machine to let nobody in, finish what it owes, and end."""
+    from earful.cli.drain import drain
+
+    raise typer.Exit(drain(url))
