@@ -59,7 +59,7 @@ class Attack:
             with socket.create_connection(("127.0.0.1", self._port), timeout=5) as sock:
                 sock.sendall(upgrade_request())
                 sock.recv(4096)
-                sock.setblocking(False)  # noqa: FBT003 - its only argument
+                sock.setblocking(False)
                 try:
                     self._flood(sock, end)
                 except OSError:

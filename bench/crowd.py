@@ -41,6 +41,11 @@ class Stream(Peer):
         self.latencies_s: list[float] = []
         self._due: deque[tuple[int, float]] = deque()
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether every spoken chunk has its answer."""
+        return not self._due
+
     def speak(self, due: float) -> None:
         """Send the next chunk; it was due at `due` (seconds of `time.perf_counter`)."""
         if self.gone.done():

@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import sys
 
-from crowd import START, Stream, gather_crowd, percentile, speak, warm_up
+from crowd import START, Stream, gather_crowd, percentile, speak, wait_for, warm_up
 from report import Report, progress, run
 from serving import Server, served
 
@@ -35,6 +35,7 @@ async def measure(sessions: int) -> int:
         _tell(report, "connected", server, before, sessions)
         progress(f"speaking for {SPEECH_S} s")
         await speak(streams, SPEECH_S)
+        await wait_for(lambda: all(stream.is_answered for stream in streams), SETTLE_S)
         _tell(report, "after speech", server, before, sessions)
         await asyncio.sleep(QUIET_S)
         _tell(report, "idle again", server, before, sessions)

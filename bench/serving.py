@@ -62,7 +62,7 @@ class Server:
     async def event(self, event: str, since: int = 0, within_s: float = 30.0) -> Line:
         """Wait for a line of this event from line `since` on."""
         async with asyncio.timeout(within_s):
-            while (line := self.first(event, since)) is None:
+            while (line := self.first(event, since)) is None:  # noqa: ASYNC110 - a file tells nobody that it grew
                 await asyncio.sleep(_LOOK_EVERY_S)
         return line
 

@@ -26,7 +26,7 @@ _LIMITS = SessionLimits(max_speed=0)
 class Told(NamedTuple):
     """A final, without what differs between runs."""
 
-    index: int
+    number: int
     text: str
     start_ms: int
     end_ms: int

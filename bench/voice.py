@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from earful.samples import sample
 from wire import TEXT, frame
 

@@ -23,12 +23,13 @@ _KEY = b"\x5a\x5a\x5a\x5a"
 _FLIP = bytes(byte ^ 0x5A for byte in range(256))
 _SWITCHING = b"HTTP/1.1 101"
 _RESET = struct.pack("ii", 1, 0)
+_SHORT, _LONG, _SHORTEST_HEAD = 126, 127, 2
 
 
 def frame(opcode: int, payload: bytes = b"") -> bytes:
     """One whole masked frame."""
     size = len(payload)
-    if size < 126:
+    if size < _SHORT:
         head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
     elif size < 1 << 16:
         head = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
@@ -68,10 +69,10 @@ class Frames:
 
 def _payload_begin(data: bytes, at: int) -> tuple[int, int] | None:
     """Where the payload of the frame at `at` begins and its size; None where that cannot be told yet."""
-    if len(data) - at < 2:
+    if len(data) - at < _SHORTEST_HEAD:
         return None
     size = data[at + 1] & 127
-    extra = {126: 2, 127: 8}.get(size, 0)
+    extra = {_SHORT: 2, _LONG: 8}.get(size, 0)
     if len(data) - at < 2 + extra:
         return None
     if extra:
@@ -174,7 +175,7 @@ async def dial(peer: asyncio.Protocol, port: int, *, receive_buffer_bytes: int =
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)  # noqa: FBT003 - its only argument
+        sock.setblocking(False)
         if receive_buffer_bytes:  # Before the connection: its window follows from it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         if source:

@@ -76,15 +76,22 @@ def stream_to_a_slow_model(server: Inside) -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "mock_latency_ms"),
-    [(upload_much, 1), (upload_a_form, 1), (stream_long_chunks, 1), (stream_to_a_slow_model, 2000)],
+    ("load", "mock_latency_ms", "transport"),
+    [
+        (upload_much, 1, "asgi"),
+        (upload_a_form, 1, "asgi"),
+        (stream_long_chunks, 1, "fast"),
+        (stream_long_chunks, 1, "asgi"),
+        (stream_to_a_slow_model, 2000, "fast"),
+        (stream_to_a_slow_model, 2000, "asgi"),
+    ],
 )
 def test_nothing_holds_the_loop(
-    load: Callable[[Inside], None], mock_latency_ms: int, monkeypatch: pytest.MonkeyPatch
+    load: Callable[[Inside], None], mock_latency_ms: int, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CPU time of each callback of the loop, as the scheduler gave it; nothing in it sleeps."""
     settings: dict[str, Any] = {"mock_latency_ms": mock_latency_ms, "max_speed": 0, "max_message_bytes": 4_000_000}
-    with inside(loop_factory=asyncio.SelectorEventLoop, **settings) as server:
+    with inside(loop_factory=asyncio.SelectorEventLoop, transport=transport, **settings) as server:
         longest = watch_callbacks(monkeypatch)
         load(server)
         assert longest.cpu_ms > 0

@@ -16,12 +16,12 @@ from websockets.asyncio.client import connect
 pytestmark = pytest.mark.e2e
 
 CLIENTS = 100
-DURATION_MS = 12_000
+DURATION_MS = 10_000
 CHUNK_S = 0.1
 
 
 def voice(number: int) -> bytes:
-    """Twelve seconds of the recording from a place of its own, under noise of its own."""
+    """Ten seconds of the recording from a place of its own, under noise of its own."""
     begin = number * 170 * 32
     samples = np.frombuffer((SPEECH * 2)[begin : begin + DURATION_MS * 32], dtype="<i2").astype(np.float64)
     noisy = samples + np.random.default_rng(number).normal(0, 30, len(samples))
@@ -37,9 +37,7 @@ async def speak(url: str, pcm: bytes, begin: asyncio.Event) -> tuple[list[dict[s
         async def send() -> None:
             began = loop.time()
             for number, piece in enumerate(pieces(pcm, CHUNK_BYTES)):
-                due = loop.create_future()
-                loop.call_at(began + number * CHUNK_S, due.set_result, None)
-                await due
+                await asyncio.sleep(began + number * CHUNK_S - loop.time())
                 await socket.send(json.dumps({"type": "audio_chunk", "data": b64encode(piece).decode()}))
             await socket.send('{"type":"stop"}')
 

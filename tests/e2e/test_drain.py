@@ -28,10 +28,11 @@ def speaking(raw: RawSocket, *, opted_in: bool) -> None:
         raw.say_audio(piece)
 
 
+@pytest.mark.parametrize("transport", ["fast", "asgi"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_drains(number: signal.Signals) -> None:
+def test_a_signal_drains(number: signal.Signals, transport: str) -> None:
     """Plain clients and those with `start` get their finals, `draining`, 1012; exit 0, no traceback."""
-    with running(drain_s=5, max_speed=0) as server:
+    with running(drain_s=5, max_speed=0, transport=transport) as server:
         clients = [RawSocket(server.address).upgrade() for _ in range(4)]
         for nth, raw in enumerate(clients):
             speaking(raw, opted_in=nth % 2 == 1)
@@ -74,9 +75,10 @@ async def hear(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | No
 
 
 @pytest.mark.timeout(60)
-def test_two_hundred_sessions_are_drained_in_time() -> None:
+@pytest.mark.parametrize("transport", ["fast", "asgi"])
+def test_two_hundred_sessions_are_drained_in_time(transport: str) -> None:
     """Each gets the final it is owed; the process ends with 0 within `drain_s`."""
-    with running(drain_s=8, max_speed=0) as server:
+    with running(drain_s=8, max_speed=0, transport=transport) as server:
 
         async def main() -> tuple[list[tuple[list[dict[str, Any]], int | None]], float]:
             sockets = await crowd(server.address.ws)

@@ -43,9 +43,7 @@ async def talk(url: str, chunks: Iterable[bytes], *, pace_s: float) -> tuple[lis
         listening = asyncio.create_task(listen())
         began = loop.time()
         for sequence, chunk in enumerate(chunks, 1):
-            due = loop.create_future()
-            loop.call_at(began + (sequence - 1) * pace_s, due.set_result, None)
-            await due
+            await asyncio.sleep(began + (sequence - 1) * pace_s - loop.time())
             message = {"type": "audio_chunk", "data": base64.b64encode(chunk).decode(), "sequence": sequence}
             await socket.send(json.dumps(message))
         await socket.send(json.dumps({"type": "stop"}))

@@ -1,12 +1,13 @@
 """An asyncio loop that notes how much CPU time each of its callbacks takes: what blocks the loop, and for how long.
 
-CPU time of the loop's own thread, so that a busy machine fails no test; a callback that sleeps would not
-show, which is why the longest *wall* time of the best of several runs is kept beside it.
+CPU time of the loop's own thread, so that a busy machine fails no test. A callback that sleeps does not
+show here; that the loop goes on answering meanwhile is measured from outside.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,6 @@ class Longest:
 
 def watch_callbacks(monkeypatch: pytest.MonkeyPatch, thread_name: str = "server") -> Longest:
     """Measure every callback of asyncio loops in the threads of this name from now on."""
-    import threading
-
     longest = Longest()
     run: Callable[[Any], None] = asyncio.Handle._run
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from earful.session.rules import ListeningRules
     from earful.session.transcript import Transcript, Utterance
 
+_FEW = 3
+"""So many chunks are kept before it is looked which of them are needed: looking costs as much as half a chunk."""
 _WORTH_COPYING_BYTES = 32_768
 """A chunk with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
 
@@ -223,12 +225,14 @@ class Listener:
         return data
 
     def _forget(self) -> None:
-        """Drop chunks that no later mark and no later result can lie in."""
-        place = max(0, self._place(self._segmenter.needed_from - 2))
+        """Drop chunks that no later mark and no later result can lie in, if there may be one."""
         pieces = self._pieces
+        if not pieces or (len(pieces) < _FEW and len(pieces[-1].data) < _WORTH_COPYING_BYTES):
+            return
+        place = max(0, self._place(self._segmenter.needed_from - 2))
         while len(pieces) > 1 and pieces[1].at <= place:
             pieces.popleft()
-        if self._header is None and pieces and place - pieces[0].at > _WORTH_COPYING_BYTES:
+        if self._header is None and place - pieces[0].at > _WORTH_COPYING_BYTES:
             pieces[0].drop_before(place)
 
     def _whole(self) -> int:

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from earful.audio.pcm import Format
-from earful.errors import ERRORS, MISTAKES_ALLOWED, CloseCode, EarfulError, ErrorCode
+from earful.errors import ERRORS, CloseCode, EarfulError, ErrorCode
 from earful.models.types import Outcome, SessionInfo, Work
 from earful.protocol.codec import BadChunkError
 from earful.protocol.messages import (
@@ -19,15 +19,12 @@ from earful.protocol.messages import (
     BinaryAudio,
     ClientMessage,
     Closing,
-    Error,
-    Final,
     Flush,
     Flushed,
     Keepalive,
     ServerMessage,
     Start,
     Stop,
-    error,
 )
 from earful.protocol.states import TRANSITIONS, Input, State
 from earful.session.deadlines import Deadlines
@@ -36,6 +33,7 @@ from earful.session.greeting import format_of, started
 from earful.session.listener import Listener, Position
 from earful.session.numbering import Numbering
 from earful.session.numbers import Numbers
+from earful.session.replies import Replies
 from earful.session.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -58,9 +56,8 @@ class Session:
         "_lanes",
         "_limits",
         "_listener",
-        "_messages",
-        "_mistakes",
         "_numbering",
+        "_replies",
         "_rules",
         "_transcript",
         "began_at",
@@ -83,10 +80,9 @@ class Session:
         self._limits = limits
         self._deadlines = Deadlines(limits, now)
         self._numbering = Numbering()
-        self._messages: list[ServerMessage] = []
+        self._replies = Replies(self.numbers)
         self._flushes: deque[tuple[Flush, int, int]] = deque()
         self._farewell: Input | None = None
-        self._mistakes = 0
         self._set_up(Format(), Transcript())
 
     @property
@@ -169,18 +165,13 @@ class Session:
             return
         self.numbers.model_s += outcome.model_s
         for message in self._transcript.deliver(work, outcome):
-            self._messages.append(message)
-            if isinstance(message, Error):
-                self.numbers.errors += 1
-            else:
-                self.numbers.partials += 1
+            self._replies.tell(message)
         if work.end:
             self._settle()
 
     def take_messages(self) -> list[ServerMessage]:
         """What the client is to be told, in order; results are stamped by who sends them."""
-        messages, self._messages = self._messages, []
-        return messages
+        return self._replies.take()
 
     def tick(self, now: float) -> None:
         """Let the timers that have passed act."""
@@ -213,7 +204,7 @@ class Session:
         Who sent `start` is told of a drain at once, and within what time it will be over.
         """
         if happening is Input.DRAIN and self.opted_in and self.state is State.ACTIVE:
-            self._messages.append(Closing("drain", deadline_ms, resume=False))
+            self._replies.tell(Closing("drain", deadline_ms, resume=False))
         self._end(happening, now)
 
     def fail(self, code: ErrorCode, *, close_code: CloseCode | None = None, expected: int | None = None) -> None:
@@ -221,7 +212,7 @@ class Session:
         if self.state is State.CLOSED:
             return
         self._step(CAUSES.get(code, Input.FATAL))
-        self._complain(EarfulError(code), None, fatal=True, expected=expected)
+        self._replies.complain(EarfulError(code), fatal=True, expected=expected)
         self.closing = Close(close_code or ERRORS[code].close_code, code.value)
 
     def lose(self, reason: str) -> None:
@@ -258,14 +249,14 @@ class Session:
         try:
             audio_format = format_of(start)
         except EarfulError as unsupported:
-            self._complain(unsupported, None)
+            self._complain(unsupported)
             return
         self._step(Input.START)
         self._set_up(audio_format, Transcript(partials=start.partials, words=start.words))
         self.opted_in = True
         self.info = SessionInfo(self.info.session_id, start.language, start.words)
         self._numbering = Numbering(expected=1)
-        self._messages.append(started(self.info, self._format, self._limits))
+        self._replies.tell(started(self.info, self._format, self._limits))
 
     def _receive_audio(self, data: bytes, sequence: int | None, now: float) -> None:
         if self.state is not State.ACTIVE and not self._step(Input.AUDIO):
@@ -331,37 +322,23 @@ class Session:
         while True:
             while self._flushes and self._flushes[0][2] <= self._transcript.answered_index:
                 flush, sequence, _ = self._flushes.popleft()
-                self._messages.append(Flushed(flush.id, sequence))
+                self._replies.tell(Flushed(flush.id, sequence))
             final = self._transcript.take_final()
             if final is None:
                 break
-            self._tell_final(final)
+            self._replies.tell(final)
         if self._farewell is not None and self._transcript.answered_index == self._transcript.next_index:
             self._part(self._farewell)
-
-    def _tell_final(self, final: Final) -> None:
-        self._messages.append(final)
-        self.numbers.finals += 1
-        self.numbers.speech_ms += final.end_ms - final.start_ms
 
     def _part(self, farewell: Input) -> None:
         _, code, close = ENDINGS[farewell]
         self._step(Input.ANSWERED)
         if code is not None:
-            self._complain(EarfulError(code), None, fatal=True)
+            self._replies.complain(EarfulError(code), fatal=True)
         self.closing = close
 
-    def _complain(
-        self, mistake: EarfulError, number: int | None, *, fatal: bool = False, expected: int | None = None
-    ) -> None:
-        """Tell the client of an error; one counted mistake too many is fatal."""
-        if mistake.row.counted:
-            self._mistakes += 1
-        too_many = self._mistakes > MISTAKES_ALLOWED and not fatal
-        self.numbers.errors += 1
-        self._messages.append(
-            error(mistake.code, text=mistake.text, fatal=fatal or too_many, sequence=number, expected=expected)
-        )
-        if too_many:
+    def _complain(self, mistake: EarfulError, number: int | None = None, *, expected: int | None = None) -> None:
+        """Tell the client of an error that is not fatal by itself; one counted mistake too many is."""
+        if self._replies.complain(mistake, number, expected=expected):
             self._step(Input.FATAL)
             self.closing = Close(CloseCode.POLICY, "too_many_mistakes")
