@@ -20,20 +20,19 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from bench.report import Report  # noqa: E402
 from tests.support.raw import TEXT, RawSocket, frame  # noqa: E402 - found by the line above
 from tests.support.server import Address  # noqa: E402
+
+from report import Report  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 CHUNK = frame(TEXT, b'{"type":"audio_chunk","data":"%s"}' % (b"A" * 4268))
 ANSWER = b"x" * 100
-
 CONNECTIONS = 20
 TURNS = 400
 WARM_UP_TURNS = 50
-TIMEOUT_S = 20.0
 
 
 async def serve_picows(listener: socket.socket) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FEW = 3
 """So many chunks are kept before it is looked which of them are needed: looking costs as much as half a chunk."""
-_WORTH_COPYING_BYTES = 32_768
+_WORTH_COPYING_BYTES = 4_096
 """A chunk with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
 
 

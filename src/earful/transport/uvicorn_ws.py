@@ -14,7 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from earful.errors import CloseCode
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from websockets.frames import Frame
     from websockets.http11 import Request
 
@@ -25,6 +25,8 @@ CLOSE_TIMEOUT_S = 2.0
 UNSENT_ROUNDS = 4
 SHUTDOWN_S = 0.5
 """How long a closing server waits for a peer to take what is unsent."""
+
+SLICE_BYTES = 8192
 
 
 class Socket(Protocol):
@@ -58,6 +60,38 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.close_timeout = CLOSE_TIMEOUT_S
         self._listener: Connection | None = None
+        self._unparsed = bytearray()
+        self._reads = True
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a slice a turn of the loop: what one read may hold would take half a second of empty pings."""
+        if self._unparsed or len(data) > SLICE_BYTES:
+            self._unparsed += data
+            self.transport.pause_reading()
+            if len(self._unparsed) == len(data):
+                self._parse_on()
+        else:
+            super().data_received(data)
+
+    def _parse_on(self) -> None:
+        piece = bytes(self._unparsed[:SLICE_BYTES])
+        del self._unparsed[:SLICE_BYTES]
+        if self.disconnected:
+            return
+        super().data_received(piece)
+        if self._unparsed:
+            self.loop.call_soon(self._parse_on)
+        elif self._reads:
+            self.resume_reading()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Give the next message; read on once there is none, unless what was read is still being parsed."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            if self._reads and not self._unparsed:
+                self.transport.resume_reading()
+        return message
 
     @property
     def unsent_bytes(self) -> int:
@@ -80,11 +114,13 @@ class LendingProtocol(WebSocketsSansIOProtocol):
 
     def pause_reading(self) -> None:
         """Read nothing more, pings neither; uvicorn itself pauses only behind a message."""
+        self._reads = False
         self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again, unless a message still waits to be taken."""
-        if not self.read_paused:
+        """Read again, unless a message still waits to be taken, or bytes to be parsed."""
+        self._reads = True
+        if not self.read_paused and not self._unparsed:
             self.transport.resume_reading()
 
     async def send(self, message: ASGISendEvent) -> None:
