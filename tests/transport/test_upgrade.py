@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.raw import request
 
-from earful.transport.upgrade import UpgradeRequest, parse, response
+from earful.transport.upgrade import UpgradeRequest, granted, parse, response
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -85,11 +85,12 @@ def test_an_answer_has_a_length_and_ends_the_connection() -> None:
     )
 
 
-def test_an_upgrade_has_no_body() -> None:
+def test_an_upgrade_that_is_granted_has_no_body() -> None:
     """And does not end the connection."""
-    assert b"HTTP/1.1 101 Switching Protocols\r\na: b\r\n\r\n" == response(
-        HTTPStatus.SWITCHING_PROTOCOLS, [(b"a", b"b")]
-    )
+    assert (
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+        b"sec-websocket-accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\na: b\r\n\r\n"
+    ) == granted(asked(), [(b"a", b"b")])
 
 
 @given(st.text("abc/%?&=ü0123456789", max_size=40))

@@ -19,7 +19,7 @@ from earful.transport.answers import SUBPROTOCOL, error_body, request_id_of, ret
 from earful.transport.farewell import Farewell
 from earful.transport.frames import FrameReader, Message, Opcode, close_payload, frame
 from earful.transport.peer import peer_of
-from earful.transport.upgrade import VERSION, Header, UpgradeRequest, parse, response
+from earful.transport.upgrade import VERSION, Header, UpgradeRequest, granted, parse, response
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -320,21 +320,9 @@ class FastConnection(asyncio.Protocol):
         return peer_of(self.transport.get_extra_info("peername"), headers, self._config)
 
     def _accept(self, request: UpgradeRequest, headers: list[Header]) -> None:
-        chosen = [(b"sec-websocket-protocol", SUBPROTOCOL.encode())]
         offered = SUBPROTOCOL in request.values(b"sec-websocket-protocol")
-        self.transport.write(
-            response(
-                HTTPStatus.SWITCHING_PROTOCOLS,
-                [
-                    (b"upgrade", b"websocket"),
-                    (b"connection", b"Upgrade"),
-                    (b"sec-websocket-accept", request.accept_key().encode()),
-                    *(chosen if offered else []),
-                    *self._server_state.default_headers,
-                    *headers,
-                ],
-            )
-        )
+        chosen = [(b"sec-websocket-protocol", SUBPROTOCOL.encode())] if offered else []
+        self.transport.write(granted(request, [*chosen, *self._server_state.default_headers, *headers]))
 
     def _turn_away(self, refused: EarfulError) -> None:
         """Refuse after the upgrade, for browsers, which see no status before it."""

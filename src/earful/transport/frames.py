@@ -97,7 +97,11 @@ class FrameReader:
                 self._need = end - at
                 break
             if self.fault is None:
-                self._take(data[at], apply_mask(data[body:end], data[body - _MASK_BYTES : body]), messages)
+                payload = apply_mask(data[body:end], data[body - _MASK_BYTES : body])
+                if data[at] == _WHOLE_TEXT and payload.isascii():  # Nearly every frame there is.
+                    messages.append((_TEXT, payload))
+                else:
+                    self._take(data[at], payload, messages)
             if self.fault is not None:
                 return messages
             at = end
@@ -140,7 +144,7 @@ class FrameReader:
     def _take(self, first: int, payload: bytes, messages: list[Message]) -> None:
         """Give out what a frame completes."""
         if first == _WHOLE_TEXT:
-            if payload.isascii() or _is_decodable(_utf8(), payload, last=True):
+            if _is_decodable(_utf8(), payload, last=True):
                 messages.append((_TEXT, payload))
             else:
                 self.fault = CloseCode.INVALID_PAYLOAD

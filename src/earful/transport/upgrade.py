@@ -60,6 +60,13 @@ def parse(head: bytes) -> UpgradeRequest:
     return UpgradeRequest(method, unquote(path), parse_qs(query), headers)
 
 
+def granted(request: UpgradeRequest, headers: list[Header]) -> bytes:
+    """The answer that makes the connection a WebSocket; the request has no fault."""
+    accept = (b"sec-websocket-accept", request.accept_key().encode())
+    upgrade = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), accept]
+    return response(HTTPStatus.SWITCHING_PROTOCOLS, [*upgrade, *headers])
+
+
 def response(status: HTTPStatus, headers: list[Header], body: bytes = b"") -> bytes:
     """A whole HTTP/1.1 answer; one that is not 101 also ends the connection."""
     lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]

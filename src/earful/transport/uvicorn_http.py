@@ -81,6 +81,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
         The answer to the earlier request would be written into the WebSocket.
         """
+        if self._refused:
+            return
         earlier: RequestResponseCycle | None = self.cycle
         if earlier is not None and not earlier.response_complete:
             self.send_400_response("Upgrade behind an unanswered request.")

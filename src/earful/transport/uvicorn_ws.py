@@ -184,7 +184,7 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             {"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR if broken is None else broken.code}
         )
         self.transport.write(b"".join(self.conn.data_to_send()))
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
         self.close_sent = True
         self.transport.resume_reading()
