@@ -127,7 +127,8 @@ def test_an_unknown_flag_names_the_nearest() -> None:
 def test_the_mock_gets_its_settings_under_the_models_names() -> None:
     """`model_options` win over the `mock_*` settings."""
     settings = Settings.load({"mock_latency_ms": "5", "model_options": '{"error_rate": 0.5}'}, {})
-    assert {"latency_ms": 5, "words_per_chunk": 2, "error_rate": 0.5} == settings.options_for_model()
+    wanted = {"latency_ms": 5, "words_per_chunk": 2, "error_rate": 0.5, "batch_ms": 0, "item_ms": 0}
+    assert wanted == settings.options_for_model()
 
 
 def test_another_model_gets_its_options_alone() -> None:
@@ -143,7 +144,7 @@ def test_a_mock_setting_beside_another_model_is_refused() -> None:
         " and the model is a:B; leave one of the two out."
     )
     assert wanted == sentence({"model": "a:B"}, {"EARFUL_MOCK_LATENCY_MS": "3"})
-    assert ("mock_latency_ms", "mock_words_per_chunk", "mock_error_rate") == mock_settings()
+    assert ("mock_latency_ms", "mock_words_per_chunk", "mock_error_rate", "mock_batch_ms", "mock_item_ms") == mock_settings()
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

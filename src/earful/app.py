@@ -78,6 +78,7 @@ def build(settings: Settings, log: Logger, drain: Callable[[], None] | None = No
         timeout_s=settings.model_timeout_s,
         on_call=metrics.model_called,
         on_error=model_raised,
+        on_batch=metrics.batch_ended,
     )
     registry = Registry(_registry_limits(settings), engine, metrics, log)
     app = _app(registry, settings, drain)

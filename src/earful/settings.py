@@ -73,6 +73,15 @@ class Settings(BaseModel, frozen=True):
         default=2, ge=0, le=100, description="Words the mock model gives for 100 ms of audio."
     )
     mock_error_rate: float = Field(default=0.0, ge=0, le=1, description="Share of the mock model's calls that fail.")
+    mock_batch_ms: float = Field(
+        default=0,
+        ge=0,
+        le=60_000,
+        description="What each batch of the mock model costs; with it, or mock_item_ms, steps run one at a time.",
+    )
+    mock_item_ms: float = Field(
+        default=0, ge=0, le=60_000, description="What each item of a batch costs the mock model, in place of a latency."
+    )
 
     max_sessions: int = Field(default=2000, ge=1, le=1_000_000, description="Sessions this worker holds at once.")
     max_uploads: int = Field(default=100, ge=1, le=100_000, description="Uploads this worker works on at once.")

@@ -1,4 +1,4 @@
-"""What every model promises, run over each that ships or is shown: the mock and the example."""
+"""What every model promises, run over each that ships or is shown: both mocks and the example, plain or batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,35 @@ from tests.support.clock import run_virtual
 
 from earful.engine.answers import check_answer
 from earful.models.loading import load_model
+from earful.models.types import SessionInfo, Step, TranscriptResult
 
 if TYPE_CHECKING:
-    from earful.models.base import ASRModel
+    from earful.models.base import ASRModel, BatchModel
 
 BLOCK_SAMPLES = 1600
-every_model = pytest.mark.parametrize("name", ["mock", "loudness_model:Loudness"])
+every_model = pytest.mark.parametrize("name", ["mock", "earful.models.mock:MockASRModel", "loudness_model:Loudness"])
+
+
+class Alone:
+    """One session's view of a batch model, as if it were a plain one."""
+
+    def __init__(self, model: BatchModel) -> None:
+        self._model = model
+        self._memory: object = None
+
+    async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:
+        """Have one item heard."""
+        return await self._step(audio, end=False)
+
+    async def finalize(self) -> TranscriptResult:
+        """Have the end heard."""
+        return await self._step(b"", end=True)
+
+    async def _step(self, audio: bytes, *, end: bool) -> TranscriptResult:
+        item = Step(audio, end, SessionInfo("s"), self._memory)
+        (answer,) = await self._model.step([item])
+        self._memory = item.memory
+        return check_answer(answer)
 
 
 def speech(seed: int, samples: int = 5 * BLOCK_SAMPLES) -> bytes:
@@ -31,7 +54,7 @@ def made(name: str) -> ASRModel:
     """Make one object of the model, as a worker would."""
     model = load_model(name, {})
     run_virtual(model.load())
-    return model.create()
+    return Alone(model.shared()) if model.is_batch else model.create()
 
 
 def hear(model: ASRModel, *chunks: bytes) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from tests.support.clock import run_virtual
 
 from earful.models.loading import ENTRY_POINT_GROUP, LoadedModel, ModelLoadError, load_model
 from earful.models.mock import MockASRModel
+from earful.models.mock_batch import MockBatchModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,15 @@ class Deaf:
 class Endless:
     async def transcribe_chunk(self, audio): ...
 
+class Together:
+    max_batch = 64
+    def __init__(self, places=None):
+        if places is not None: self.concurrency = places
+    async def step(self, batch): ...
+
+class Vast(Together): max_batch = 0
+class Still: step = None
+
 class Crowded(Fits): concurrency = 0
 class Unsure(Fits): retry_safe = "yes"
 
@@ -87,10 +97,25 @@ def sentence(name: str, **options: object) -> str:
 
 
 def test_mock_is_built_in() -> None:
-    """The mock needs nothing, has no limit and is not retried."""
+    """The mock needs nothing, hears all sessions at once, has no limit and is not retried."""
     model = load_model("mock", {"latency_ms": 5})
-    assert ("mock", None, False) == (model.name, model.concurrency, model.retry_safe)
-    assert isinstance(model.create(), MockASRModel)
+    run_virtual(model.load())
+    assert ("mock", True, None, None) == (model.name, model.is_batch, model.concurrency, model.max_batch)
+    assert not model.retry_safe
+    assert isinstance(model.shared(), MockBatchModel)
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_class_with_a_step_is_a_batch_model() -> None:
+    """One object, one step at a time unless its constructor chose otherwise."""
+    model = load_model("my_models:Together", {})
+    run_virtual(model.load())
+    assert (True, 1, 64) == (model.is_batch, model.concurrency, model.max_batch)
+    assert model.shared() is model.shared()
+    chosen = load_model("my_models:Together", {"places": 2})
+    run_virtual(chosen.load())
+    assert 2 == chosen.concurrency
+    assert not load_model("my_models:Fits", {}).is_batch
 
 
 @pytest.mark.usefixtures("directory")
@@ -154,6 +179,14 @@ def test_an_entry_point_is_found(directory: Path) -> None:
         (
             "my_models:Crowded",
             'The model "my_models:Crowded" needs a whole number from 1 as its class attribute "concurrency".',
+        ),
+        (
+            "my_models:Vast",
+            'The model "my_models:Vast" needs a whole number from 1 as its class attribute "max_batch".',
+        ),
+        (
+            "my_models:Still",
+            'The model "my_models:Still" lacks the method "step": add it, as earful.models.base says.',
         ),
         ("my_models:Unsure", 'The model "my_models:Unsure" needs True or False as its class attribute "retry_safe".'),
     ],

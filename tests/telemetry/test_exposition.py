@@ -48,6 +48,19 @@ def test_histograms_are_cumulative() -> None:
     assert (3, 60.34) == (found[f"{name}_count", ""], found[f"{name}_sum", ""])
 
 
+def test_batches_are_told() -> None:
+    """How many items, how long they waited, how long the model took."""
+    metrics = Metrics(0.0)
+    metrics.batch_ended(7, 0.1, 0.25)
+    found = samples(metrics)
+    assert (0, 1) == (found["earful_batch_size_bucket", "5"], found["earful_batch_size_bucket", "7"])
+    assert (7, 0.1, 0.25) == (
+        found["earful_batch_size_sum", ""],
+        found["earful_batch_wait_seconds_sum", ""],
+        found["earful_model_step_seconds_sum", ""],
+    )
+
+
 def test_the_media_type_is_prometheus_text() -> None:
     """What the route says it answers."""
     assert CONTENT_TYPE.startswith("text/plain; version=")

@@ -6,16 +6,14 @@ Every such task has its parent here, and every wait its deadline. The engine's, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from earful.models.types import SessionInfo
-
 if TYPE_CHECKING:
-    from earful.engine.call import Lane
+    from collections.abc import Awaitable, Callable
 
-OnError = Callable[[SessionInfo, BaseException], None]
-"""Told whose model object raised what: for the log, never for a client."""
+    from earful.engine.call import Lane
+    from earful.engine.tally import OnError
+    from earful.models.types import SessionInfo
 
 _LAST_WAIT_S = 0.1
 

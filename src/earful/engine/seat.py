@@ -40,7 +40,7 @@ class Seat:
             lane = self._lanes[work.lane] = Lane(self.info)
         if lane.call is not None:
             raise AssertionError("a session has one work in flight per lane")
-        lane.call = call = Call(lane, work, deliver)
+        lane.call = call = Call(lane, work, deliver, lane.suspect)
         self._engine.enqueue(call)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from earful.models.base import ASRModel
+    from earful.models.base import ASRModel, BatchModel
 
 ENTRY_POINT_GROUP = "earful.models"
 """Packages offer models under short names in this group."""
@@ -36,17 +36,22 @@ class LoadedModel:
         self.name = name
         self._class = model_class
         self._options = dict(options)
-        self._first: ASRModel | None = None
+        self._first: Any = None
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether one object hears all sessions, step by step."""
+        return hasattr(self._class, "step")
 
     @property
     def concurrency(self) -> int | None:
-        """How many calls may run at once in this worker, None without a limit. Read it after `load`."""
-        limit = getattr(self._class, "concurrency", None)
-        if limit is None or (type(limit) is int and limit >= 1):
-            return limit
-        raise ModelLoadError(
-            f'The model "{self.name}" needs a whole number from 1 as its class attribute "concurrency".'
-        )
+        """How many calls or steps may run at once in this worker, None without a limit. Read it after `load`."""
+        return self._limit("concurrency", 1 if self.is_batch else None)
+
+    @property
+    def max_batch(self) -> int | None:
+        """The most items in a step, None without a limit. Read it after `load`."""
+        return self._limit("max_batch", None)
 
     @property
     def retry_safe(self) -> bool:
@@ -74,12 +79,26 @@ class LoadedModel:
 
     def create(self) -> ASRModel:
         """Make a model object; raises what its constructor raises."""
-        first, self._first = self._first, None
+        first: ASRModel | None = self._first
+        self._first = None
         return self._make() if first is None else first
 
-    def _make(self) -> ASRModel:
-        model: ASRModel = self._class(**self._options)
+    def shared(self) -> BatchModel:
+        """The one object of a batch model; after `load`."""
+        model: BatchModel = self._first
         return model
+
+    def _make(self) -> Any:
+        return self._class(**self._options)
+
+    def _limit(self, attribute: str, default: int | None) -> int | None:
+        # Of the object where there is one: its constructor may have chosen by its options.
+        limit = getattr(self._class if self._first is None else self._first, attribute, default)
+        if limit is None or (type(limit) is int and limit >= 1):
+            return limit
+        raise ModelLoadError(
+            f'The model "{self.name}" needs a whole number from 1 as its class attribute "{attribute}".'
+        )
 
 
 def load_model(name: str, options: Mapping[str, object]) -> LoadedModel:
@@ -91,18 +110,22 @@ def load_model(name: str, options: Mapping[str, object]) -> LoadedModel:
     model_class = _find(name)
     if not inspect.isclass(model_class):
         raise ModelLoadError(f'The model "{name}" is not a class: name the class itself, as "package.module:Class".')
-    for method in ("transcribe_chunk", "finalize"):
+    for method in ("step",) if hasattr(model_class, "step") else ("transcribe_chunk", "finalize"):
         if not callable(getattr(model_class, method, None)):
             raise ModelLoadError(f'The model "{name}" lacks the method "{method}": add it, as earful.models.base says.')
     _check_options(name, model_class, options)
     model = LoadedModel(name, model_class, options)
-    _ = model.concurrency, model.retry_safe  # Both raise on nonsense; better now than in the first session.
+    _ = (
+        model.concurrency,
+        model.max_batch,
+        model.retry_safe,
+    )  # All raise on nonsense; better now than in the first session.
     return model
 
 
 def _find(name: str) -> object:
     if name == "mock":
-        return _attribute(name, "earful.models.mock", "MockASRModel")
+        return _attribute(name, "earful.models.mock_batch", "MockBatchModel")
     module, colon, attribute = name.partition(":")
     if not colon:
         return _from_entry_point(name)

@@ -5,6 +5,8 @@ msgspec structs, not dataclasses: some are made for every chunk, and a frozen da
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from earful.errors import ErrorCode
@@ -39,6 +41,20 @@ class SessionInfo(Struct, frozen=True, gc=False):
     session_id: str
     language: str | None = None
     words: bool = False
+
+
+class Step(Struct):
+    """One session's part of a batch: new audio (16 kHz mono s16le, may be empty), and whether the utterance ends.
+
+    `memory` is the model's own: it may set it to anything. It is None at a session's first step (an upload:
+    at the first of each utterance it has side by side), is kept from step to step and from one utterance to
+    the next, and is dropped when a step failed or the session is gone.
+    """
+
+    audio: bytes
+    end: bool
+    session: SessionInfo
+    memory: Any = None
 
 
 class Work(Struct, frozen=True, gc=False):

@@ -53,6 +53,9 @@ class _WorkerCollector(Collector):
         yield _labelled("errors", "Errors told to clients", "code", own.errors)
         yield _labelled("model_failures", "Model calls that failed", "code", own.model_failures)
         yield _histogram("model_call_seconds", "Time of one model call", own.model_call)
+        yield _histogram("batch_size", "Items in a batch model's step", own.batch_size)
+        yield _histogram("batch_wait_seconds", "How long the oldest item of a step had waited", own.batch_wait)
+        yield _histogram("model_step_seconds", "Time of a batch model's step", own.model_step)
         yield _histogram("chunk_latency_seconds", "From a chunk's arrival to its answer being sent", own.latency)
         yield _histogram("upload_seconds", "Time to answer an upload", own.upload)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WINDOW_S = 60.0
 _SNAPSHOT_EVERY_S = 1.0
 _MOST_LABELS = 32
+BATCH_SIZES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000)
 _OTHER = "other"
 
 
@@ -75,6 +76,10 @@ class Metrics:
         self.model_failures: dict[str, int] = {}
         self.latency = Histogram()
         self.model_call = Histogram()
+        self.batch_size = Histogram(BATCH_SIZES)
+        """Of a batch model: items, where the others hold seconds."""
+        self.batch_wait = Histogram()
+        self.model_step = Histogram()
         self.upload = Histogram()
         self.answered = self.latency.observe
         """`answered(seconds)`: one chunk's way from its arrival to its answer being sent."""
@@ -119,6 +124,12 @@ class Metrics:
         self.model_call.observe(seconds)
         if failure is not None:
             _count(self.model_failures, failure.value)
+
+    def batch_ended(self, size: int, oldest_wait_s: float, step_s: float) -> None:
+        """Count a batch model's step; the engine's observer."""
+        self.batch_size.observe(size)
+        self.batch_wait.observe(oldest_wait_s)
+        self.model_step.observe(step_s)
 
     def tick(self, now: float) -> None:
         """Remember where the counters stand, at most once a second, for at most the window."""
