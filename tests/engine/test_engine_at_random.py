@@ -15,7 +15,9 @@ from earful.engine.engine import Engine
 from earful.models.types import SessionInfo, TranscriptResult, Work
 
 if TYPE_CHECKING:
-    from earful.models.types import Outcome
+    from collections.abc import Sequence
+
+    from earful.models.types import Outcome, Step
 
 
 class Moody:
@@ -46,6 +48,34 @@ class Moody:
         return TranscriptResult("", is_final=True)
 
 
+class MoodyTogether:
+    """The same for a batch: items fail alone, steps fail whole, and no session is in two at once."""
+
+    dice = random.Random(0)  # noqa: S311 - a seeded test, no secret
+
+    def __init__(self) -> None:
+        self.hearing: set[str] = set()
+
+    async def step(self, batch: Sequence[Step]) -> list[TranscriptResult | Exception]:
+        """Answer what came in, or fail."""
+        mine = {item.session.session_id for item in batch}
+        assert not mine & self.hearing
+        assert len(mine) == len(batch)
+        self.hearing |= mine
+        try:
+            await asyncio.sleep(self.dice.choice([0, 0.1, 0.5, 2]))
+        except asyncio.CancelledError:
+            if self.dice.random() < 0.5:
+                raise
+        finally:
+            self.hearing -= mine
+        if self.dice.random() < 0.1:
+            raise RuntimeError
+        return [
+            fragment(str(len(item.audio))) if self.dice.random() > 0.05 else RuntimeError("this one") for item in batch
+        ]
+
+
 class Talker:
     """One session that hands in the next work when the one before was answered, and may hang up."""
 
@@ -69,14 +99,27 @@ class Talker:
         self.go_on()
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), concurrency=st.sampled_from([None, 1, 3]), sessions=st.integers(1, 8))
-def test_each_work_is_answered_once_and_in_order(seed: int, concurrency: int | None, sessions: int) -> None:
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    kind=st.sampled_from([Moody, MoodyTogether]),
+    limits=st.fixed_dictionaries(
+        {
+            "concurrency": st.sampled_from([None, 1, 3]),
+            "max_batch": st.sampled_from([None, 2]),
+            "retry_safe": st.booleans(),
+        }
+    ),
+    sessions=st.integers(1, 8),
+)
+def test_each_work_is_answered_once_and_in_order(
+    seed: int, kind: type[Any], limits: dict[str, Any], sessions: int
+) -> None:
     """Whoever stays gets all answers, whoever hangs up none after that; nothing is left."""
 
     async def main() -> None:
         dice = random.Random(seed)  # noqa: S311 - a seeded test, no secret
-        moody: Any = type("Moody", (Moody,), {"dice": dice, "concurrency": concurrency})
+        moody: Any = type("Moody", (kind,), {"dice": dice, **limits})
         engine = Engine(loaded(moody), timeout_s=1.0, clock=virtual_now)
         await engine.load()
         talkers = [Talker(engine, number, works=6) for number in range(sessions)]

@@ -1,0 +1,63 @@
+"""What became of the works: counted, told to the observers, delivered. Both runners answer through it.
+
+Guarantees that an observer hears of each work before its session does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from earful.errors import ErrorCode
+from earful.models.types import Outcome, SessionInfo
+
+if TYPE_CHECKING:
+    from earful.engine.call import Call
+    from earful.models.types import TranscriptResult
+
+OnCall = Callable[[float, ErrorCode | None], None]
+"""Told of each finished work: the model's seconds, and what failed if something did."""
+
+OnError = Callable[[SessionInfo, BaseException], None]
+"""Told whose model raised what (a whole batch: its oldest session): for the log, never for a client."""
+
+OnBatch = Callable[[int, float, float], None]
+"""Told of each finished batch: its size, how long its oldest work had waited, how long the model took (seconds)."""
+
+
+class Tally:
+    """Counters since the start, and the three observers."""
+
+    def __init__(self, *, on_call: OnCall | None, on_error: OnError | None, on_batch: OnBatch | None) -> None:
+        """Begin at zero; every observer is optional."""
+        self.calls = 0
+        self.failures = 0
+        self.timeouts = 0
+        self.replaced = 0
+        self.on_error = on_error
+        self._on_call = on_call
+        self._on_batch = on_batch
+
+    def answer(self, call: Call, result: TranscriptResult | None, failure: ErrorCode | None, model_s: float) -> None:
+        """Count and deliver what became of `call`; a delivery that raises is its own session's, and the loop's to tell."""
+        if failure is not None:
+            self.failures += 1
+            self.timeouts += failure is ErrorCode.MODEL_TIMEOUT
+        if self._on_call is not None:
+            self._on_call(model_s, failure)
+        try:
+            call.deliver(call.work, Outcome(result, failure, model_s))
+        except Exception as fault:  # noqa: BLE001 - or the rest of a batch would never be answered
+            context = {"message": "a result could not be delivered", "exception": fault}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def raised(self, call: Call, error: BaseException) -> None:
+        """Tell the log what a model raised over `call`."""
+        if self.on_error is not None:
+            self.on_error(call.lane.info, error)
+
+    def batch_ended(self, size: int, oldest_wait_s: float, step_s: float) -> None:
+        """Tell of a batch, whatever became of it."""
+        if self._on_batch is not None:
+            self._on_batch(size, oldest_wait_s, step_s)
