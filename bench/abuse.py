@@ -1,4 +1,4 @@
-"""Nobody's trouble becomes anybody else's (issue "sessions", to show 5).
+"""Nobody's trouble becomes anybody else's.
 
 python bench/abuse.py readers [--sessions 1000]   ten clients stop reading: 4208, and in time
 python bench/abuse.py neighbours [--pairs 5]      p99 of 200 streams without and beside one abuser

@@ -1,4 +1,4 @@
-"""Memory stays where it is while sessions come and go (issue "sessions", to show 4).
+"""Memory stays where it is while sessions come and go.
 
     python bench/churn.py [--sessions 20000]
 

@@ -1,4 +1,4 @@
-"""SIGTERM in the midst of speech: everybody gets the finals that are owed (issue "sessions", to show 8).
+"""SIGTERM in the midst of speech: everybody gets the finals that are owed.
 
     python bench/drain.py [--sessions 200]
 

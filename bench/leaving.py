@@ -1,4 +1,4 @@
-"""Nothing is left behind, whatever the client does (issue "sessions", to show 2 and 3).
+"""Nothing is left behind, whatever the client does.
 
     python bench/leaving.py [--sessions 1000] [--seconds 60]    all speak, then leave in ten ways
     python bench/leaving.py --sweep                             leave after every message of a conversation

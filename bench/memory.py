@@ -1,4 +1,4 @@
-"""Memory per session: connected, after 10 s of speech, and idle again (issue "sessions", to show 6).
+"""Memory per session: connected, after 10 s of speech, and idle again.
 
     python bench/memory.py [--sessions 300]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from earful.engine.answers import BadAnswerError, check_answer
+from earful.engine.answers import BadAnswerError, check_answer, check_answers
 from earful.models.types import TranscriptResult, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Text(str):
@@ -62,3 +65,19 @@ def test_anything_else_is_refused(answer: object, expected: str) -> None:
     """The error says what was wrong, for the log."""
     with pytest.raises(BadAnswerError, match=expected):
         check_answer(answer)
+
+
+@pytest.mark.parametrize("answers", [["a", None], ("a", None)])
+def test_a_step_s_answers_are_as_many_as_its_items(answers: Sequence[object]) -> None:
+    """Any sequence will do; what is in it is not looked at yet."""
+    assert ["a", None] == list(check_answers(answers, 2))
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [(None, "a sequence, not NoneType"), ({1: "a", 2: "b"}, "not dict"), (["a"], "step of 2 .* not 1"), ("abc", "not 3")],
+)
+def test_another_number_of_answers_is_refused(answers: object, expected: str) -> None:
+    """Nobody could say whose they are."""
+    with pytest.raises(BadAnswerError, match=expected):
+        check_answers(answers, 2)

@@ -231,7 +231,7 @@ def test_one_poisonous_session_harms_no_other() -> None:
     assert sorted([*heard, FAILED] * 3, key=str) == sorted(table.said, key=str)
     assert [12] in table.log
     first = 1 + 2 * 3
-    assert [[2, 4, 6, 8, 10, 14, 16], [12], [12]] == table.log[first : first + 3]
+    assert [[2, 4, 6, 8, 10, 14, 16], [12]] * 2 == table.log[first:]
 
 
 def test_who_behaves_again_shares_again() -> None:

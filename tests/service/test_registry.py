@@ -171,12 +171,15 @@ def test_a_drain_lets_nobody_in_and_waits_for_what_is_owed() -> None:
 
 
 def test_a_drain_ends_in_time_whatever_the_model_does() -> None:
-    """And says that it left somebody."""
+    """And says that it left somebody, to the one left too."""
 
     async def scenario(registry: Registry) -> None:
-        speak(registry, "a")
+        wire = speak(registry, "a")
         await registry.drain(8.0)
         assert 8.0 == virtual_now()
+        assert (1012, "draining") == wire.closed
+        assert "error" == wire.types[-1]
+        assert {} == registry.connections
 
     assert [1] == [
         line["sessions"] for line in registered(scenario, scripted(sleeps(20))).all_of("drain ran out of time")

@@ -93,7 +93,7 @@ def test_a_chunk_that_is_not_base64_has_used_its_number() -> None:
     talk.session.refuse(BadChunkError(9), 0.0)
     talk.take()
     expected = [("bad_audio", 1, False), ("sequence_repeated", 1, False), ("bad_audio", 3, False)]
-    assert [*expected, ("sequence_gap", None, True)] == errors(talk)
+    assert [*expected, ("sequence_gap", 9, True)] == errors(talk)
 
 
 def test_a_chunk_that_is_not_base64_may_leave_a_gap() -> None:

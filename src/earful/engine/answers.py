@@ -1,9 +1,11 @@
 """What a model may answer: the check between user code and everything that trusts its results.
 
-Pure. The engine calls it once per answer, so the usual answer passes in a few comparisons.
+Pure. Called once per answer, so the usual answer passes in a few comparisons.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from earful.models.types import TranscriptResult, Word
 
@@ -25,6 +27,20 @@ def check_answer(answer: object) -> TranscriptResult:
     if answer.words != ():
         _check_words(answer.words)
     return answer
+
+
+def check_answers(answers: object, number: int) -> Sequence[object]:
+    """Give a step's `answers` back if they are a sequence of as many as wanted; raise BadAnswerError otherwise.
+
+    Each of them is yet to be checked, or is an Exception.
+    """
+    if type(answers) is not list:
+        if not isinstance(answers, Sequence):
+            raise BadAnswerError(f"a step must answer a sequence, not {type(answers).__name__}")
+        answers = list(answers)
+    if len(answers) != number:
+        raise BadAnswerError(f"a step of {number} must answer as many results, not {len(answers)}")
+    return answers
 
 
 def _check_text(text: object) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from earful.engine.answers import BadAnswerError, check_answer
+from earful.engine.answers import BadAnswerError, check_answer, check_answers
 from earful.engine.batch import Batch
 from earful.engine.batching import take_batch
 from earful.engine.leftovers import Leftovers
@@ -102,7 +102,7 @@ class Batches:
 
     def _start_ready(self) -> None:
         self._flushing = False
-        while calls := take_batch(self._ready, self._free(), self._max_batch):
+        while self._ready and (calls := take_batch(self._ready, self._free(), self._max_batch)):
             self._start(calls)
 
     def _start(self, calls: list[Call]) -> None:
@@ -117,51 +117,37 @@ class Batches:
         batch.task = asyncio.Task(self._run(batch), loop=asyncio.get_running_loop(), name="model batch")
 
     async def _run(self, batch: Batch) -> None:
-        await self._hear(batch, batch.calls, can_retry=self._retries)
+        """Have the batch heard and answered; what raised is halved and heard again, where that is allowed.
+
+        Halving finds the one work that makes a step raise in few steps, and it fails alone. A loop on a stack
+        rather than a function that calls itself: each coroutine more costs every batch half a microsecond.
+        """
+        model = self._model
+        if model is None:
+            raise AssertionError("no batch starts before the model is loaded")
+        # A suspect had its second chance when it became one: more would be at the cost of the others.
+        to_hear = [(batch.calls, self._retries and not batch.calls[0].alone)]
+        while to_hear:
+            calls, may_retry = to_hear.pop()
+            steps = [Step(call.work.pcm, call.work.end, call.lane.info, call.lane.memory) for call in calls]
+            answers: Sequence[object] = ()
+            try:
+                answers = check_answers(await model.step(steps), len(steps))
+            except BaseException as error:  # noqa: BLE001 - user code: sys.exit() and panics of extensions too
+                self._blame(batch, calls, error)
+                may_retry = may_retry and not isinstance(error, BadAnswerError)
+            if batch.abandoned:  # The model swallowed its cancellation.
+                raise asyncio.CancelledError
+            if answers:
+                self._answer(batch, calls, steps, answers)
+            elif may_retry:
+                to_hear += _halves(calls)
+            else:
+                self._fail(batch, calls)
+            if to_hear:
+                to_hear = _unsettled(to_hear)
         self._end(batch)
         self._wake()
-
-    async def _hear(self, batch: Batch, calls: list[Call], *, can_retry: bool) -> None:
-        """Have the model hear `calls` in one step and answer them; halve what raised, where that is allowed.
-
-        Halving finds the one item that makes a step raise in few steps, and it fails alone.
-        """
-        steps = [Step(call.work.pcm, call.work.end, call.lane.info, call.lane.memory) for call in calls]
-        answers: Sequence[object] = ()
-        try:
-            answers = await self._ask(steps)
-        except BaseException as error:  # noqa: BLE001 - user code: sys.exit() and panics of extensions too
-            self._blame(batch, calls, error)
-            can_retry = can_retry and not isinstance(error, BadAnswerError)
-        if batch.abandoned:  # The model swallowed its cancellation.
-            raise asyncio.CancelledError
-        if answers:
-            self._answer(batch, calls, steps, answers)
-        elif can_retry:
-            await self._hear_again(batch, calls)
-        else:
-            self._fail(batch, calls)
-
-    async def _hear_again(self, batch: Batch, calls: list[Call]) -> None:
-        """Have the two halves heard, each alone; a single work once more, and no more often."""
-        middle = len(calls) // 2
-        for some in (calls[:middle], calls[middle:]):
-            wanted = [call for call in some if not call.settled]
-            if wanted:
-                await self._hear(batch, wanted, can_retry=len(wanted) > 1)
-
-    async def _ask(self, steps: list[Step]) -> Sequence[object]:
-        """The model's answers, as many as there are steps; raises what the model raises, and BadAnswerError."""
-        if self._model is None:
-            raise AssertionError("no batch starts before the model is loaded")
-        answers: object = await self._model.step(steps)
-        if type(answers) is not list:
-            if not isinstance(answers, Sequence):
-                raise BadAnswerError(f"a step must answer a sequence, not {type(answers).__name__}")
-            answers = list(answers)
-        if len(answers) != len(steps):
-            raise BadAnswerError(f"a step of {len(steps)} must answer as many results, not {len(answers)}")
-        return answers
 
     def _blame(self, batch: Batch, calls: list[Call], error: BaseException) -> None:
         """Note `error` as the model's failure, or raise where it is none."""
@@ -250,3 +236,15 @@ class Batches:
             del self._running[batch]
             oldest_wait_s = batch.started_s - batch.calls[0].since_s
             self._tally.batch_ended(len(batch.calls), oldest_wait_s, self._clock() - batch.started_s)
+
+
+def _halves(calls: list[Call]) -> list[tuple[list[Call], bool]]:
+    """What to hear again, the older half last as it is taken first; a single work once more, and no more often."""
+    middle = len(calls) // 2
+    return [(some, len(some) > 1) for some in (calls[middle:], calls[:middle]) if some]
+
+
+def _unsettled(groups: list[tuple[list[Call], bool]]) -> list[tuple[list[Call], bool]]:
+    """The same without works whose sessions have gone meanwhile."""
+    wanted = [([call for call in calls if not call.settled], may_retry) for calls, may_retry in groups]
+    return [(calls, may_retry) for calls, may_retry in wanted if calls]

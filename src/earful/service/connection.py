@@ -155,6 +155,12 @@ class Connection:
             except Exception as fault:  # noqa: BLE001 - a connection's boundary
                 self._crash(fault, now)
 
+    def fail(self, code: ErrorCode) -> None:
+        """End the session at once with this error; what it is owed can wait no longer."""
+        if not self._ended:
+            self.session.fail(code)
+            self._pump(self._clock())
+
     def tick(self, now: float) -> None:
         """Let deadlines act; called by the sweep."""
         try:

@@ -164,6 +164,8 @@ class Registry:
             await asyncio.wait_for(self._emptied.wait(), within_s)
         except TimeoutError:
             self.log.warning("drain ran out of time", sessions=len(self.connections), uploads=self.uploads)
+            for connection in list(self.connections.values()):
+                connection.fail(ErrorCode.DRAINING)
 
     def _check_open(self) -> None:
         if self.draining:

@@ -21,3 +21,9 @@ class Numbers:
     def as_dict(self) -> dict[str, int | float]:
         """All figures by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def add_chunk(self, size_bytes: int, audio_ms: int) -> None:
+        """One more chunk; with it the session has `audio_ms` of audio."""
+        self.chunks += 1
+        self.audio_bytes += size_bytes
+        self.audio_ms = audio_ms

@@ -15,6 +15,7 @@ from earful.errors import ERRORS, CloseCode, EarfulError, ErrorCode
 from earful.models.types import Outcome, SessionInfo, Work
 from earful.protocol.codec import BadChunkError
 from earful.protocol.messages import (
+    MAX_SEQUENCE,
     AudioChunk,
     BinaryAudio,
     ClientMessage,
@@ -207,12 +208,19 @@ class Session:
             self._replies.tell(Closing("drain", deadline_ms, resume=False))
         self._end(happening, now)
 
-    def fail(self, code: ErrorCode, *, close_code: CloseCode | None = None, expected: int | None = None) -> None:
+    def fail(
+        self,
+        code: ErrorCode,
+        *,
+        close_code: CloseCode | None = None,
+        number: int | None = None,
+        expected: int | None = None,
+    ) -> None:
         """End at once, by a fatal error; what was owed is not answered on this connection."""
         if self.state is State.CLOSED:
             return
         self._step(CAUSES.get(code, Input.FATAL))
-        self._replies.complain(EarfulError(code), fatal=True, expected=expected)
+        self._replies.complain(EarfulError(code), number, fatal=True, expected=expected)
         self.closing = Close(close_code or ERRORS[code].close_code, code.value)
 
     def lose(self, reason: str) -> None:
@@ -271,23 +279,23 @@ class Session:
             return
         self._numbering.use(number)
         self._listener.hear(number, data, now)
-        numbers = self.numbers
-        numbers.chunks += 1
-        numbers.audio_bytes += len(data)
-        numbers.audio_ms = self._listener.received_ms
+        self.numbers.add_chunk(len(data), self._listener.received_ms)
         if self._is_too_fast(now):
             self.fail(ErrorCode.AUDIO_TOO_FAST)
 
     def _may_use(self, number: int, now: float) -> bool:
         """Check a chunk's number; complains where it is not the expected one."""
         expected = self._numbering.expected
+        if number > MAX_SEQUENCE:
+            self.fail(ErrorCode.SESSION_TOO_LONG)
+            return False
         match self._numbering.fault(number):
             case ErrorCode.SEQUENCE_REPEATED:
                 if self._numbering.may_tell_repeat(now):
                     self._complain(EarfulError(ErrorCode.SEQUENCE_REPEATED), number, expected=expected)
                 return False
             case ErrorCode.SEQUENCE_GAP if self.opted_in:
-                self.fail(ErrorCode.SEQUENCE_GAP, expected=expected)
+                self.fail(ErrorCode.SEQUENCE_GAP, number=number, expected=expected)
                 return False
             case ErrorCode.SEQUENCE_GAP:
                 self._complain(EarfulError(ErrorCode.SEQUENCE_GAP), number, expected=expected)
@@ -328,14 +336,10 @@ class Session:
                 break
             self._replies.tell(final)
         if self._farewell is not None and self._transcript.answered_index == self._transcript.next_index:
-            self._part(self._farewell)
-
-    def _part(self, farewell: Input) -> None:
-        _, code, close = ENDINGS[farewell]
-        self._step(Input.ANSWERED)
-        if code is not None:
-            self._replies.complain(EarfulError(code), fatal=True)
-        self.closing = close
+            _, code, self.closing = ENDINGS[self._farewell]
+            self._step(Input.ANSWERED)
+            if code is not None:
+                self._replies.complain(EarfulError(code), fatal=True)
 
     def _complain(self, mistake: EarfulError, number: int | None = None, *, expected: int | None = None) -> None:
         """Tell the client of an error that is not fatal by itself; one counted mistake too many is."""
