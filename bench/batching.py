@@ -10,20 +10,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-
-from report import Report, progress, run
 
 from earful.engine.engine import Engine
 from earful.models.loading import LoadedModel
 from earful.models.mock import BLOCK_BYTES, Voice
 from earful.models.mock_batch import MockBatchModel
 from earful.models.types import SessionInfo, Work
+from report import Report, progress, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

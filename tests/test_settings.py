@@ -144,7 +144,13 @@ def test_a_mock_setting_beside_another_model_is_refused() -> None:
         " and the model is a:B; leave one of the two out."
     )
     assert wanted == sentence({"model": "a:B"}, {"EARFUL_MOCK_LATENCY_MS": "3"})
-    assert ("mock_latency_ms", "mock_words_per_chunk", "mock_error_rate", "mock_batch_ms", "mock_item_ms") == mock_settings()
+    assert (
+        "mock_latency_ms",
+        "mock_words_per_chunk",
+        "mock_error_rate",
+        "mock_batch_ms",
+        "mock_item_ms",
+    ) == mock_settings()
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

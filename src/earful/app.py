@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response, WebSocket  # noqa: TC002 - FastAPI reads the routes' annotations
+from fastapi import FastAPI, Request, Response  # noqa: TC002 - FastAPI reads the routes' annotations
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -33,7 +33,7 @@ from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import rest
 from earful.transport.answers import refusal, retry_after_s
-from earful.transport.asgi import stream
+from earful.transport.asgi import websocket_routes
 from earful.transport.request_id import RequestId
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | Non
         version=__version__,
         summary="Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream.",
         lifespan=_lifespan(registry, load=drain is None),
+        routes=websocket_routes(registry),
     )
     app.add_middleware(RequestId)
     app.add_exception_handler(EarfulError, _answer_error)
@@ -111,11 +112,6 @@ def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | Non
     app.include_router(rest.session_routes(registry))
     if drain is not None:
         app.include_router(rest.drain_route(drain))
-
-    @app.websocket("/v1/transcribe/stream")
-    async def transcribe_stream(websocket: WebSocket) -> None:
-        await stream(websocket, registry)
-
     return app
 
 

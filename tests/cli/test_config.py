@@ -46,6 +46,13 @@ def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert "TCP port to listen on" in shown
 
 
+def test_a_flag_it_does_not_know_leads_to_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not to the command that was just refused."""
+    assert 2 == config(["--bogus"])
+    said = "earful: --bogus is not a flag of `earful config`; `earful config --help` lists the flags.\n"
+    assert said == capsys.readouterr().err
+
+
 def test_what_would_not_start_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """The same sentence and code as `earful serve`."""
     assert 2 == config(["--port", "x"])

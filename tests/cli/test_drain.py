@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import pytest
 from tests.support.server import running
 
 from earful.cli.drain import drain, drain_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def refusing(status: int) -> Iterator[str]:
+    """A server that answers every POST with this; its address."""
+
+    class Refusal(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Refusal) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(10)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +49,9 @@ from earful.cli.drain import drain, drain_address
         ("http://[::1]:8000", "http://[::1]:8000/v1/drain"),
         ("ftp://host", None),
         ("http://", None),
+        ("http://[::1", None),
+        ("127.0.0.1:99999", None),
+        ("http://127.0.0.1:abc", None),
     ],
 )
 def test_any_form_of_address_will_do(url: str, address: str | None) -> None:
@@ -31,10 +65,32 @@ def test_nobody_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
     assert "earful: Nothing answers at http://127.0.0.1:1/v1/drain; is the worker running?\n" == capsys.readouterr().err
 
 
-def test_no_address_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    """A path is no worker."""
-    assert 1 == drain("file:///etc")
-    assert "is no address" in capsys.readouterr().err
+@pytest.mark.parametrize("url", ["file:///etc", "http://[::1", "127.0.0.1:99999", "http://a b", "http://.."])
+def test_no_address_is_one_sentence(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not asked whether the worker runs."""
+    assert 1 == drain(url)
+    assert f"earful: {url} is no address: write it as http://HOST:PORT.\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "403; only a client on the worker's own machine may drain it."), (404, "404 Not Found."), (599, "599.")],
+)
+def test_a_refusal_is_told_as_it_is(status: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only 403 means that somebody else must ask."""
+    with refusing(status) as url:
+        assert 1 == drain(url)
+    assert f"earful: {url}/v1/drain answered {said}\n" == capsys.readouterr().err
+
+
+def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A proxy would be told of a worker it cannot reach, or drain it from elsewhere."""
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with refusing(502) as proxy, refusing(404) as url:
+        monkeypatch.setenv("http_proxy", proxy)
+        assert 1 == drain(url)
+    assert "answered 404" in capsys.readouterr().err
 
 
 def test_a_worker_drains_and_ends(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def test_both_spellings_are_read(arguments: list[str]) -> None:
     [
         (["--prt", "1"], "--prt is not a flag of `earful serve`; the nearest is --port."),
         (["--prt=1"], "--prt is not a flag of `earful serve`; the nearest is --port."),
-        (["--xyzzy"], "--xyzzy is not a flag of `earful serve`; `earful config` lists them all."),
+        (["--xyzzy"], "--xyzzy is not a flag of `earful serve`; `earful serve --help` lists the flags."),
         (["here"], "`earful serve` does not know what to do with 'here'; it takes flags only."),
         (["--port"], "Argument --port: expected one argument; `earful serve --help` lists the flags."),
         (["--max-session", "1"], "--max-session is not a flag of `earful serve`; the nearest is --max-sessions."),

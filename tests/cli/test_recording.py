@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import select
@@ -15,7 +16,7 @@ import av
 import numpy as np
 import pytest
 
-from earful.cli.recording import open_recording, pieces
+from earful.cli.recording import ReadError, open_recording, pieces
 from earful.client.plain import CHUNK_BYTES
 from earful.errors import EarfulError, ErrorCode
 
@@ -108,6 +109,41 @@ def test_what_is_not_audio_is_refused(saved: Callable[[bytes], str]) -> None:
     with pytest.raises(EarfulError) as caught:
         all_pieces(saved(b"just some text, nothing to hear"))
     assert ErrorCode.NOT_AUDIO == caught.value.code
+
+
+def test_a_missing_file_is_a_read_error(tmp_path: Path) -> None:
+    """With the system's reason."""
+    with pytest.raises(ReadError, match=r"^No such file"):
+        all_pieces(str(tmp_path / "missing"))
+
+
+def test_closed_standard_input_is_a_read_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `<&-` leaves it."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ReadError, match=r"^it is closed$"):
+        all_pieces("-")
+
+
+def test_trouble_while_reading_is_a_read_error() -> None:
+    """A disk may fail after the file was opened."""
+
+    class Failing:
+        duration_ms: float | None = None
+
+        def read(self) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    async def collect() -> list[bytes]:
+        return [piece async for piece in pieces(Failing())]
+
+    with pytest.raises(ReadError, match=r"^Input/output error$"):
+        asyncio.run(collect())
+
+
+def test_others_trouble_is_not_the_recordings(saved: Callable[[bytes], str]) -> None:
+    """What fails while the recording is open stays what it is."""
+    with pytest.raises(BrokenPipeError), open_recording(saved(wav(10))):
+        raise BrokenPipeError
 
 
 def test_raw_audio_comes_through_a_pipe(piped: Callable[[bytes], str]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +15,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from earful.cli import transcribe as command
+from earful.cli.recording import ReadError
+from earful.cli.screens import JsonLines
 from earful.cli.transcribe import transcribe
 from earful.errors import EarfulError, ErrorCode
 from earful.samples import sample
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+STARTED = {"type": "started", "limits": {"max_speed": 0}}
 WAV = sample().read_bytes()[: 44 + 3200 * 2]
 FINAL = {"type": "final", "text": "hello", "start_ms": 0, "end_ms": 200, "timestamp": 1}
 LAST = {"type": "final", "text": "", "start_ms": 200, "end_ms": 200, "timestamp": 1, "last": True}
@@ -28,13 +34,16 @@ ERROR = {"type": "error", "message": "The model failed.", "code": "model_failed"
 
 @contextmanager
 def answering(*messages: Mapping[str, object]) -> Iterator[str]:
-    """A server in a thread of its own that answers `stop` with these and closes; its address."""
+    """A server in a thread of its own that answers `start`, and `stop` with these, and closes; its address."""
     ready, done = threading.Event(), threading.Event()
     port: list[int] = []
 
     async def script(connection: ServerConnection) -> None:
         async for received in connection:
-            if json.loads(received)["type"] == "stop":
+            kind = json.loads(received)["type"]
+            if kind == "start":
+                await connection.send(json.dumps(STARTED))
+            if kind == "stop":
                 for message in messages:
                     await connection.send(json.dumps(message))
                 return
@@ -95,6 +104,54 @@ def test_no_server_is_a_sentence(recording: str, capsys: pytest.CaptureFixture[s
     assert "`earful serve`" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:99999", "ws://[::1"])
+def test_no_address_is_a_sentence(url: str, recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is wrong with it."""
+    assert 1 == transcribe(recording, url, fast=False, as_json=False, terminal=False)
+    said = f"earful: {url} is not an address of a server; write it as ws://127.0.0.1:8000.\n"
+    assert said == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("fast", "kinds"), [(True, ["started", "final"]), (False, ["final"])])
+def test_only_fast_says_start(
+    fast: bool,  # noqa: FBT001 - a parameter of the test
+    kinds: list[str],
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In real time it is the plain protocol."""
+    with answering(LAST) as url:
+        assert 0 == transcribe(recording, url, fast=fast, as_json=True, terminal=False)
+    assert kinds == [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_an_output_nobody_reads_is_a_quiet_end(recording: str) -> None:
+    """As `head` leaves it; the recording is not blamed."""
+    with answering(FINAL, LAST) as url:
+        command_line = [sys.executable, "-m", "earful", "transcribe", "--fast", "--json", "--url", url, recording]
+        with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            said = process.stderr.read()
+            code = process.wait(15)
+    assert (141, b"") == (code, said)
+
+
+def test_an_output_that_fails_is_a_sentence(
+    recording: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk is not the recording's fault."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(JsonLines, "show", fail)
+    with answering(LAST) as url:
+        assert 1 == transcribe(recording, url, fast=True, as_json=True, terminal=False)
+    assert "earful: The transcript cannot be shown: No space left on device.\n" == capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(None, "cannot be read: No such file"), (b"only text, no sound at all", "cannot be used: ")],
@@ -114,6 +171,7 @@ def test_a_file_that_cannot_be_used_is_a_sentence(
     ("trouble", "code", "said"),
     [
         (KeyboardInterrupt(), 130, ""),
+        (ReadError("it is closed"), 1, "earful: standard input cannot be read: it is closed.\n"),
         (EarfulError(ErrorCode.NO_DECODER), 1, "standard input is not WAV; to read other recordings: pip install"),
     ],
 )

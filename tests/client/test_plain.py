@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from base64 import b64decode
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from earful.client.plain import CHUNK_BYTES, ConnectError, Ending, NoAnswerError, Patience, stream, stream_url
+from earful.client.plain import (
+    CHUNK_BYTES,
+    ConnectError,
+    Ending,
+    NoAnswerError,
+    Patience,
+    allowed_speed,
+    stream,
+    stream_url,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,7 +66,7 @@ def test_an_address_is_completed() -> None:
     assert "ws://h:1/other?x=1" == stream_url("ws://h:1/other?x=1")
 
 
-@pytest.mark.parametrize("url", ["h:1", "ftp://h", "ws://", ""])
+@pytest.mark.parametrize("url", ["h:1", "ftp://h", "ws://", "", "ws://:8000", "ws://h:99999", "ws://h:x", "ws://[::1"])
 def test_what_is_no_address_is_refused(url: str) -> None:
     """With a sentence that shows one."""
     with pytest.raises(ConnectError, match=r"ws://127\.0\.0\.1:8000"):
@@ -115,6 +125,72 @@ def test_the_schedule_is_absolute() -> None:
             return begun[-1] - begun[0]
 
     assert 0.03 < asyncio.run(main()) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "speed"),
+    [
+        ('{"type":"started","limits":{"max_speed":4}}', 3.6),
+        ('{"type":"started","limits":{"max_speed":0}}', math.inf),
+        ('{"type":"started"}', 1.0),
+        ('{"type":"error","code":"unknown_type"}', 1.0),
+        ("[]", 1.0),
+        ("", 1.0),
+    ],
+)
+def test_the_server_says_how_fast(answer: str, speed: float) -> None:
+    """A tenth is left of what it allows; one that does not tell is spoken to in real time."""
+    assert speed == pytest.approx(allowed_speed(answer))
+
+
+def fast_for_200_ms(max_speed: float) -> tuple[list[str], float]:
+    """What a server of this speed hears of 200 ms sent with `start`, and the seconds between the two chunks."""
+    heard: list[str] = []
+    chunks_s: list[float] = []
+
+    async def script(connection: ServerConnection) -> None:
+        async for message in connection:
+            heard.append(json.loads(message)["type"])
+            if heard[-1] == "start":
+                await connection.send(json.dumps({"type": "started", "limits": {"max_speed": max_speed}}))
+            if heard[-1] == "stop":
+                return
+
+    async def main() -> Ending:
+        async with scripted(script) as url:
+            clock = asyncio.get_running_loop().time
+            return await stream(
+                url,
+                audio(bytes(CHUNK_BYTES), bytes(CHUNK_BYTES)),
+                lambda _: None,
+                speed=None,
+                sent=lambda _: chunks_s.append(clock()),
+            )
+
+    assert Ending(1000, "") == asyncio.run(main())
+    return heard, chunks_s[1] - chunks_s[0]
+
+
+@pytest.mark.parametrize(("max_speed", "least_s"), [(0.5, 0.15), (0, 0)])
+def test_without_a_speed_the_server_is_asked(max_speed: float, least_s: float) -> None:
+    """`start` first, no audio before its answer, and then no faster than that."""
+    heard, apart_s = fast_for_200_ms(max_speed)
+    assert ["start", "audio_chunk", "audio_chunk", "stop"] == heard
+    assert least_s <= apart_s < least_s + 1
+
+
+def test_a_close_instead_of_an_answer_to_start_is_an_ending() -> None:
+    """A server that drains, for one: the client does not wait for more."""
+
+    async def script(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.close(1012, "draining")
+
+    async def main() -> Ending:
+        async with scripted(script) as url:
+            return await stream(url, audio(bytes(CHUNK_BYTES)), lambda _: None, speed=None)
+
+    assert Ending(1012, "draining") == asyncio.run(main())
 
 
 def test_a_servers_early_close_is_an_ending() -> None:
@@ -205,6 +281,13 @@ def test_a_refusal_is_told_in_the_servers_words(body: str, said: str) -> None:
     with pytest.raises(ConnectError) as caught:
         asyncio.run(main())
     assert f"The server refuses the connection: {said}" == str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ws://h:1/#part", "ws://.."])
+def test_an_address_that_cannot_be_used_is_refused(url: str) -> None:
+    """What only connecting finds out is the same sentence."""
+    with pytest.raises(ConnectError, match="is not an address of a server"):
+        asyncio.run(stream(url, audio(), lambda _: None))
 
 
 def test_a_server_that_speaks_something_else_is_named() -> None:

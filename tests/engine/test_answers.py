@@ -75,7 +75,12 @@ def test_a_step_s_answers_are_as_many_as_its_items(answers: Sequence[object]) ->
 
 @pytest.mark.parametrize(
     ("answers", "expected"),
-    [(None, "a sequence, not NoneType"), ({1: "a", 2: "b"}, "not dict"), (["a"], "step of 2 .* not 1"), ("abc", "not 3")],
+    [
+        (None, "a sequence, not NoneType"),
+        ({1: "a", 2: "b"}, "not dict"),
+        (["a"], "step of 2 .* not 1"),
+        ("abc", "not 3"),
+    ],
 )
 def test_another_number_of_answers_is_refused(answers: object, expected: str) -> None:
     """Nobody could say whose they are."""

@@ -23,7 +23,9 @@ FAILED = (None, ErrorCode.MODEL_FAILED)
 LATE = (None, ErrorCode.MODEL_TIMEOUT)
 
 
-def poisoned_by(*sizes: int, error: type[BaseException] = RuntimeError) -> Callable[[Sequence[Step]], Awaitable[object]]:
+def poisoned_by(
+    *sizes: int, error: type[BaseException] = RuntimeError
+) -> Callable[[Sequence[Step]], Awaitable[object]]:
     """Step: raise where one of these sizes is among the items, else echo."""
 
     async def step(batch: Sequence[Step]) -> object:
@@ -94,8 +96,12 @@ def test_steps_overlap_where_the_model_says_so() -> None:
             await settle()
         await table.pass_time(2)
 
-    assert [0.0, 0.0, 0.75] == [waited for _, waited, _ in at_table(scenario, *[after(0.75)] * 3, concurrency=2).batches]
-    assert [0.0, 0.0, 0.0] == [waited for _, waited, _ in at_table(scenario, *[after(0.75)] * 3, concurrency=None).batches]
+    assert [0.0, 0.0, 0.75] == [
+        waited for _, waited, _ in at_table(scenario, *[after(0.75)] * 3, concurrency=2).batches
+    ]
+    assert [0.0, 0.0, 0.0] == [
+        waited for _, waited, _ in at_table(scenario, *[after(0.75)] * 3, concurrency=None).batches
+    ]
 
 
 def test_a_batch_is_no_larger_than_the_model_allows() -> None:

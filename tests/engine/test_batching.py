@@ -74,7 +74,7 @@ def test_everything_is_taken_once_and_the_oldest_always(kinds: str, free: int | 
 def test_nobody_is_served_less(sessions: int, suspects: set[int], max_batch: int | None) -> None:
     """With more to say than the model can hear, the longest-served has at most a tenth more than the least-served."""
     ready = deque(Item(number, number in suspects) for number in range(sessions))
-    served: Counter[int] = Counter({number: 0 for number in range(sessions)})
+    served: Counter[int] = Counter(dict.fromkeys(range(sessions), 0))
     while min(served.values()) < 40:
         batch = take_batch(ready, 1, max_batch)
         served.update(item.number for item in batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +45,7 @@ def test_says_what_the_plain_mock_says(cuts: list[int], seed: int, *, words: boo
     """Fragment by fragment, and at the end with the last audio in one step; twice over the same memory."""
     audio = noise(4, seed)
     edges = [0, *sorted(cuts), len(audio)]
-    chunks = [audio[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    chunks = [audio[start:end] for start, end in pairwise(edges)]
 
     async def main() -> None:
         plain, batched, memory = MockASRModel(), MockBatchModel(), None

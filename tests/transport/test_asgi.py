@@ -13,6 +13,8 @@ import pytest
 from tests.support.house import in_house
 from tests.support.speech import SENTENCE, expected, finals, pieces
 
+from earful.transport.asgi import FAULT
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -27,7 +29,7 @@ STOP = {"type": "websocket.receive", "text": '{"type":"stop"}'}
 class Peer:
     """A client and the foreign server between it and the app."""
 
-    def __init__(self, house: House, query: bytes = b"") -> None:
+    def __init__(self, house: House, query: bytes = b"", path: str = PATH, *, can_deny: bool = True) -> None:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
         self.outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
         self.registry = house.service.registry
@@ -37,15 +39,15 @@ class Peer:
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "scheme": "ws",
-            "path": PATH,
-            "raw_path": PATH.encode(),
+            "path": path,
+            "raw_path": path.encode(),
             "root_path": "",
             "query_string": query,
             "headers": [],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 2),
             "subprotocols": ["earful.v1"],
-            "extensions": {"websocket.http.response": {}},
+            "extensions": {"websocket.http.response": {}} if can_deny else {},
         }
         self.route = asyncio.ensure_future(house.service.app(scope, self.inbox.get, self._send))
 
@@ -123,6 +125,18 @@ def test_a_disconnect_ends_the_session(code: int, reason: str) -> None:
     with_peer(scenario)
 
 
+def test_a_server_may_say_that_it_closed_for_broken_frames() -> None:
+    """Beside the code, which a client may send too."""
+
+    async def scenario(peer: Peer) -> None:
+        await accepted(peer)
+        await peer.say({"type": "websocket.disconnect", "code": 1002, FAULT: "protocol_error"})
+        await peer.end()
+        assert {"protocol_error": 1} == peer.registry.metrics.sessions_ended
+
+    with_peer(scenario)
+
+
 def test_a_client_that_is_gone_when_something_is_sent_is_no_error() -> None:
     """The writer ends in silence."""
 
@@ -184,6 +198,53 @@ def test_a_refusal_is_an_answer_before_the_upgrade() -> None:
         assert 503 == head["status"]
         assert b"retry-after" in dict(head["headers"])
         assert "draining" == json.loads(body["body"])["error"]["code"]
+        await peer.end()
+
+    in_house(run)
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/elsewhere", "/static-offline-docs/x"])
+def test_another_path_is_answered_before_the_upgrade(path: str) -> None:
+    """404, and nothing to wait for."""
+
+    async def run(house: House) -> None:
+        peer = Peer(house, b"refuse=close", path)
+        await peer.say({"type": "websocket.connect"})
+        head, body = await peer.hear(), await peer.hear()
+        told = json.loads(body["body"])["error"]
+        assert (404, "not_found") == (head["status"], told["code"])
+        headers = dict(head["headers"])
+        assert told["request_id"].encode() == headers[b"x-request-id"]
+        assert b"retry-after" not in headers
+        await peer.end()
+
+    in_house(run)
+
+
+@pytest.mark.parametrize("path", ["/v1/elsewhere", PATH])
+def test_a_server_that_can_only_close_does_so(path: str) -> None:
+    """It answers 403 then."""
+
+    async def run(house: House) -> None:
+        house.service.registry.draining = True
+        peer = Peer(house, path=path, can_deny=False)
+        await peer.say({"type": "websocket.connect"})
+        assert "websocket.close" == (await peer.hear())["type"]
+        await peer.end()
+
+    in_house(run)
+
+
+def test_a_refusal_behind_the_upgrade_takes_the_subprotocol() -> None:
+    """As an admission does: browsers insist on it."""
+
+    async def run(house: House) -> None:
+        house.service.registry.draining = True
+        peer = Peer(house, b"refuse=close")
+        await peer.say({"type": "websocket.connect"})
+        assert "earful.v1" == (await peer.hear())["subprotocol"]
+        heard, close = await peer.hear_all()
+        assert (["draining"], 1013) == ([message["code"] for message in heard], close["code"])
         await peer.end()
 
     in_house(run)

@@ -76,7 +76,7 @@ def _transcribe(
     file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
     url: Annotated[str, typer.Option(help="The server's address.")] = "ws://127.0.0.1:8000",
     *,
-    fast: Annotated[bool, typer.Option("--fast", help="Faster than real time.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="As fast as the server allows, not in real time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message as it came, one a line.")] = False,
 ) -> None:
     """Stream a recording to a server and show what it hears."""

@@ -9,34 +9,54 @@ import http.client
 import sys
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 TIMEOUT_S = 10.0
 _FAILED = 1
+_FORBIDDEN = 403
 
 
 def drain(url: str) -> int:
     """Send `POST /v1/drain` to the worker at `url`; the exit code."""
     address = drain_address(url)
     if address is None:
-        return _complain(f"{url} is no address: write it as http://HOST:PORT.")
+        return _complain_of_address(url)
+    # Through a proxy the worker would not know that it is asked from its own machine.
+    opener = build_opener(ProxyHandler({}))
     try:
-        with urlopen(Request(address, method="POST"), timeout=TIMEOUT_S):  # noqa: S310 - http and https only
+        with opener.open(Request(address, method="POST"), timeout=TIMEOUT_S):  # noqa: S310 - http and https only
             print(f"{address} is draining.")
             return 0
     except HTTPError as refused:
-        return _complain(f"{address} answered {refused.code}; only a client on the worker's own machine may drain it.")
+        return _complain(f"{address} {_refusal(refused)}")
+    except (http.client.InvalidURL, UnicodeError):
+        return _complain_of_address(url)
     except (URLError, OSError, http.client.HTTPException):
         return _complain(f"Nothing answers at {address}; is the worker running?")
 
 
 def drain_address(url: str) -> str | None:
-    """The address to ask, for a worker's address in any of its forms; None where there is no host in it."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    """The address to ask, for a worker's address in any of its forms; None where it is no address."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        _ = parts.port  # Read for its ValueError.
+    except ValueError:
+        return None
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     if scheme not in {"http", "https"} or not parts.hostname:
         return None
     return urlunsplit((scheme, parts.netloc, "/v1/drain", "", ""))
+
+
+def _refusal(refused: HTTPError) -> str:
+    with refused:  # It holds the connection open.
+        if refused.code == _FORBIDDEN:
+            return f"answered {refused.code}; only a client on the worker's own machine may drain it."
+        return f"answered {refused.code} {refused.reason}".rstrip() + "."
+
+
+def _complain_of_address(url: str) -> int:
+    return _complain(f"{url} is no address: write it as http://HOST:PORT.")
 
 
 def _complain(sentence: str) -> int:

@@ -7,10 +7,11 @@ Used by `earful serve` and `earful config`. argparse: it costs 2 ms where typer 
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 from typing import TYPE_CHECKING, NoReturn
 
-from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of, nearest
+from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,9 @@ def _unknown(argument: str, command: str) -> str:
     if not argument.startswith("--"):
         return f"`{command}` does not know what to do with {argument!r}; it takes flags only."
     flag = argument.partition("=")[0]
-    return f"{flag} is not a flag of `{command}`; {nearest(flag[2:].replace('-', '_'), flag_of)}."
+    found = difflib.get_close_matches(flag[2:].replace("-", "_"), Settings.model_fields, n=1)
+    meant = f"the nearest is {flag_of(found[0])}" if found else f"`{command} --help` lists the flags"
+    return f"{flag} is not a flag of `{command}`; {meant}."
 
 
 def _help(field: FieldInfo) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import select
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, cast
 
@@ -33,6 +33,10 @@ _MAX_S = 7 * 86_400.0
 _MAX_BYTES = 1 << 40
 
 
+class ReadError(Exception):
+    """The recording cannot be opened or read; the text is the reason, in a few words."""
+
+
 class Recording(Protocol):
     """Audio to be sent: `duration_ms` where it is known beforehand."""
 
@@ -44,9 +48,9 @@ class Recording(Protocol):
 
 
 async def pieces(recording: Recording) -> AsyncIterator[bytes]:
-    """Give a recording's audio in pieces of 100 ms, read in a thread."""
+    """Give a recording's audio in pieces of 100 ms, read in a thread; raises ReadError and EarfulError."""
     waiting = bytearray()
-    while data := await asyncio.to_thread(recording.read):
+    while data := await asyncio.to_thread(_read, recording):
         waiting += data
         while len(waiting) >= CHUNK_BYTES:
             yield bytes(waiting[:CHUNK_BYTES])
@@ -55,15 +59,40 @@ async def pieces(recording: Recording) -> AsyncIterator[bytes]:
         yield bytes(waiting)
 
 
+def _read(recording: Recording) -> bytes:
+    with _failing_as_read_error():
+        return recording.read()
+
+
 @contextmanager
 def open_recording(name: str) -> Iterator[Recording]:
-    """Open a file by name, or standard input; raises OSError, and EarfulError for what is not audio."""
-    if name == STDIN:
-        with _Pipe(sys.stdin.fileno()) as pipe:
-            yield _from_pipe(pipe)
-        return
-    with Path(name).open("rb") as file, open_audio(file, max_s=_MAX_S, max_bytes=_MAX_BYTES) as decoder:
-        yield _Decoded(decoder, _wav_duration_ms(Path(name)))
+    """Open a file by name, or standard input; raises ReadError, and EarfulError for what is not audio."""
+    with ExitStack() as opened:
+        # Not around the yield: what fails there is not the recording.
+        with _failing_as_read_error():
+            recording = _open_pipe(opened) if name == STDIN else _open_file(Path(name), opened)
+        yield recording
+
+
+@contextmanager
+def _failing_as_read_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReadError(error.strerror or str(error)) from None
+
+
+def _open_pipe(opened: ExitStack) -> Recording:
+    # None where the shell closed it.
+    if sys.stdin is None:
+        raise ReadError("it is closed")
+    return _from_pipe(opened.enter_context(_Pipe(sys.stdin.fileno())))
+
+
+def _open_file(path: Path, opened: ExitStack) -> Recording:
+    file = opened.enter_context(path.open("rb"))
+    decoder = opened.enter_context(open_audio(file, max_s=_MAX_S, max_bytes=_MAX_BYTES))
+    return _Decoded(decoder, _wav_duration_ms(path))
 
 
 def _wav_duration_ms(path: Path) -> float | None:

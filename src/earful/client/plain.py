@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
@@ -25,6 +26,9 @@ STREAM_PATH = "/v1/transcribe/stream"
 CHUNK_MS = 100
 CHUNK_BYTES = 3_200
 """100 ms of 16 kHz mono s16le, the audio of one message."""
+
+MARGIN = 0.1
+"""How far below a server's `max_speed` its client stays: two clocks never agree quite."""
 
 _BYTES_PER_MS = CHUNK_BYTES // CHUNK_MS
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -59,12 +63,25 @@ def stream_url(url: str) -> str:
 
     Raises ConnectError where it is no address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Read for its ValueError.
+    except ValueError:
+        raise _no_address(url) from None
     scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.netloc:
-        raise ConnectError(f"{url} is not an address of a server; write it as ws://127.0.0.1:8000.")
+    if scheme is None or not parts.hostname:
+        raise _no_address(url)
     path = parts.path if parts.path.strip("/") else STREAM_PATH
     return parts._replace(scheme=scheme, path=path).geturl()
+
+
+def allowed_speed(text: str) -> float:
+    """Times real time that a server's answer to `start` lets a client send; real time where it does not tell."""
+    try:
+        max_speed = float(json.loads(text)["limits"]["max_speed"])
+    except (ValueError, KeyError, TypeError):
+        return 1.0
+    return max_speed * (1 - MARGIN) if max_speed else math.inf
 
 
 async def stream(
@@ -72,22 +89,26 @@ async def stream(
     pcm: AsyncIterable[bytes],
     receive: Callable[[str], None],
     *,
-    speed: float = 1.0,
+    speed: float | None = 1.0,
     sent: Callable[[float], None] = lambda _: None,
     patience: Patience | None = None,
 ) -> Ending:
     """Send pieces of 16 kHz mono s16le at `speed` times real time, then `stop`; hear until the server closes.
 
-    `receive` gets every message as it came, `sent` the ms of audio sent so far. Raises ConnectError,
-    NoAnswerError, and whatever `pcm` raises.
+    With None for `speed` it sends `start` first and goes as fast as the answer allows. `receive` gets every message
+    as it came, `sent` the ms of audio sent so far. Raises ConnectError, NoAnswerError, and whatever `pcm`,
+    `receive` and `sent` raise.
     """
     patience = patience or Patience()
     connection = await _open(stream_url(url), patience)
     try:
         async with asyncio.timeout(patience.answer_s) as limit, asyncio.TaskGroup() as tasks:
             moved = _postpone(limit, patience.answer_s)
-            tasks.create_task(_send(connection, pcm, speed, sent, moved))
-            tasks.create_task(_receive(connection, receive, moved))
+            agreed: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+            if speed is not None:
+                agreed.set_result(speed)
+            tasks.create_task(_send(connection, pcm, agreed, sent, moved))
+            tasks.create_task(_receive(connection, receive, agreed, moved))
     except TimeoutError:
         raise NoAnswerError(f"Nothing moved on the connection for {patience.answer_s:g} s.") from None
     except BaseExceptionGroup as group:
@@ -113,8 +134,14 @@ async def _open(url: str, patience: Patience) -> ClientConnection:
         raise ConnectError(f"Nothing listens at {url}; start the server with `earful serve`.") from None
     except InvalidStatus as error:
         raise ConnectError(f"The server refuses the connection: {_refusal(error)}") from None
-    except (OSError, InvalidHandshake, TimeoutError) as error:
+    except (InvalidURI, UnicodeError):
+        raise _no_address(url) from None
+    except (OSError, WebSocketException, TimeoutError) as error:
         raise ConnectError(f"No connection to {url}: {str(error) or 'it did not answer in time'}.") from None
+
+
+def _no_address(url: str) -> ConnectError:
+    return ConnectError(f"{url} is not an address of a server; write it as ws://127.0.0.1:8000.")
 
 
 def _refusal(error: InvalidStatus) -> str:
@@ -134,14 +161,20 @@ def _postpone(limit: asyncio.Timeout, answer_s: float) -> Callable[[], None]:
 async def _send(
     connection: ClientConnection,
     pcm: AsyncIterable[bytes],
-    speed: float,
+    agreed: asyncio.Future[float],
     sent: Callable[[float], None],
     moved: Callable[[], None],
 ) -> None:
-    """Send all audio and `stop`; ends early, in silence, where the server closes: `_receive` sees why."""
+    """Send all audio and `stop`; ends early, in silence, where the server closes: `_receive` sees why.
+
+    Where no speed is `agreed` yet it sends `start` and waits for the answer.
+    """
     loop = asyncio.get_running_loop()
-    start_s, sent_ms, sequence = loop.time(), 0.0, 0
     try:
+        if not agreed.done():
+            await connection.send('{"type":"start"}')
+        speed = await agreed
+        start_s, sent_ms, sequence = loop.time(), 0.0, 0
         async for piece in pcm:
             # The schedule counts from the beginning, so that late wake-ups do not add up.
             await asyncio.sleep(start_s + sent_ms / speed / 1000 - loop.time())
@@ -160,10 +193,25 @@ def _chunk(piece: bytes, sequence: int) -> str:
     return json.dumps({"type": "audio_chunk", "data": b64encode(piece).decode(), "sequence": sequence})
 
 
-async def _receive(connection: ClientConnection, receive: Callable[[str], None], moved: Callable[[], None]) -> None:
+async def _receive(
+    connection: ClientConnection,
+    receive: Callable[[str], None],
+    agreed: asyncio.Future[float],
+    moved: Callable[[], None],
+) -> None:
     try:
         async for message in connection:
             moved()
-            receive(message if isinstance(message, str) else message.decode())
+            text = message if isinstance(message, str) else message.decode()
+            _agree(agreed, text)
+            receive(text)
     except ConnectionClosed:
-        return
+        pass
+    # Closed without a word: the sender has nothing to wait for.
+    _agree(agreed, "")
+
+
+def _agree(agreed: asyncio.Future[float], text: str) -> None:
+    """Take the first answer for the one to `start`, where that was sent."""
+    if not agreed.done():
+        agreed.set_result(allowed_speed(text))

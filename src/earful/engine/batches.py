@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from earful.engine.answers import BadAnswerError, check_answer, check_answers
@@ -19,6 +18,8 @@ from earful.errors import ErrorCode
 from earful.models.types import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from earful.engine.call import Call, Lane
     from earful.engine.tally import Tally
     from earful.models.base import BatchModel

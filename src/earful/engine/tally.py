@@ -40,7 +40,7 @@ class Tally:
         self._on_batch = on_batch
 
     def answer(self, call: Call, result: TranscriptResult | None, failure: ErrorCode | None, model_s: float) -> None:
-        """Count and deliver what became of `call`; a delivery that raises is its own session's, and the loop's to tell."""
+        """Count and deliver what became of `call`. A delivery that raises is told to the loop, and harms no other."""
         if failure is not None:
             self.failures += 1
             self.timeouts += failure is ErrorCode.MODEL_TIMEOUT

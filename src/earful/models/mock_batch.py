@@ -36,7 +36,9 @@ class MockBatchModel:
     ) -> None:
         """Raise ValueError for a negative time or number of words, or a rate that is no share."""
         if min(latency_ms, words_per_chunk, batch_ms, item_ms) < 0 or not 0 <= error_rate <= 1:
-            message = "latency_ms, words_per_chunk, batch_ms and item_ms must be 0 or more, error_rate from 0 to 1"
+            message = (
+                "latency_ms and words_per_chunk must be 0 or more, as batch_ms and item_ms, error_rate from 0 to 1"
+            )
             raise ValueError(message)
         self.concurrency = 1 if batch_ms or item_ms else None
         self._step_s = (batch_ms if self.concurrency else latency_ms) / 1000

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from earful.errors import CloseCode
+
 if TYPE_CHECKING:
     from earful.errors import EarfulError
 
 SUBPROTOCOL = "earful.v1"
+FAULT_REASONS: dict[int, str] = {
+    CloseCode.PROTOCOL_ERROR: "protocol_error",
+    CloseCode.INVALID_PAYLOAD: "invalid_utf8",
+    CloseCode.TOO_BIG: "message_too_big",
+}
+"""Why a session ended whose peer sent what no WebSocket may, by the code that we closed it with."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _LONGEST_WAIT_S = 5
 

@@ -1,4 +1,4 @@
-"""The portable transport: a Starlette WebSocket route that runs on any ASGI server.
+"""The portable transport: Starlette WebSocket routes that run on any ASGI server.
 
 One task reads, one writes; both end with the connection. Under `earful serve` the server's protocol
 (`uvicorn_ws.py`) also lends what ASGI has no word for: pings, the unsent bytes of the socket, abort.
@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from earful.errors import CloseCode, EarfulError
+from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import encode
 from earful.protocol.messages import error
 from earful.transport.answers import SUBPROTOCOL, refusal, request_id_of, retry_after_s
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
     from starlette.types import Message
 
     from earful.service.connection import Connection
@@ -29,6 +33,8 @@ LINGER_S = 2.0
 """How long a closed connection waits for the peer to answer the close ..."""
 UNSENT_LINGER_S = 8.0
 """... and, where finals are still unsent, to take them."""
+FAULT = "earful.fault"
+"""Key of a disconnect event, from a server that lends a socket: why it closed, where the peer's frames were broken."""
 
 
 class AsgiWire:
@@ -113,18 +119,32 @@ class AsgiWire:
                 await self._news.wait()
 
 
+def websocket_routes(registry: Registry) -> list[BaseRoute]:
+    """The one path, and the answer on all others; before any mount, which would take upgrades for requests."""
+    return [
+        WebSocketRoute("/v1/transcribe/stream", partial(stream, registry=registry)),
+        WebSocketRoute("/{path:path}", nowhere),
+    ]
+
+
+async def nowhere(websocket: WebSocket) -> None:
+    """Answer an upgrade on a path that is none: 404."""
+    await _deny(websocket, EarfulError(ErrorCode.NOT_FOUND))
+
+
 async def stream(websocket: WebSocket, registry: Registry) -> None:
     """Serve `WS /v1/transcribe/stream`: admit or refuse, then carry the session until it ends."""
     try:
         with registry.slot() as session_id:
-            offered = websocket.scope.get("subprotocols", [])
-            await websocket.accept(
-                SUBPROTOCOL if SUBPROTOCOL in offered else None,
-                headers=[(b"x-session-id", session_id.encode())],
-            )
+            await websocket.accept(_subprotocol(websocket), headers=[(b"x-session-id", session_id.encode())])
             await _carry(websocket, registry, session_id)
     except EarfulError as refused:
         await _refuse(websocket, refused)
+
+
+def _subprotocol(websocket: WebSocket) -> str | None:
+    """Ours, where it is offered."""
+    return SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", []) else None
 
 
 async def _carry(websocket: WebSocket, registry: Registry, session_id: str) -> None:
@@ -163,7 +183,8 @@ async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) ->
 def _hear(message: Message, connection: Connection) -> bool:
     """Hand one message on; False where it is the end."""
     if message["type"] == "websocket.disconnect":
-        connection.lost("connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed")
+        ended = "connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed"
+        connection.lost(message.get(FAULT, ended))
         return False
     text = message.get("text")
     if text is not None:
@@ -180,15 +201,22 @@ def _take_exception(writer: asyncio.Task[None]) -> None:
 
 
 async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
-    wait_s = retry_after_s()
     if websocket.query_params.get("refuse") == "close":
-        message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=wait_s * 1000)
+        message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s() * 1000)
         with suppress(WebSocketDisconnect, TimeoutError):
             async with asyncio.timeout(LINGER_S):
-                await websocket.accept()
+                await websocket.accept(_subprotocol(websocket))
                 await websocket.send_text(encode(message).decode())
                 await websocket.close(CloseCode.TRY_LATER, refused.code.value)
     else:
-        await websocket.send_denial_response(
-            refusal(refused, request_id=request_id_of(websocket.headers.get("x-request-id")), retry_after_s=wait_s)
-        )
+        await _deny(websocket, refused)
+
+
+async def _deny(websocket: WebSocket, refused: EarfulError) -> None:
+    """Answer as HTTP; a server that cannot do so says 403."""
+    if "websocket.http.response" not in websocket.scope.get("extensions", {}):
+        await websocket.close()
+        return
+    wait_s = retry_after_s() if refused.row.http_status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    request_id = request_id_of(websocket.headers.get("x-request-id"))
+    await websocket.send_denial_response(refusal(refused, request_id=request_id, retry_after_s=wait_s))

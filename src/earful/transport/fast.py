@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import encode
 from earful.protocol.messages import error
-from earful.transport.answers import SUBPROTOCOL, error_body, request_id_of, retry_after_s
+from earful.transport.answers import FAULT_REASONS, SUBPROTOCOL, error_body, request_id_of, retry_after_s
 from earful.transport.farewell import Farewell
 from earful.transport.frames import FrameReader, Message, Opcode, close_payload, frame
 from earful.transport.peer import peer_of
@@ -36,11 +36,6 @@ _PING, _PONG = int(Opcode.PING), int(Opcode.PONG)
 _STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
     HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
     HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
-}
-_FAULT_REASONS = {
-    CloseCode.PROTOCOL_ERROR: "protocol_error",
-    CloseCode.INVALID_PAYLOAD: "invalid_utf8",
-    CloseCode.TOO_BIG: "message_too_big",
 }
 
 
@@ -282,7 +277,7 @@ class FastConnection(asyncio.Protocol):
         Closing at once would be a reset where it is still sending, and that overtakes the close frame.
         """
         self.close(fault, "")
-        connection.lost(_FAULT_REASONS[fault])
+        connection.lost(FAULT_REASONS[fault])
         transport = self.transport
         if transport.is_closing():
             return

@@ -2,16 +2,22 @@
 
 Pings are ours to send, since uvicorn's own deadline closes healthy clients while the application does
 not read (backpressure); a close that the peer ignores is bounded; a lost connection is told from a close.
+What is no upgrade is answered as on the fast transport, never in the words of a library.
 """
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidHandshake, SecurityError
 
-from earful.errors import CloseCode
+from earful.errors import CloseCode, EarfulError, ErrorCode
+from earful.transport.answers import FAULT_REASONS, error_body, request_id_of
+from earful.transport.asgi import FAULT
+from earful.transport.upgrade import VERSION, Header, UpgradeRequest, parse, response
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -27,6 +33,13 @@ SHUTDOWN_S = 0.5
 """How long a closing server waits for a peer to take what is unsent."""
 
 SLICE_BYTES = 8192
+
+_STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
+    HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
+    HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
+}
+_TOO_LONG = "The request's headers are too long, or too many."
+_UNFIT = "The request is no WebSocket upgrade as RFC 6455 has it."
 
 
 class Socket(Protocol):
@@ -62,8 +75,51 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         self._listener: Connection | None = None
         self._unparsed = bytearray()
         self._reads = True
+        self._is_asked = False
 
     def data_received(self, data: bytes) -> None:
+        """First the request's head, whole, from uvicorn; then the peer's frames, unless it was refused."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._shake_hands(parse(data), data)
+        elif self.handshake_initiated:
+            self._parse(data)
+
+    def _shake_hands(self, request: UpgradeRequest, head: bytes) -> None:
+        """Start the application, or refuse what is no upgrade: to us, or to the library."""
+        fault = request.fault()
+        if fault is None:
+            try:
+                super().data_received(head)
+            except InvalidHandshake:
+                fault = HTTPStatus.BAD_REQUEST
+            else:
+                fault = self._unread()
+        if fault is not None:
+            self._refuse(request, fault)
+
+    def _unread(self) -> HTTPStatus | None:
+        """What kept the parser from reading the request, if anything; it makes no event of that."""
+        broken = self.conn.handshake_exc
+        if broken is None:
+            return None
+        if isinstance(broken, SecurityError) or isinstance(broken.__cause__, SecurityError):
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        return HTTPStatus.BAD_REQUEST
+
+    def _refuse(self, request: UpgradeRequest, status: HTTPStatus) -> None:
+        """Answer as HTTP and end the connection, soon where the peer does not take it."""
+        self.handshake_complete = self.close_sent = True
+        request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
+        text = _TOO_LONG if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else _UNFIT
+        headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+        headers += _STATUS_HEADERS.get(status, [])
+        body = error_body(EarfulError(ErrorCode.BAD_REQUEST, text), request_id)
+        self.transport.write(response(status, [*self.default_headers, *headers], body))
+        self.transport.close()
+        self._bound_close()
+
+    def _parse(self, data: bytes) -> None:
         """Parse a slice a turn of the loop: what one read may hold would take half a second of empty pings."""
         if self._unparsed or len(data) > SLICE_BYTES:
             self._unparsed += data
@@ -179,10 +235,10 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         """
         if self.close_sent:
             return
-        broken = self.conn.close_sent
-        self.queue.put_nowait(
-            {"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR if broken is None else broken.code}
-        )
+        sent = self.conn.close_sent
+        code = CloseCode.PROTOCOL_ERROR if sent is None else sent.code
+        fault = FAULT_REASONS.get(code, "protocol_error")
+        self.queue.put_nowait(cast("Any", {"type": "websocket.disconnect", "code": code, FAULT: fault}))
         self.transport.write(b"".join(self.conn.data_to_send()))
         if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -205,11 +261,14 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             self.abort()
 
     def handle_connect(self, event: Request) -> None:
-        """Lend this protocol to the route; the application starts only after this returns."""
+        """Lend this protocol to the route; the application starts only after this returns.
+
+        Raises InvalidHandshake for what the library does not accept: uvicorn would answer in its words.
+        """
+        self.conn.process_request(event)
         super().handle_connect(event)
-        if self.response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
-            extensions = cast("dict[str, object]", self.scope["extensions"])
-            extensions["earful.socket"] = self
+        extensions = cast("dict[str, object]", self.scope["extensions"])
+        extensions["earful.socket"] = self
 
     def handle_ping(self) -> None:
         """Answer, and tell the session."""
