@@ -9,7 +9,7 @@ import pytest
 
 import earful
 from earful.__main__ import main
-from earful.cli import config, serve, transcribe
+from earful.cli import config, drain, serve, transcribe
 from earful.cli.commands import run
 
 
@@ -23,7 +23,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Serve too, though it has a way of its own."""
     assert 0 == run(["--help"])
     shown = capsys.readouterr().out
-    assert all(command in shown for command in ("serve", "config", "transcribe"))
+    assert all(command in shown for command in ("serve", "config", "transcribe", "drain"))
 
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +57,19 @@ def test_transcribe_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcribe, "transcribe", record)
     assert 0 == run(["transcribe", "-", "--fast"])
     assert ["-", "ws://127.0.0.1:8000", {"fast": True, "as_json": False, "terminal": False}] == given
+
+
+def test_drain_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's worker, where none is given."""
+    given: list[str] = []
+
+    def record(url: str) -> int:
+        given.append(url)
+        return 0
+
+    monkeypatch.setattr(drain, "drain", record)
+    assert [0, 0] == [run(["drain"]), run(["drain", "host:1"])]
+    assert ["http://127.0.0.1:8000", "host:1"] == given
 
 
 @pytest.mark.parametrize("command", ["serve", "config"])
