@@ -159,7 +159,7 @@ def test_json_is_each_message_as_it_came(server: Running, tmp_path: Path) -> Non
     """Partials that make up the final, and the last final."""
     (tmp_path / "sentence.wav").write_bytes(wav(SENTENCE))
     heard = messages_of(transcribe(server, str(tmp_path / "sentence.wav"), "--json"))
-    assert {"partial", "final"} == {message["type"] for message in heard}
+    assert {"started", "partial", "final"} == {message["type"] for message in heard}
     first, last = [message for message in heard if message["type"] == "final"]
     assert "".join(message["text"] for message in heard if message["type"] == "partial") == first["text"]
     assert (True, "") == (last["last"], last["text"])
@@ -202,7 +202,7 @@ def test_a_model_that_fails_is_told_and_the_end_still_comes(recording: str) -> N
         done = transcribe(server, recording, "--json")
     heard = [json.loads(line) for line in done.stdout.splitlines()]
     assert 0 == done.returncode
-    assert {"error", "final"} == {message["type"] for message in heard}
+    assert {"started", "error", "final"} == {message["type"] for message in heard}
     assert b"earful: the server says: The speech model failed on this audio" in done.stderr
 
 
