@@ -58,6 +58,8 @@ async def crowd(url: str) -> list[ClientConnection]:
         socket = await connect(url, compression=None, ping_interval=None)
         for piece in pieces(SENTENCE[:96_000], 32_000):
             await socket.send(json.dumps({"type": "audio_chunk", "data": b64encode(piece).decode()}))
+        async with asyncio.timeout(15):
+            await socket.recv()  # A partial: the server has heard of this sentence, and owes its final.
         return socket
 
     return list(await asyncio.gather(*(speak() for _ in range(SPEAKING))))
