@@ -219,7 +219,8 @@ class FastConnection(asyncio.Protocol):
                 self._waiting = messages[number:]
                 return
         if self._reader.fault is not None:
-            self._fail(connection, self._reader.fault)
+            if not self._is_closing:
+                self._fail(connection, self._reader.fault)
         elif self._reader.is_behind:
             self._take_turns()
 
@@ -274,17 +275,13 @@ class FastConnection(asyncio.Protocol):
     def _fail(self, connection: Connection, fault: CloseCode) -> None:
         """Say what was wrong, and nothing more; what still comes is discarded until the peer ends.
 
-        Closing at once would be a reset where it is still sending, and that overtakes the close frame.
+        Closing at once would be a reset where it is still sending, and that overtakes the close frame. TLS
+        cannot be half closed: there the peer's own close, or the farewell's end, is waited for.
         """
         self.close(fault, "")
         connection.lost(FAULT_REASONS[fault])
-        transport = self.transport
-        if transport.is_closing():
-            return
-        if transport.can_write_eof():
-            transport.write_eof()
-        else:
-            transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     # The upgrade.
 
