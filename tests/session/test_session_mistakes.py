@@ -8,7 +8,7 @@ from tests.session.talk import SPEAKING, Talk, errors
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import BadChunkError
-from earful.protocol.messages import (
+from earful.protocol.messages import MAX_SEQUENCE, (
     AudioChunk,
     Error,
     Start,
@@ -39,6 +39,14 @@ def test_a_gap_after_start_is_fatal() -> None:
     assert isinstance(error, Error)
     assert ("sequence_gap", 2, True) == (error.code, error.expected, error.fatal)
     assert Close(CloseCode.POLICY, "sequence_gap") == talk.session.closing
+
+
+def test_numbers_run_out() -> None:
+    """There is none after the last that every JSON reader keeps exact: the session is over."""
+    talk = Talk()
+    talk.send(AudioChunk(QUIET, MAX_SEQUENCE), AudioChunk(QUIET))
+    assert ["session_too_long"] == talk.codes()
+    assert Close(CloseCode.IDLE, "session_too_long") == talk.session.closing
 
 
 def test_after_start_the_first_number_is_one() -> None:
