@@ -8,7 +8,8 @@ from tests.session.talk import SPEAKING, Talk, errors
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import BadChunkError
-from earful.protocol.messages import MAX_SEQUENCE, (
+from earful.protocol.messages import (
+    MAX_SEQUENCE,
     AudioChunk,
     Error,
     Start,
