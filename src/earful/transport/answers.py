@@ -6,11 +6,13 @@ import json
 import random
 import re
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from earful.errors import CloseCode
+from earful.transport.upgrade import VERSION, Header, UpgradeRequest, response
 
 if TYPE_CHECKING:
     from earful.errors import EarfulError
@@ -24,6 +26,11 @@ FAULT_REASONS: dict[int, str] = {
 """Why a session ended whose peer sent what no WebSocket may, by the code that we closed it with."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _LONGEST_WAIT_S = 5
+UNFIT = "The request is no WebSocket upgrade as RFC 6455 has it."
+_STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
+    HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
+    HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
+}
 
 
 def request_id_of(given: str | None) -> str:
@@ -47,3 +54,16 @@ def refusal(error: EarfulError, *, request_id: str, retry_after_s: int | None = 
     if retry_after_s is not None:
         headers["retry-after"] = str(retry_after_s)
     return Response(error_body(error, request_id), error.row.http_status, headers, "application/json")
+
+
+def upgrade_refusal(
+    request: UpgradeRequest, error: EarfulError, server_headers: list[Header], status: HTTPStatus | None = None
+) -> bytes:
+    """The whole HTTP answer to an upgrade that is refused, with the error's own status unless another is given."""
+    status = status or HTTPStatus(error.row.http_status)
+    request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
+    headers = [*server_headers, (b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    headers += _STATUS_HEADERS.get(status, [])
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append((b"retry-after", str(retry_after_s()).encode()))
+    return response(status, headers, error_body(error, request_id))

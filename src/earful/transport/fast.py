@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import ExitStack
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import encode
 from earful.protocol.messages import error
-from earful.transport.answers import FAULT_REASONS, SUBPROTOCOL, error_body, request_id_of, retry_after_s
+from earful.transport.answers import FAULT_REASONS, SUBPROTOCOL, UNFIT, retry_after_s, upgrade_refusal
 from earful.transport.farewell import Farewell
 from earful.transport.frames import FrameReader, Message, Opcode, close_payload, frame
 from earful.transport.peer import peer_of
-from earful.transport.upgrade import VERSION, Header, UpgradeRequest, granted, parse, response
+from earful.transport.upgrade import Header, UpgradeRequest, granted, parse
 
 if TYPE_CHECKING:
+    from http import HTTPStatus
+
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -33,10 +34,6 @@ SHUTDOWN_S = 0.3
 """How long a server that ends waits for peers to answer its close."""
 _TEXT, _BINARY, _CLOSE = int(Opcode.TEXT), int(Opcode.BINARY), int(Opcode.CLOSE)
 _PING, _PONG = int(Opcode.PING), int(Opcode.PONG)
-_STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
-    HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
-    HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
-}
 
 
 class FastTransport:
@@ -292,7 +289,7 @@ class FastConnection(asyncio.Protocol):
             return
         fault = request.fault()
         if fault is not None:
-            unfit = EarfulError(ErrorCode.BAD_REQUEST, "The request is no WebSocket upgrade as RFC 6455 has it.")
+            unfit = EarfulError(ErrorCode.BAD_REQUEST, UNFIT)
             self._refuse(request, unfit, fault)
             return
         registry = self._shared.registry
@@ -324,14 +321,7 @@ class FastConnection(asyncio.Protocol):
 
     def _refuse(self, request: UpgradeRequest, refused: EarfulError, status: HTTPStatus | None = None) -> None:
         """Answer as HTTP, with the error's own status unless another is given, and end the connection."""
-        status = status or HTTPStatus(refused.row.http_status)
-        request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
-        headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
-        if status is HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append((b"retry-after", str(retry_after_s()).encode()))
-        headers += _STATUS_HEADERS.get(status, [])
         self._is_closing = True
-        body = error_body(refused, request_id)
-        self.transport.write(response(status, [*self._server_state.default_headers, *headers], body))
+        self.transport.write(upgrade_refusal(request, refused, self._server_state.default_headers, status))
         self.transport.close()
         self._shared.watch(self)

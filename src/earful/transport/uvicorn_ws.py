@@ -15,9 +15,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidHandshake, SecurityError
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
-from earful.transport.answers import FAULT_REASONS, error_body, request_id_of
+from earful.transport.answers import FAULT_REASONS, UNFIT, upgrade_refusal
 from earful.transport.asgi import FAULT
-from earful.transport.upgrade import VERSION, Header, UpgradeRequest, parse, response
+from earful.transport.upgrade import UpgradeRequest, parse
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -34,12 +34,7 @@ SHUTDOWN_S = 0.5
 
 SLICE_BYTES = 8192
 
-_STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
-    HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
-    HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
-}
 _TOO_LONG = "The request's headers are too long, or too many."
-_UNFIT = "The request is no WebSocket upgrade as RFC 6455 has it."
 
 
 class Socket(Protocol):
@@ -110,12 +105,9 @@ class LendingProtocol(WebSocketsSansIOProtocol):
     def _refuse(self, request: UpgradeRequest, status: HTTPStatus) -> None:
         """Answer as HTTP and end the connection, soon where the peer does not take it."""
         self.handshake_complete = self.close_sent = True
-        request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
-        text = _TOO_LONG if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else _UNFIT
-        headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
-        headers += _STATUS_HEADERS.get(status, [])
-        body = error_body(EarfulError(ErrorCode.BAD_REQUEST, text), request_id)
-        self.transport.write(response(status, [*self.default_headers, *headers], body))
+        text = _TOO_LONG if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else UNFIT
+        unfit = EarfulError(ErrorCode.BAD_REQUEST, text)
+        self.transport.write(upgrade_refusal(request, unfit, self.default_headers, status))
         self.transport.close()
         self._bound_close()
 
