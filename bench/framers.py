@@ -83,7 +83,8 @@ async def serve_fast(listener: socket.socket) -> None:
     fast = FastTransport(cast("Any", Hall()), 1 << 20)
     config, state = Config(_application, log_config=None), ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: fast.protocol(config, state, {}), sock=listener)
+    protocol = cast("Callable[[], asyncio.Protocol]", lambda: fast.protocol(config, state, {}))
+    server = await loop.create_server(protocol, sock=listener)
     await server.serve_forever()
 
 

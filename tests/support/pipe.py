@@ -26,7 +26,7 @@ class RecordingTransport(asyncio.Transport):
         self.calls: list[str] = []
         self.taken = b""
         self.unsent = b""
-        self.protocol: asyncio.Protocol | None = None
+        self.protocol: Any = None
 
     def fileno(self) -> int:
         """Where a direct write goes."""
@@ -73,10 +73,12 @@ class RecordingTransport(asyncio.Transport):
     # What a protocol may ask of a transport.
 
     def write(self, data: Any) -> None:
-        """Take it, or keep it unsent."""
+        """Take it, or keep it unsent and say so, as a transport whose high water is zero does."""
         assert "eof" not in self.calls, "nothing can be written after the end"
         if self.is_stuck or self.unsent:
-            self.unsent += data
+            was_empty, self.unsent = not self.unsent, self.unsent + bytes(data)
+            if was_empty and self.unsent and self.protocol is not None:
+                self.protocol.pause_writing()
         else:
             self._collect()
             self.taken += data

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from earful.errors import EarfulError, ErrorCode
 from earful.transport.farewell import LINGER_S
-from earful.transport.fast import PATH, SHUTDOWN_S, FastConnection, FastTransport
+from earful.transport.fast import DISCARD_EVERY_S, PATH, SHUTDOWN_S, FastConnection, FastTransport
 from earful.transport.frames import FRAMES_AT_ONCE, close_payload, frame
 
 if TYPE_CHECKING:
@@ -437,10 +437,42 @@ def test_a_broken_frame_is_answered_with_its_code_alone(
         here.receive(masked(TEXT, b"before"), data, masked(TEXT, b"behind"))
         assert frame(CLOSE, close_payload(code, "")) == here.pipe.drain()
         here.receive(masked(TEXT, b"after"))
+        await asyncio.sleep(DISCARD_EVERY_S)
         assert ([b"before", f"lost {reason}"], True) == (here.heard, here.pipe.is_reading_now)
         assert ends == [call for call in here.pipe.calls if call in {"eof", "close"}]
 
     met(scenario, is_tls=is_tls)
+
+
+def test_a_flood_behind_our_close_is_read_in_a_trickle() -> None:
+    """One read, then a pause in which others have the loop, until the peer's own close is found."""
+
+    async def scenario(here: Here) -> None:
+        here.connection.close(1000, "done")
+        for _ in range(3):
+            here.receive(masked(TEXT, b"x" * 5000))
+            assert not here.pipe.is_reading_now
+            await asyncio.sleep(DISCARD_EVERY_S)
+            assert here.pipe.is_reading_now
+        here.receive(masked(CLOSE, b"\x03\xe8"))
+        await asyncio.sleep(DISCARD_EVERY_S)
+        assert (False, "close") == (here.pipe.is_reading_now, here.pipe.calls[-1])
+
+    met(scenario)
+
+
+def test_a_flood_behind_a_refusal_is_read_in_a_trickle_too() -> None:
+    """A refused peer has no session, and no better right to the loop."""
+
+    async def scenario(here: Here) -> None:
+        here.hall.refusal = EarfulError(ErrorCode.SESSION_LIMIT)
+        assert 101 == here.ask(request(f"{PATH}?refuse=close"))[0]
+        here.receive(masked(TEXT, b"x" * 5000))
+        assert not here.pipe.is_reading_now
+        await asyncio.sleep(DISCARD_EVERY_S)
+        assert here.pipe.is_reading_now
+
+    met(scenario, asks=False)
 
 
 def test_a_broken_frame_behind_a_close_changes_nothing() -> None:

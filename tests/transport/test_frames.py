@@ -29,7 +29,8 @@ GRUESSE = "grüße".encode()
 
 def read(reader: FrameReader, data: bytes) -> list[Message]:
     """Everything that `data` completes, in as many calls as it takes."""
-    messages = reader.feed(data)
+    text = reader.whole_text(data)
+    messages = reader.feed(data) if text is None else [(TEXT, text)]
     while reader.is_behind:
         messages += reader.feed(b"")
     return messages
@@ -53,6 +54,41 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 def test_a_whole_frame_is_a_message(opcode: int, size: int) -> None:
     """Of any length, with each form of it that is needed."""
     assert ([(opcode, b"x" * size)], None) == read_all([masked(opcode, b"x" * size)])
+
+
+LONG_TEXT = masked(TEXT, b"x" * 500)
+
+
+@pytest.mark.parametrize(
+    ("before", "data"),
+    [
+        (b"", masked(TEXT, b"x" * 125)),
+        (b"", LONG_TEXT[:-1]),
+        (b"", LONG_TEXT + LONG_TEXT),
+        (b"", masked(BINARY, b"x" * 500)),
+        (b"", masked(TEXT, b"x" * 499, first=0)),
+        (b"", masked(TEXT, b"x" * (MAX_BYTES + 1))),
+        (b"", masked(TEXT, GRUESSE * 50)),
+        (b"", b"\x81\xfe" + LONG_TEXT[2:3] + b"\x00" + LONG_TEXT[4:]),
+        (LONG_TEXT[:1], LONG_TEXT),
+        (masked(TEXT, b"", first=0), LONG_TEXT),
+        (masked(TEXT, b"", first=FIN | RSV1), LONG_TEXT),
+    ],
+)
+def test_only_a_whole_plain_text_goes_the_short_way(before: bytes, data: bytes) -> None:
+    """Anything else in the read, or before it, goes the long one; nothing is taken by asking."""
+    reader, twin = FrameReader(MAX_BYTES), FrameReader(MAX_BYTES)
+    reader.feed(before)
+    twin.feed(before)
+    assert reader.whole_text(data) is None
+    assert (twin.feed(data), twin.fault) == (reader.feed(data), reader.fault)
+
+
+def test_a_whole_plain_text_goes_the_short_way_again_and_again() -> None:
+    """It leaves nothing behind."""
+    reader = FrameReader(MAX_BYTES)
+    assert [b"x" * 500] * 3 == [reader.whole_text(LONG_TEXT) for _ in range(3)]
+    assert [(TEXT, b"x" * 500)] == reader.feed(LONG_TEXT)
 
 
 def test_a_message_may_need_the_longest_form_of_a_length() -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from earful.service.registry import Registry
 
 PATH = "/v1/transcribe/stream"
+DISCARD_EVERY_S = 0.005
+"""How often a connection that is closed already is read, so that a flood behind the close costs others nothing."""
 SHUTDOWN_S = 0.3
 """How long a server that ends waits for peers to answer its close."""
 _TEXT, _BINARY, _CLOSE = int(Opcode.TEXT), int(Opcode.BINARY), int(Opcode.CLOSE)
@@ -67,13 +69,17 @@ class FastTransport:
                 connection.abort()
 
 
-class FastConnection(asyncio.Protocol):
-    """One socket, from the upgrade request to its end; the `Wire` of a `Connection` in between."""
+class FastConnection:
+    """One socket, from the upgrade request to its end; the `Wire` of a `Connection` in between.
+
+    An `asyncio.Protocol` in all but name: a class without a foreign base can be compiled.
+    """
 
     __slots__ = (
         "_config",
         "_connection",
         "_fd",
+        "_is_clogged",
         "_is_closing",
         "_is_held",
         "_pong",
@@ -93,6 +99,7 @@ class FastConnection(asyncio.Protocol):
         self._slot = ExitStack()
         self._reader = FrameReader(shared.max_message_bytes)
         self._connection: Connection | None = None
+        self._is_clogged = False
         self._is_closing = False
         self._is_held = False
         self._pong: bytes | None = None
@@ -114,19 +121,29 @@ class FastConnection(asyncio.Protocol):
         """First the request's head, whole, from uvicorn; then the peer's frames."""
         connection = self._connection
         if connection is None:
-            if not self._is_closing:
+            if self._is_closing:
+                self._trickle()
+            else:
                 self._shake_hands(parse(data))
             return
-        messages = self._reader.feed(data)
-        if self._waiting:
-            messages = self._waiting + messages
-        self._hear(connection, messages)
+        text = None if self._waiting else self._reader.whole_text(data)
+        if text is not None:
+            connection.message(text)
+        else:
+            self._hear(connection, self._waiting + self._reader.feed(data))
+        if self._is_closing:
+            self._trickle()
+
+    def eof_received(self) -> None:
+        """The peer sends nothing more: the transport closes itself."""
 
     def pause_writing(self) -> None:
         """The kernel takes no more; `unsent_bytes` says how much waits."""
+        self._is_clogged = True
 
     def resume_writing(self) -> None:
         """The kernel took everything."""
+        self._is_clogged = False
         pong, self._pong = self._pong, None
         if self._is_closing:
             return
@@ -158,7 +175,7 @@ class FastConnection(asyncio.Protocol):
     @property
     def unsent_bytes(self) -> int:
         """What the kernel has not taken."""
-        return self.transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() if self._is_clogged or self._fd < 0 else 0
 
     def send(self, text: bytes) -> None:
         """Send one text message, or queue it where the kernel takes no more."""
@@ -221,6 +238,12 @@ class FastConnection(asyncio.Protocol):
         elif self._reader.is_behind:
             self._take_turns()
 
+    def _trickle(self) -> None:
+        """Behind our close only the peer's own is looked for: a flood of anything else is read no faster than this."""
+        if not self._is_behind:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(DISCARD_EVERY_S, self._read_on)
+
     def _take_turns(self) -> None:
         """Let others have the loop before the rest of what was read; meanwhile nothing more is."""
         self.transport.pause_reading()
@@ -234,13 +257,12 @@ class FastConnection(asyncio.Protocol):
         self._read_on()
 
     def _read_on(self) -> None:
-        if not self._is_held and not self._is_behind:
+        if not self._is_held and not self._is_behind and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _write(self, data: bytes) -> None:
         """Give the kernel what it takes at once, without the loop's detour; the transport minds the rest."""
-        transport = self.transport
-        if self._fd >= 0 and not transport.get_write_buffer_size() and not transport.is_closing():
+        if self._fd >= 0 and not self._is_clogged and not self.transport.is_closing():
             try:
                 sent = os.write(self._fd, data)
             except OSError:
@@ -249,12 +271,12 @@ class FastConnection(asyncio.Protocol):
             if sent == len(data):
                 return
             data = data[sent:]
-        transport.write(data)
+        self.transport.write(data)
 
     def _receive_control(self, connection: Connection, opcode: int, payload: bytes) -> None:
         if opcode == _PING:
             connection.pinged()
-            if self.transport.get_write_buffer_size():
+            if self.unsent_bytes:
                 # Pings without end from a peer that does not read must not pile up answers: the newest is enough.
                 self._pong = payload
             elif not self._is_closing:

@@ -25,6 +25,9 @@ _SHORT_LENGTH, _LONG_LENGTH = Struct("!H"), Struct("!q")
 _CODE = Struct("!H")
 _MASK_BYTES = 4
 _HEAD_BYTES = 2
+_MEDIUM = _MASKED | _SHORT
+"""The second byte of a masked frame with a length of two bytes."""
+_MEDIUM_HEAD_BYTES = _HEAD_BYTES + 2 + _MASK_BYTES
 _SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 """Close codes that may stand in a frame: registered, or for libraries and applications (section 7.4)."""
 _utf8 = codecs.getincrementaldecoder("utf-8")
@@ -74,6 +77,19 @@ class FrameReader:
     def is_behind(self) -> bool:
         """Whether the last call left what it could have taken: `feed(b"")` goes on."""
         return not self._need and self.fault is None
+
+    def whole_text(self, data: bytes) -> bytes | None:
+        """The payload where `data` is just one whole text message in ASCII, as nearly every read of a live session is.
+
+        None for anything else, which is then to be fed.
+        """
+        size = len(data) - _MEDIUM_HEAD_BYTES
+        if size < _SHORT or data[0] != _WHOLE_TEXT or data[1] != _MEDIUM or data[2] << 8 | data[3] != size:
+            return None
+        if self._rest or self._allowed is not _BETWEEN_MESSAGES or size > self._max_bytes or self.fault is not None:
+            return None
+        payload = apply_mask(data[_MEDIUM_HEAD_BYTES:], data[_MEDIUM_HEAD_BYTES - _MASK_BYTES : _MEDIUM_HEAD_BYTES])
+        return payload if payload.isascii() else None
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that are complete now, in order, of at most `FRAMES_AT_ONCE` frames.
