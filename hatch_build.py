@@ -1,7 +1,7 @@
 """Compiles the chunk's way to C with mypyc when a wheel is built: the same code, for about half of its CPU.
 
-Where it cannot (no C compiler) the wheel is built without, and works the same; `earful --version` says which it is.
-`EARFUL_COMPILE=0` leaves it out, `EARFUL_COMPILE=1` fails where it cannot. Editable installs are never compiled.
+Where it cannot (no C compiler) the wheel is built without, and works the same; the server's first log line says it.
+`COMPILE_EARFUL=0` leaves it out, `COMPILE_EARFUL=1` fails where it cannot. Editable installs are never compiled.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 COMPILED = (
     "audio/pcm",
     "audio/vad",
-    "engine/answers",
     "engine/batch",
     "engine/batches",
     "engine/batching",
     "engine/seat",
     "engine/tally",
+    "models/voice",
+    "protocol/codec",
     "service/connection",
     "service/outbox",
     "service/throttle",
@@ -48,13 +49,13 @@ class CompileHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, before the wheel's files are gathered."""
-        wish = os.environ.get("EARFUL_COMPILE", "")
+        wish = os.environ.get("COMPILE_EARFUL", "")
         if version == "editable" or wish == "0":
             return
         self._built = tempfile.TemporaryDirectory(prefix="earful-compile-")
         try:
             compile_to(Path(self.root), Path(self._built.name))
-        except (Exception, SystemExit) as failure:  # noqa: BLE001 - a compiler can fail in any way
+        except (Exception, SystemExit) as failure:
             if wish == "1":
                 raise
             self.app.display_warning(f"earful is built without its compiled parts: {failure}")
@@ -77,7 +78,7 @@ def compile_to(root: Path, into: Path) -> None:
     Raises whatever the compiler raises, SystemExit included.
     """
     from mypyc.build import mypycify
-    from setuptools import Distribution
+    from setuptools import Distribution  # type: ignore[import-untyped]  # ships no types
 
     before = Path.cwd()
     os.chdir(root / "src")  # mypyc names modules by their place under the current directory

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from earful.engine.engine import Engine
 from earful.models.loading import LoadedModel
-from earful.models.mock import BLOCK_BYTES, Voice
 from earful.models.mock_batch import MockBatchModel
 from earful.models.types import SessionInfo, Work
+from earful.models.voice import BLOCK_BYTES, Voice
 from report import Report, progress, run
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOURCES = Path(__file__).parents[1] / "src"
 START_WITHIN_S = 20.0
 STOP_WITHIN_S = 20.0
 ASK_WITHIN_S = 20.0
@@ -116,13 +115,13 @@ class Server:
 def served(**settings: object) -> Iterator[Server]:
     """Run a server with these settings until the scope ends; this process moves to another core.
 
-    The transport is the one in the environment (`EARFUL_TRANSPORT`), else `asgi`.
+    It is the one that is installed, compiled where it could be; its transport the one in the environment
+    (`EARFUL_TRANSPORT`), else the default.
     """
-    transport = os.environ.get("EARFUL_TRANSPORT", "asgi")
+    transport = os.environ.get("EARFUL_TRANSPORT", "fast")
     wanted = {"port": 0, "log_format": "json", "transport": transport, **settings}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
     given = {f"EARFUL_{name.upper()}": _spell(value) for name, value in wanted.items()}
-    paths = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH", "")]))
     raise_file_limit()
     with tempfile.NamedTemporaryFile() as log, Path(log.name).open("rb") as reader:
         process = subprocess.Popen(
@@ -130,7 +129,7 @@ def served(**settings: object) -> Iterator[Server]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**kept, **given, "PYTHONPATH": paths},
+            env={**kept, **given},
         )
         _part_cores(process.pid)
         server = Server(process, reader)

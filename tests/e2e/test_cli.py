@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.house import BROKEN
-from tests.support.server import SOURCES, Running, running
+from tests.support.server import PATHS, Running, running
 from tests.support.sounds import speech, wav
 
 import earful
@@ -31,7 +31,6 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `earful` to its end."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
-    paths = os.pathsep.join([str(SOURCES), str(SOURCES.parent), str(SOURCES.parent / "examples")])
     return subprocess.run(
         [sys.executable, "-m", "earful", *arguments],
         input=stdin,
@@ -39,7 +38,7 @@ def run(
         check=False,
         timeout=30,
         cwd=folder,
-        env={**kept, "PYTHONPATH": paths, **(env or {})},
+        env={**kept, "PYTHONPATH": os.pathsep.join(PATHS), **(env or {})},
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.house import STUCK
 from tests.support.raw import connected
-from tests.support.server import SOURCES, Address, Running, await_true, resident_bytes, running
+from tests.support.server import PATHS, Address, Running, await_true, resident_bytes, running
 from tests.support.sounds import form, mp3, mulaw_8k, silence, speech, stereo_44k, wav
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def test_a_drain_ends_with_an_upload_that_the_model_keeps(tmp_path: Path) -> Non
 def test_without_pyav_only_wav_is_read(tmp_path: Path) -> None:
     """An mp3 is 415 and the sentence says what to install; text is no audio; WAV works."""
     (tmp_path / "av.py").write_text('raise ImportError("not installed")\n')
-    paths = os.pathsep.join([str(tmp_path), str(SOURCES), str(SOURCES.parent)])
+    paths = os.pathsep.join([str(tmp_path), *PATHS])
     with running(env={"PYTHONPATH": paths}, mock_latency_ms=0) as server:
         refused = server.address.request("POST", "/v1/transcribe", mp3(30.0))
         text = "This server reads only WAV; to read mp3 as well: pip install 'earful[audio]'."

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clock import run_virtual, virtual_now
 
-from earful.models.mock import BLOCK_BYTES, MockASRModel
+from earful.models.mock import MockASRModel
 from earful.models.types import SessionInfo, TranscriptResult
+from earful.models.voice import BLOCK_BYTES
 
 
 def noise(blocks: float, seed: int = 1) -> bytes:

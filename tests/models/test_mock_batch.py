@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clock import run_virtual, virtual_now
 
-from earful.models.mock import BLOCK_BYTES, MockASRModel
+from earful.models.mock import MockASRModel
 from earful.models.mock_batch import MockBatchModel
 from earful.models.types import SessionInfo, Step, TranscriptResult
+from earful.models.voice import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,11 @@ from earful.settings import flag_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-SOURCES = Path(__file__).parents[2] / "src"
+ROOT = Path(__file__).parents[2]
+IS_INSTALLED = "TEST_INSTALLED" in os.environ
+"""Whether the installed package is to be tested, compiled as it is, instead of the sources."""
+PATHS = ([] if IS_INSTALLED else [str(ROOT / "src")]) + [str(ROOT), str(ROOT / "examples")]
+"""Where a process that a test starts finds what it imports."""
 START_WITHIN_S = 15.0
 STOP_WITHIN_S = 15.0
 _TROUBLE = frozenset({"warning", "error", "critical"})
@@ -216,7 +220,7 @@ def await_true(condition: Any, within_s: float = 10.0) -> None:
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Ours, without settings of whoever runs the tests, and with the sources where Python finds them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
-    paths = [str(SOURCES), str(SOURCES.parent), str(SOURCES.parent / "examples"), os.environ.get("PYTHONPATH", "")]
+    paths = [*PATHS, os.environ.get("PYTHONPATH", "")]
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
 
 

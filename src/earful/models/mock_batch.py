@@ -9,8 +9,8 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from earful.models.mock import Voice, timed
 from earful.models.types import TranscriptResult
+from earful.models.voice import Voice, timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
