@@ -65,6 +65,7 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that serve the port side by side.")
     transport: Literal["fast", "asgi"] = Field(
         default="fast", description="How WebSockets are served: straight from the socket, or as an ASGI route."
     )
