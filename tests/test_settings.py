@@ -153,6 +153,21 @@ def test_a_mock_setting_beside_another_model_is_refused() -> None:
     ) == mock_settings()
 
 
+def test_a_secret_is_drawn_where_none_is_set() -> None:
+    """A new one each time, which is still told from one that was set; a set one stays."""
+    settings = Settings.load({}, {})
+    drawn = [settings.with_secret() for _ in range(2)]
+    assert 2 == len({found.secret.get_secret_value() for found in drawn})
+    assert all(len(found.secret.get_secret_value()) >= 32 for found in drawn)
+    assert ["default"] * 2 == [found.source_of("secret") for found in drawn]
+    settings = Settings.load({}, {"EARFUL_SECRET": "a,b"})
+    assert ("a,b", "environment EARFUL_SECRET") == (
+        settings.with_secret().secret.get_secret_value(),
+        settings.source_of("secret"),
+    )
+    assert "a,b" not in repr(settings)
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_described_and_bounded(name: str) -> None:
     """A sentence for people, a bound for every number."""

@@ -24,6 +24,7 @@ from earful.engine.engine import Engine
 from earful.errors import EarfulError, ErrorCode
 from earful.models.loading import load_model
 from earful.service.connection import ConnectionLimits
+from earful.service.identity import Identity
 from earful.service.outbox import OutboxLimits
 from earful.service.registry import Registry, RegistryLimits
 from earful.service.upload import UploadLimits
@@ -59,8 +60,13 @@ class Service:
     log: Logger
 
 
-def build(settings: Settings, log: Logger, drain: Callable[[], None] | None = None) -> Service:
-    """Assemble one worker. `drain` is what `POST /v1/drain` asks of the server.
+def build(
+    settings: Settings,
+    log: Logger,
+    drain: Callable[[], None] | None = None,
+    identity: Identity | None = None,
+) -> Service:
+    """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting";
     without one the app loads it before its first request. Raises ModelLoadError where the settings'
@@ -81,7 +87,7 @@ def build(settings: Settings, log: Logger, drain: Callable[[], None] | None = No
         on_batch=metrics.batch_ended,
     )
     registry = Registry(_registry_limits(settings), engine, metrics, log)
-    app = _app(registry, settings, drain)
+    app = _app(registry, settings, drain, identity or Identity())
     return Service(app, registry, engine, settings, log)
 
 
@@ -91,7 +97,7 @@ def create() -> FastAPI:
     return build(settings, open_log(settings.log_level, settings.log_format)).app
 
 
-def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | None) -> FastAPI:
+def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | None, identity: Identity) -> FastAPI:
     app = FastAPIOffline(
         redoc_url=None,
         title="earful",
@@ -107,7 +113,7 @@ def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | Non
     app.add_exception_handler(Exception, _answer_internal)
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
     app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)))
-    app.include_router(rest.health_routes(registry))
+    app.include_router(rest.health_routes(registry, identity))
     app.include_router(rest.metrics_routes(registry))
     app.include_router(rest.session_routes(registry))
     if drain is not None:

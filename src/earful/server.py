@@ -7,7 +7,6 @@ done exits 0. The address is bound before anything else, so that a port in use e
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import resource
@@ -21,7 +20,7 @@ import uvicorn
 
 from earful.app import Service, build
 from earful.models.loading import ModelLoadError
-from earful.service import connection
+from earful.runtime import is_compiled, settle_collector
 from earful.telemetry.logs import open_log
 from earful.transport.fast import FastTransport
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
@@ -32,10 +31,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from earful.settings import Settings
+    from earful.telemetry.logs import Logger
 
 BACKLOG = 4096
-COLLECT_AT = (20_000, 20, 20)
-"""Objects more than at the last collection, and how many collections of a generation make one of the next."""
 FORCED_EXIT = 1
 FORCE_WITHIN_S = 0.8
 TAKE_DOWN_S = 1.4
@@ -47,9 +45,7 @@ def run(settings: Settings) -> int:
 
     Raises ModelLoadError for a model that cannot be used and OSError for an address that cannot be bound.
     """
-    log = open_log(settings.log_level, settings.log_format)
-    # What uvicorn tells of every connection, the session's own line tells better.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    log = open_server_log(settings)
     listener = bind(settings)
     with listener:
         server: Server | None = None
@@ -66,13 +62,27 @@ def run(settings: Settings) -> int:
         return server.exit_code()
 
 
-def bind(settings: Settings) -> socket.socket:
-    """The listening address, not accepting yet. Accepted sockets inherit its bounded send buffer."""
+def open_server_log(settings: Settings, worker: int | None = None) -> Logger:
+    """The log of a server process; `worker` is its number where there are several."""
+    log = open_log(settings.log_level, settings.log_format, worker=worker)
+    # What uvicorn tells of every connection, the session's own line tells better.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    return log
+
+
+def bind(settings: Settings, shared_port: int | None = None) -> socket.socket:
+    """The listening address, not accepting yet. Accepted sockets inherit its bounded send buffer.
+
+    With `shared_port` it is that port of the host, beside other sockets that are bound to it and share it.
+    """
+    port = settings.port if shared_port is None else shared_port
     family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared_port is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
     try:
         listener.bind(address)
@@ -88,22 +98,6 @@ def raise_file_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
-
-
-def is_compiled() -> bool:
-    """Whether what runs for every chunk is machine code, or Python: the same, for twice the CPU."""
-    return not str(connection.__file__).endswith(".py")
-
-
-def settle_collector() -> None:
-    """Have the garbage collector look at what sessions leave behind, not at code and weights, and not so often.
-
-    Sessions free themselves: the collector is for cycles of libraries' (an upgraded HTTP connection and its parser).
-    A full collection visits every live session, 40 ms at 10,000 of them, so it should be rare.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AT)
 
 
 class Server(uvicorn.Server):
@@ -156,7 +150,11 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
         await super().startup(sockets)
-        self._load = asyncio.create_task(self._load_model(), name="load model")
+        self._load = self.begin_loading()
+
+    def begin_loading(self) -> asyncio.Task[None]:
+        """Start the task that loads the model, unless it was; that task."""
+        return self._load or asyncio.create_task(self._load_model(), name="load model")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain while the sockets are still ours, then let uvicorn close the rest."""

@@ -9,9 +9,19 @@ from __future__ import annotations
 
 import difflib
 import json
+import secrets
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,8 +65,14 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that serve the port side by side.")
     transport: Literal["fast", "asgi"] = Field(
         default="fast", description="How WebSockets are served: straight from the socket, or as an ASGI route."
+    )
+    secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs what clients come back with. Of several, parted by commas, the first signs and all verify;"
+        " without any, one is drawn at random at each start.",
     )
 
     model: str = Field(
@@ -183,6 +199,12 @@ class Settings(BaseModel, frozen=True):
         """Where a setting's value comes from: `default`, `environment EARFUL_X` or `flag --x`."""
         return self._sources.get(name, "default")
 
+    def with_secret(self) -> Self:
+        """These settings, with a secret drawn at random where none is set; its source stays `default`."""
+        if self.secret.get_secret_value():
+            return self
+        return self.model_copy(update={"secret": SecretStr(secrets.token_urlsafe(32))})
+
     def options_for_model(self) -> dict[str, Any]:
         """Keyword arguments for the model's constructor: `model_options`, for the mock over its `mock_*` settings."""
         own = {}
@@ -221,7 +243,12 @@ def allowed_values(field: FieldInfo) -> str:
     if get_origin(annotation) is Literal:
         *first, last = (str(choice) for choice in get_args(annotation))
         return f"{', '.join(first)} or {last}" if first else last
-    kinds: dict[object, str] = {int: "a whole number", float: "a number", str: "text that is not empty"}
+    kinds: dict[object, str] = {
+        int: "a whole number",
+        float: "a number",
+        str: "text that is not empty",
+        SecretStr: "text",
+    }
     return f"{kinds.get(annotation, 'a JSON object')} {_bounds(field)}".rstrip()
 
 

@@ -36,6 +36,16 @@ def test_an_object_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(Settings.model_fields) == list(tree)
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_secret_is_not_shown(form: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Only that there is one, and where it came from."""
+    assert 0 == config(["--secret", "hush", *form])
+    shown = capsys.readouterr().out
+    assert "hush" not in shown
+    assert "****" in shown
+    assert "flag --secret" in shown
+
+
 def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With what each setting is."""
     monkeypatch.setenv("COLUMNS", "200")

@@ -14,6 +14,7 @@ import pytest
 from earful.cli.serve import bind_failure, serve
 from earful.models.loading import ModelLoadError
 from earful.settings import Settings, SettingsError
+from earful.supervisor.supervisor import CannotStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +43,18 @@ def test_the_servers_exit_code_is_the_commands(server: Callable[[Exception | int
     assert 7 == serve(["--port", "0"])
 
 
+def test_several_workers_are_run_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the supervisor, which gets the same settings."""
+    monkeypatch.setitem(sys.modules, "earful.worker", SimpleNamespace(run=lambda settings: settings.workers))
+    assert 3 == serve(["--port", "0", "--workers", "3"])
+
+
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
         (ModelLoadError("There is no model x."), "There is no model x."),
         (SettingsError("Too many."), "Too many."),
+        (CannotStart("There are no weights."), "There are no weights."),
         (OSError(errno.EADDRINUSE, "in use"), "port 8000 on 127.0.0.1 is in use"),
     ],
 )

@@ -25,6 +25,8 @@ from earful.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from earful.service.identity import Identity
+
 BROKEN = f"{__name__}:Broken"
 STUCK = f"{__name__}:Stuck"
 TOGETHER = f"{__name__}:Together"
@@ -124,12 +126,16 @@ class House:
 
 @asynccontextmanager
 async def at_home(
-    *, drain: Callable[[], None] | None = None, is_loaded: bool = True, **settings: object
+    *,
+    drain: Callable[[], None] | None = None,
+    is_loaded: bool = True,
+    identity: Identity | None = None,
+    **settings: object,
 ) -> AsyncIterator[House]:
     """Run the app with these settings; with `drain` the model is loaded here, as a server would, unless told not to."""
     log = Record()
     wanted = settings if "model" in settings else {"mock_latency_ms": 0, **settings}
-    service = build(Settings.load(wanted, {}), log, drain)
+    service = build(Settings.load(wanted, {}), log, drain, identity)
     if drain is not None and is_loaded:
         await service.engine.load()
     before = asyncio.all_tasks()

@@ -178,13 +178,16 @@ def running(
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(env or {}),
+        process_group=0,
     )
     assert process.stdout is not None
     assert process.stderr is not None
     log, out = LogLines(process.stderr), LogLines(process.stdout)
     try:
         port = log.wait_for("starting", START_WITHIN_S)["port"]
-        log.wait_for("ready", START_WITHIN_S)
+        workers = int(str(settings.get("workers", 1)))
+        for which in [{}] if workers == 1 else [{"worker": slot} for slot in range(workers)]:
+            log.wait_for("ready", START_WITHIN_S, **which)
         server = Running(process, log, out, Address(port))
         yield server
         with contextlib.suppress(ProcessLookupError):
@@ -218,10 +221,10 @@ def await_true(condition: Any, within_s: float = 10.0) -> None:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Ours, without settings of whoever runs the tests, and with the sources where Python finds them."""
+    """Ours, without settings of whoever runs the tests, and with the sources where Python finds them too."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
-    paths = [*PATHS, os.environ.get("PYTHONPATH", "")]
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
+    paths = [extra.get("PYTHONPATH", ""), *PATHS, os.environ.get("PYTHONPATH", "")]
+    return {**kept, **extra, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _spell(value: object) -> str:

@@ -51,6 +51,18 @@ def test_machines_get_json_lines() -> None:
     assert line["timestamp"].endswith("Z")
 
 
+def test_one_worker_of_several_is_named_on_each_line() -> None:
+    """On foreign loggers' lines too; alone it has no name."""
+    stream = StringIO()
+    log = open_log(stream=stream, worker=2)
+    log.info("ready")
+    logging.getLogger("uvicorn.error").warning("odd")
+    assert [("ready", 2), ("odd", 2)] == [(line["event"], line["worker"]) for line in lines(stream)]
+    stream = StringIO()
+    open_log(stream=stream).info("ready")
+    assert "worker" not in lines(stream)[0]
+
+
 def test_readers_get_text_on_a_terminal() -> None:
     """`auto` looks at the stream."""
     stream = Screen()

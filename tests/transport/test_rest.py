@@ -10,6 +10,7 @@ from tests.support.house import MuteWire, ask, fault, in_house
 from tests.support.sounds import speech, wav
 
 from earful import __version__
+from earful.service.identity import Identity
 
 if TYPE_CHECKING:
     from tests.support.house import House
@@ -40,9 +41,16 @@ def test_a_worker_that_wants_no_traffic_says_so(status: str, code: str) -> None:
 
 def test_health_of_a_worker_that_is_well() -> None:
     """What a balancer and a person look at."""
-    health = {"status": "ok", "active_sessions": 0, "worker": {"active_sessions": 0, "max_sessions": 7}}
-    answer = ask("GET", "/v1/health", max_sessions=7)
-    assert (200, health | {"version": __version__}) == (answer.status_code, answer.json())
+    worker = {"id": "w7", "slot": 0, "active_sessions": 0, "max_sessions": 7}
+    health = {"status": "ok", "active_sessions": 0, "scope": "service", "worker": worker, "version": __version__}
+    answer = ask("GET", "/v1/health", max_sessions=7, identity=Identity(id="w7"))
+    assert (200, health) == (answer.status_code, answer.json())
+
+
+def test_health_of_one_worker_of_several() -> None:
+    """It says that its numbers are its own."""
+    health = ask("GET", "/v1/health", identity=Identity(slot=2, workers=3, id="w7")).json()
+    assert ("worker", "w7", 2) == (health["scope"], health["worker"]["id"], health["worker"]["slot"])
     assert {"status": "ok"} == ask("GET", "/readyz").json() == ask("GET", "/livez").json()
 
 

@@ -87,7 +87,7 @@ def _transcribe(
 
 @app.command("drain")
 def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "http://127.0.0.1:8000") -> None:
-    """Ask a worker on this machine to let nobody in, finish what it owes, and end."""
+    """Ask a server on this machine, with all its workers, to let nobody in, finish what it owes, and end."""
     from earful.cli.drain import drain
 
     raise typer.Exit(drain(url))

@@ -36,12 +36,17 @@ def _run(settings: Settings) -> int:
     gc.disable()
     try:
         from earful.models.loading import ModelLoadError
-        from earful.server import run
+        from earful.supervisor.supervisor import CannotStart
+
+        if settings.workers == 1:
+            from earful.server import run
+        else:
+            from earful.worker import run
     finally:
         gc.enable()
     try:
         return run(settings)
-    except (ModelLoadError, SettingsError) as error:
+    except (ModelLoadError, SettingsError, CannotStart) as error:
         return _refuse(str(error))
     except OSError as error:
         sentence = bind_failure(error, settings)

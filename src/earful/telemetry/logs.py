@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
     from structlog.typing import Processor
 
@@ -44,16 +44,20 @@ class Logger(Protocol):
         ...
 
 
-def open_log(level: Level = "info", form: Form = "auto", stream: TextIO | None = None) -> Logger:
+def open_log(
+    level: Level = "info", form: Form = "auto", stream: TextIO | None = None, *, worker: int | None = None
+) -> Logger:
     """A logger that writes to `stream` (default: stderr), and the standard library's root logger set to join it.
 
-    Events are fixed phrases with fields: `log.info("session ended", session=..., reason=...)`.
+    Events are fixed phrases with fields: `log.info("session ended", session=..., reason=...)`. With `worker` each
+    line, foreign ones too, says which worker wrote it.
     """
     structlog = _import_structlog()
     stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if worker is None else [_naming(worker)]),
     ]
     last = _renderers(structlog, text=_is_text(form, stream), colors=stream.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -65,6 +69,16 @@ def open_log(level: Level = "info", form: Form = "auto", stream: TextIO | None =
         wrapper_class=structlog.make_filtering_bound_logger(number),
     ).bind()
     return logger
+
+
+def _naming(worker: int) -> Processor:
+    """What adds the worker to a line."""
+
+    def name(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["worker"] = worker
+        return event
+
+    return name
 
 
 def _is_text(form: Form, stream: TextIO) -> bool:

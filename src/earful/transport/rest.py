@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from earful.service.connection import Connection
+    from earful.service.identity import Identity
     from earful.service.registry import Registry
 
 _FOREIGN = ("forwarded", "origin", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -69,7 +70,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     return router
 
 
-def health_routes(registry: Registry) -> APIRouter:
+def health_routes(registry: Registry, identity: Identity) -> APIRouter:
     """`GET /v1/health`, `/livez`, `/readyz`."""
     router = APIRouter(tags=["operations"])
 
@@ -81,7 +82,13 @@ def health_routes(registry: Registry) -> APIRouter:
         return schemas.Health(
             status=status,
             active_sessions=len(registry.connections),
-            worker=schemas.Worker(active_sessions=len(registry.connections), max_sessions=registry.limits.max_sessions),
+            scope="service" if identity.is_alone else "worker",
+            worker=schemas.Worker(
+                id=identity.id,
+                slot=identity.slot,
+                active_sessions=len(registry.connections),
+                max_sessions=registry.limits.max_sessions,
+            ),
             version=__version__,
         )
 
@@ -157,7 +164,7 @@ def drain_route(drain: Callable[[], None]) -> APIRouter:
 
     @router.post("/v1/drain", status_code=202, responses=schemas.FORBIDDEN)
     async def drain_worker(request: Request) -> schemas.Alive:
-        """Drain this worker and end it; only for a peer on this machine that no proxy stands for."""
+        """Drain this server, all its workers, and end it; only for a peer on this machine that no proxy stands for."""
         peer = request.client.host if request.client is not None else ""
         if peer not in _LOOPBACK or any(name in request.headers for name in _FOREIGN):
             raise EarfulError(ErrorCode.FORBIDDEN)

@@ -72,19 +72,26 @@ class Failure(BaseModel):
 class Worker(BaseModel):
     """The answering worker's own numbers."""
 
+    id: str
+    slot: int
     active_sessions: int
     max_sessions: int
 
 
 class Health(BaseModel):
-    """Whether the service should get traffic."""
+    """Whether the service should get traffic; `scope` says whether numbers and lists count it all or one worker."""
 
     model_config = _example(
-        status="ok", active_sessions=3, worker={"active_sessions": 3, "max_sessions": 2000}, version="0.1.0"
+        status="ok",
+        active_sessions=3,
+        scope="service",
+        worker={"id": "9f31c07be24d5a86", "slot": 0, "active_sessions": 3, "max_sessions": 2000},
+        version="0.1.0",
     )
 
     status: Status
     active_sessions: int
+    scope: Literal["service", "worker"]
     worker: Worker
     version: str
 

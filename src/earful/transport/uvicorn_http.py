@@ -40,6 +40,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._answered_since: float | None = None
         self._refused = False
 
+    @property
+    def awaits_request(self) -> bool:
+        """Whether headers are still to come: of a connection just made, or of a request that has begun."""
+        return self._headers_since is not None
+
     def data_received(self, data: bytes) -> None:
         """Parse; what is held of unfinished headers is bounded."""
         if self._refused:

@@ -1,0 +1,129 @@
+"""A worker process: forked here, and from then on seen from its parent's side.
+
+Guarantees that the child never returns into its parent's code, and keeps nothing of its parent's open.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from earful.supervisor.line import Line, Word
+from earful.supervisor.signals import release
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+
+    from earful.supervisor.signals import Signals
+    from earful.supervisor.slot import Slot
+
+FAULT = 1
+
+
+class Closable(Protocol):
+    """Anything of the parent's that a child must let go of."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What a worker process is given: its slot's number and socket, the line to its supervisor."""
+
+    slot: int
+    listener: socket.socket
+    line: Line
+    hold_s: float
+    """How long it may leave those who connect waiting for its model, before it answers that it is loading."""
+
+
+Work = Callable[[Station], int]
+"""What a worker process does, from its beginning to its end; returns its exit code."""
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One worker process, until it is reaped: before that its id is nobody else's."""
+
+    pid: int
+    slot: Slot
+    line: Line
+    began_at: float
+    is_ready: bool = False
+    failure: str = ""
+    """Why it cannot start, in one sentence, where it said so."""
+    is_told: bool = False
+    """Whether it was told to end."""
+    kill_at: float = field(default=math.inf)
+
+    def end(self, kill_at: float) -> None:
+        """Tell it to drain and end, and note when that is no longer waited for."""
+        if not self.is_told:
+            self.is_told, self.kill_at = True, kill_at
+            os.kill(self.pid, signal.SIGTERM)
+
+    def retire(self, kill_at: float) -> None:
+        """Tell it that its successor is there; the same."""
+        self.is_told, self.kill_at = True, kill_at
+        self.line.say(Word.RETIRE)
+
+    def kill(self) -> None:
+        """End it now."""
+        self.is_told, self.kill_at = True, math.inf
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def fork(slot: Slot, hold_s: float, now: float, work: Work, signals: Signals, others: Iterable[Closable]) -> Process:
+    """Start a process that serves `slot`; in the child, `others` and `signals` are closed. Raises OSError."""
+    ours, theirs = Line.pair()
+    try:
+        with signals.held():
+            pid = os.fork()
+            if pid == 0:
+                strangers: list[Closable] = [ours, signals, *others]
+                for stranger in strangers:
+                    stranger.close()
+                _live(work, Station(slot.index, slot.listener, theirs, hold_s))
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Process(pid, slot, ours, now)
+
+
+def cause_of(status: int) -> str:
+    """How a process ended, in words, by the status that `waitpid` gave."""
+    code = os.waitstatus_to_exitcode(status)
+    names = {number.value: number.name for number in signal.Signals}
+    return f"exit code {code}" if code >= 0 else names.get(-code, f"signal {-code}")
+
+
+def is_clean(status: int) -> bool:
+    """Whether a process that was told to end did: after its drain, or before it had begun to listen for it."""
+    return os.waitstatus_to_exitcode(status) in {0, -signal.SIGTERM}
+
+
+def _live(work: Work, station: Station) -> NoReturn:
+    """Be the child: whatever happens, end here."""
+    code = FAULT
+    try:
+        release()
+        code = work(station)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else FAULT
+    except BaseException:  # noqa: BLE001 - told, and then the process ends with it
+        traceback.print_exc()
+    finally:
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)

@@ -1,0 +1,178 @@
+"""`earful serve --workers N`: what the supervisor is given to run, and what each of its worker processes does.
+
+A worker serves its slot's socket as a server alone would serve its own. It is told to end by SIGTERM (drain), by
+`retire` (its successor is there: it lets in whom it accepted, then drains), or by the end of its supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import signal
+import socket
+import time
+from contextlib import ExitStack
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from earful.app import build
+from earful.models.loading import ModelLoadError
+from earful.runtime import is_compiled, settle_collector
+from earful.server import BACKLOG, Server, bind, open_server_log, raise_file_limit
+from earful.service.identity import Identity
+from earful.supervisor.line import Word
+from earful.supervisor.supervisor import Supervisor
+from earful.transport.uvicorn_http import BoundedHttpProtocol
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from earful.app import Service
+    from earful.settings import Settings
+    from earful.supervisor.line import Line
+    from earful.supervisor.process import Station
+
+CANNOT_START = 2
+NEWCOMERS_S = 1.0
+"""How long a worker that leaves waits for the first request of those whom it has accepted."""
+SLACK_S = 3.0
+"""What a worker may take to end beyond its drain, before it is killed."""
+_LOOK_EVERY_S = 0.05
+_QUIET_LOOKS = 2
+"""One is not enough: who was accepted a moment ago is not a connection yet, who asked has not taken a place yet."""
+
+
+def run(settings: Settings) -> int:
+    """Serve with `settings.workers` processes until told to stop; the exit code.
+
+    Raises CannotStart for a model that cannot be used and OSError for an address that cannot be bound.
+    """
+    log = open_server_log(settings)
+    with ExitStack() as scope:
+        listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
+        log.info(
+            "starting",
+            host=settings.host,
+            port=listeners[0].getsockname()[1],
+            files=raise_file_limit(),
+            workers=settings.workers,
+            compiled=is_compiled(),
+        )
+        log.info("without a shared store each worker counts, limits and lists its own sessions")
+        settle_collector()  # Before the forks: what the workers share need not be copied by looking at it.
+        work = partial(serve_slot, settings.with_secret())
+        return Supervisor(listeners, work, log, end_within_s=settings.drain_s + SLACK_S).run()
+
+
+def bind_slots(settings: Settings) -> list[socket.socket]:
+    """A listening socket for each worker, all on one port, between which the kernel spreads connections evenly.
+
+    Raises OSError where anybody else, another `earful serve` too, has the port.
+    """
+    with ExitStack() as scope:
+        # Alone at first: sharing from the beginning, it would join a stranger who shares as well.
+        listeners = [scope.enter_context(bind(settings))]
+        listeners[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        port = listeners[0].getsockname()[1]
+        listeners += [scope.enter_context(bind(settings, port)) for _ in range(1, settings.workers)]
+        for listener in listeners:
+            listener.listen(BACKLOG)
+        scope.pop_all()
+    return listeners
+
+
+def serve_slot(settings: Settings, station: Station) -> int:
+    """Be one worker: serve the slot's socket until told to stop; the process' exit code."""
+    log = open_server_log(settings, station.slot)
+    outlive(station.line, settings.drain_s + SLACK_S)
+    identity = Identity(station.slot, settings.workers)
+    try:
+        service = build(settings, log, partial(station.line.say, Word.DRAIN), identity)
+        server = WorkerServer(service, station)
+        server.run(sockets=[station.listener])
+        return server.exit_code()
+    except ModelLoadError as error:
+        station.line.say(Word.FAILED, str(error))
+        return CANNOT_START
+
+
+def outlive(line: Line, for_s: float) -> None:
+    """Have the kernel end this process `for_s` after its supervisor has ended, for nobody else will if it hangs."""
+
+    def watch() -> None:
+        end = select.poll()
+        end.register(line.fileno(), 0)  # Words are not waited for; the end is always told.
+        end.poll()
+        signal.setitimer(signal.ITIMER_REAL, for_s)
+
+    # A thread, since the event loop may be what hangs.
+    Thread(target=watch, name="supervisor watch", daemon=True).start()
+
+
+class WorkerServer(Server):
+    """One worker's server, with a supervisor above it and perhaps a successor beside it."""
+
+    def __init__(self, service: Service, station: Station) -> None:
+        """Serve `service` at `station`."""
+        super().__init__(service)
+        self._station = station
+        self._is_leaving = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Load the model as long as newcomers may wait for it, then listen; tell the supervisor when both are done."""
+        asyncio.get_running_loop().add_reader(self._station.line.fileno(), self._hear)
+        await self._hold()
+        if not self.should_exit:
+            await super().startup(sockets)
+            self.begin_loading().add_done_callback(self._tell)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Leave those who come to whoever listens after this one, where there may be one; then as ever."""
+        if self._is_leaving:
+            for server in self.servers:
+                server.close()
+            await self._let_newcomers_in()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM: drain, however often it comes, for it may come from several sides. The supervisor kills."""
+        del frame
+        if sig == signal.SIGTERM:
+            self.stop()
+
+    async def _hold(self) -> None:
+        """Leave those who connect in the socket's queue while the model loads."""
+        if not self._station.hold_s:
+            return
+        self._load = load = self.begin_loading()
+        until = time.monotonic() + self._station.hold_s
+        while not self.should_exit and time.monotonic() < until and not load.done():
+            await asyncio.wait({load}, timeout=_LOOK_EVERY_S)
+
+    def _tell(self, load: asyncio.Task[None]) -> None:
+        if not load.cancelled() and load.exception() is None:
+            self._station.line.say(Word.READY)
+
+    def _hear(self) -> None:
+        """Take what the supervisor says, or that it is gone."""
+        line = self._station.line
+        words = line.take()
+        if not line.is_open:
+            asyncio.get_running_loop().remove_reader(line.fileno())
+            self._service.log.warning("supervisor is gone")
+        if words or not line.is_open:
+            self._is_leaving = True
+            self.stop()
+
+    async def _let_newcomers_in(self) -> None:
+        """Wait for the requests that are on their way; connections between two requests are closed."""
+        until = time.monotonic() + NEWCOMERS_S
+        quiet_looks = 0
+        while quiet_looks < _QUIET_LOOKS and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            connections = [http for http in self.server_state.connections if isinstance(http, BoundedHttpProtocol)]
+            quiet_looks = 0 if any(http.awaits_request for http in connections) else quiet_looks + 1
+            for http in connections:
+                if not http.awaits_request:
+                    http.shutdown()

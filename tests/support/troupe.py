@@ -1,0 +1,120 @@
+"""A supervisor in a process of its own with workers that only play a part: `python -m tests.support.troupe PART N`.
+
+Its log is JSON on stderr, with a `starting` line that has the port. Run by `tests.supervisor`, which waits for
+log lines; what a part waits for is a signal, its line, or a file that the test writes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from earful.supervisor.line import Word
+from earful.supervisor.supervisor import CannotStart, Supervisor
+from earful.telemetry.logs import open_log
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from earful.supervisor.process import Station, Work
+
+PATIENCE_S = 15.0
+END_WITHIN_S = 0.5
+READY_WITHIN_S = 0.5
+GATE = "TROUPE_GATE"
+"""Names a FIFO in the environment: `gated` successors wait until somebody opens it for writing."""
+
+
+def good(station: Station) -> int:
+    """Be ready; end with 0 when told to, also where the supervisor is gone."""
+    signal.signal(signal.SIGTERM, _end)
+    station.line.say(Word.READY)
+    select.select([station.line], [], [], PATIENCE_S)
+    return 0
+
+
+def stubborn(station: Station) -> int:
+    """Be ready, and do not end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    station.line.say(Word.READY)
+    select.select([], [], [], PATIENCE_S)
+    return 0
+
+
+def late(station: Station) -> int:
+    """Be `good` at first; a successor never gets ready."""
+    if station.hold_s < math.inf:
+        return good(station)
+    select.select([], [], [], PATIENCE_S)
+    return 0
+
+
+def gated(station: Station) -> int:
+    """Be `good`; a successor only when the gate is opened."""
+    if station.hold_s == math.inf:
+        Path(os.environ[GATE]).read_text(encoding="utf-8")
+    return good(station)
+
+
+def ill(station: Station) -> int:
+    """End at once."""
+    del station
+    return 7
+
+
+def raising(station: Station) -> int:
+    """Raise what nobody foresaw."""
+    raise LookupError(station.slot)
+
+
+def leaving(station: Station) -> int:
+    """Leave as a library would."""
+    raise SystemExit(3 if station.slot == 0 else "with words")
+
+
+def hopeless(station: Station) -> int:
+    """Never be able to start."""
+    station.line.say(Word.FAILED, "There are no weights.")
+    return 2
+
+
+def drained(station: Station) -> int:
+    """Be asked by a client to drain everything; twice, which is once."""
+    for _ in range(2):
+        station.line.say(Word.DRAIN)
+    return good(station)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    os._exit(0)
+
+
+PARTS: dict[str, Work] = {
+    part.__name__: part for part in (good, stubborn, late, gated, ill, raising, leaving, hopeless, drained)
+}
+
+
+def main(part: str, number: str) -> int:
+    """Run so many workers; the exit code."""
+    log = open_log(form="json")
+    listeners = [socket.create_server(("127.0.0.1", 0), reuse_port=True) for _ in range(int(number))]
+    log.info("starting", port=listeners[0].getsockname()[1])
+    supervisor = Supervisor(
+        listeners, PARTS[part], log, end_within_s=END_WITHIN_S, ready_within_s=READY_WITHIN_S if part == "late" else 60
+    )
+    try:
+        return supervisor.run()
+    except CannotStart as failure:
+        log.info("cannot start", sentence=str(failure))
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
