@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.far_end import served
 
 from earful.bench.frames import (
     CLOSE,
@@ -24,16 +25,6 @@ from earful.bench.frames import (
 from earful.transport.frames import FrameReader
 
 SIZES = (0, 1, 125, 126, 127, 65_535, 65_536)
-
-
-def from_server(opcode: int, payload: bytes, *, first: int = 0x80) -> bytes:
-    """A frame as servers send it: without a mask."""
-    size = len(payload)
-    if size < 126:
-        return bytes([first | opcode, size]) + payload
-    if size < 1 << 16:
-        return bytes([first | opcode, 126]) + struct.pack("!H", size) + payload
-    return bytes([first | opcode, 127]) + struct.pack("!Q", size) + payload
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -54,7 +45,7 @@ def test_pieces_may_be_masked_apart(pieces: list[bytes]) -> None:
 def test_any_cutting_gives_the_same_messages(payloads: list[int], data: st.DataObject) -> None:
     """Two pieces, cut anywhere; then byte by byte where that is not too long."""
     sent = [(PING if size < 126 else TEXT, bytes(size)) for size in payloads]
-    whole = b"".join(from_server(opcode, payload) for opcode, payload in sent)
+    whole = b"".join(served(opcode, payload) for opcode, payload in sent)
     at = data.draw(st.integers(0, len(whole)))
     assert sent == fed(whole[:at], whole[at:])
     if len(whole) < 2000:
@@ -64,8 +55,8 @@ def test_any_cutting_gives_the_same_messages(payloads: list[int], data: st.DataO
 @pytest.mark.parametrize(
     "wire",
     [
-        from_server(TEXT, b"half", first=0),
-        from_server(CONTINUATION, b"half"),
+        served(TEXT, b"half", first=0),
+        served(CONTINUATION, b"half"),
         bytes([0x80 | TEXT, 127]) + struct.pack("!Q", MAX_MESSAGE_BYTES + 1),
         frame(TEXT, b"masked"),
     ],
@@ -79,7 +70,7 @@ def test_what_no_server_of_ours_sends_is_an_error(wire: bytes) -> None:
 
 def test_a_close_frame_is_a_message() -> None:
     """With its code as payload."""
-    assert [(CLOSE, b"\x03\xe8")] == fed(from_server(CLOSE, b"\x03\xe8"))
+    assert [(CLOSE, b"\x03\xe8")] == fed(served(CLOSE, b"\x03\xe8"))
 
 
 def fed(*pieces: bytes) -> list[Message]:

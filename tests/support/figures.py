@@ -49,6 +49,7 @@ def figures(
         spoken=len(times) if spoken is None else spoken,
         latency=quantiles(*times) if spoken != 0 else quantiles(),
         generator_late=quantiles(late_ms),
+        most_late_ms=10.0,
         trouble=trouble(http_503=refused) if refused else trouble(),
         idle=idle,
         handshakes=handshakes,

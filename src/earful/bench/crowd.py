@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Self
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from earful.bench.clock import sleep_until
 from earful.bench.frames import TEXT, frame
@@ -18,51 +20,65 @@ from earful.bench.tally import Tally
 from earful.bench.voice import Voice
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from earful.bench.dialer import Dialer
     from earful.bench.recording import Recording
 
-JOINING_PER_S = 100
-SPEAKING_S = 5.0
-KEEPALIVE_EVERY_S = 30.0
 _ROUND_STEP_S = 0.1
 _KEEPALIVE = frame(TEXT, b'{"type":"keepalive"}')
 
 
-class Crowd:
-    """So many sessions, and what went wrong with them."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How sessions come and stay."""
 
-    def __init__(self, size: int, recording: Recording, chunk_s: float, dialer: Dialer) -> None:
+    joining_per_s: float = 100.0
+    speaking_s: float = 5.0
+    keepalive_every_s: float = 30.0
+
+
+class Crowd:
+    """So many sessions, one at least, and what went wrong with them."""
+
+    def __init__(
+        self, size: int, recording: Recording, chunk_s: float, dialer: Dialer, manner: Manner = Manner()
+    ) -> None:
         """Begin with nobody there; inside a running loop."""
         self.tally = Tally()
         self._dialer = dialer
         self._recording = recording
         self._chunk_s = chunk_s
+        self._manner = manner
         self._peers = [Peer(dialer.request, self.tally) for _ in range(size)]
 
     def __len__(self) -> int:
         """How many are there."""
         return sum(peer.is_open for peer in self._peers)
 
-    async def __aenter__(self) -> Self:
-        """Let them come, 100 a second, and speak; entered when the last has fallen silent."""
-        self._keeping = asyncio.create_task(self._keep_alive())
+    @asynccontextmanager
+    async def gathered(self) -> AsyncIterator[Crowd]:
+        """Let them come and speak; entered when the last has fallen silent, and they leave with the scope."""
+        keeping = asyncio.create_task(self._keep_alive())
+        try:
+            await self._gather()
+            yield self
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            await leave_together(self._peers)
+
+    async def _gather(self) -> None:
         began_s = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
             for nth, peer in enumerate(self._peers):
-                await sleep_until(began_s + nth / JOINING_PER_S)
+                await sleep_until(began_s + nth / self._manner.joining_per_s)
                 tasks.create_task(self._join(nth, peer))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Let them leave."""
-        self._keeping.cancel()
-        await asyncio.wait([self._keeping])
-        await leave_together(self._peers)
 
     async def _keep_alive(self) -> None:
-        """Go round for ever: every session has its turn every 30 s, spread evenly."""
+        """Go round for ever: every session has its turn, spread evenly."""
         size = len(self._peers)
-        each_s = KEEPALIVE_EVERY_S / size
+        each_s = self._manner.keepalive_every_s / size
         began_s, told = time.perf_counter(), 0
         while True:
             await asyncio.sleep(_ROUND_STEP_S)
@@ -78,7 +94,7 @@ class Crowd:
 
     async def _speak(self, voice: Voice, peer: Peer) -> None:
         began_s = time.perf_counter()
-        for chunk in range(round(SPEAKING_S / self._chunk_s)):
+        for chunk in range(round(self._manner.speaking_s / self._chunk_s)):
             await sleep_until(began_s + chunk * self._chunk_s)
             around = self._recording.around(chunk)
             peer.write(b"".join((around.before, voice.head(chunk), around.behind)))

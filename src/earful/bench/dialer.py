@@ -34,7 +34,9 @@ _SPARE_FILES = 64
 class Dialer:
     """Connects peers to the server at a ws or wss URL."""
 
-    def __init__(self, url: str, address: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, address: str, tls: ssl.SSLContext | None = None, *, within_s: float = CONNECT_WITHIN_S
+    ) -> None:
         """Take the URL with its path, and the IP address of its host; `find` knows it."""
         parts = urlsplit(url)
         self.url = url
@@ -43,6 +45,7 @@ class Dialer:
         self._address = address
         self._port = _port(parts)
         self._tls = tls
+        self._within_s = within_s
         self._dialled = 0
 
     @classmethod
@@ -53,9 +56,9 @@ class Dialer:
         return cls(url, await _listening_address(parts, tls), tls)
 
     async def dial(self, peer: Peer) -> bool:
-        """Connect and upgrade within 10 s; False where that fails, which the peer's tally counts."""
+        """Connect and upgrade in time; False where that fails, which the peer's tally counts."""
         try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 await self._connect(peer)
                 await peer.upgraded
         except RefusedError as refused:

@@ -197,12 +197,12 @@ def _status(head: bytes) -> int:
     return int(rest[:3]) if version.startswith(b"HTTP/1.") and rest[:3].isdigit() else 0
 
 
-async def leave_together(peers: Iterable[Peer]) -> None:
-    """Let all of them leave; those that the server does not let go within 3 s are dropped."""
+async def leave_together(peers: Iterable[Peer], within_s: float = LEAVE_WITHIN_S) -> None:
+    """Let all of them leave; those that the server does not let go in time are dropped."""
     there = [peer for peer in peers if peer.transport is not None]
     for peer in there:
         peer.leave()
     if there:
-        await asyncio.wait([peer.gone for peer in there], timeout=LEAVE_WITHIN_S)
+        await asyncio.wait([peer.gone for peer in there], timeout=within_s)
     for peer in there:
         peer.abort()

@@ -28,6 +28,10 @@ class Plan:
     connect_rate: float = 0.0
     pid: int | None = None
     p99_ms: float = 100.0
+    most_late_ms: float = 10.0
+    """A generator whose own p99 is later than this has measured itself."""
+    answer_within_s: float = 5.0
+    """How long the last chunks' answers are waited for."""
 
     @property
     def chunk_s(self) -> float:

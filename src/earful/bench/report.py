@@ -9,7 +9,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import earful
-from earful.bench.figures import MOST_LATE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +114,7 @@ def why_not(step: Figures, p99_ms: float) -> str:
 
 
 def _invalid(step: Figures) -> str:
-    late = f"p99 {step.generator_late.p99_ms:.1f} ms, {MOST_LATE_MS:g} allowed"
+    late = f"p99 {step.generator_late.p99_ms:.1f} ms, {step.most_late_ms:g} allowed"
     return f"Invalid: at {step.streams} streams the generator itself was late ({late}); give it a core of its own."
 
 

@@ -84,7 +84,7 @@ class Run:
         if not self.plan.idle:
             return nullcontext()
         make_room(self.plan.idle)
-        return Crowd(self.plan.idle, self._recording, self.plan.chunk_s, dialer)
+        return Crowd(self.plan.idle, self._recording, self.plan.chunk_s, dialer).gathered()
 
     def _tree(self) -> ProcessTree | None:
         if self.plan.pid is None:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from earful.bench.process import ProcessTree, Usage
     from earful.bench.recording import Recording
 
-ANSWER_WITHIN_S = 5.0
 _HEAD_START_S = 0.05
 
 
@@ -89,6 +88,7 @@ class Step:
             spoken=self._ledger.expected,
             latency=Quantiles.of(self._ledger.latencies),
             generator_late=Quantiles.of(self._late),
+            most_late_ms=plan.most_late_ms,
             trouble=Trouble.of(self._tally),
             idle=self._idle(),
             handshakes=self._shaken(),
@@ -107,7 +107,7 @@ class Step:
         self._connect_s = time.perf_counter() - began_s
 
     async def _speak(self, tasks: asyncio.TaskGroup) -> None:
-        """Speak through warm-up and window, then until what the window's chunks are owed is here, 5 s at most."""
+        """Speak through warm-up and window, then until what the window's chunks are owed is here, if it comes."""
         chorus = Chorus([stream for stream in self._streams if stream.is_open], self._plan.chunk_ms, self._recording)
         chorus.begin(time.perf_counter() + _HEAD_START_S, self._ledger)
         window = self._plan.window
@@ -121,7 +121,7 @@ class Step:
             self._window_end = self._look(chorus)
             self._late = chorus.take_late()
         # The load goes on: an answer that is late must not come sooner because everybody has fallen silent.
-        more = range(window.stop, window.stop + math.ceil(ANSWER_WITHIN_S / self._plan.chunk_s))
+        more = range(window.stop, window.stop + math.ceil(self._plan.answer_within_s / self._plan.chunk_s))
         await self._speak_chunks(chorus, more, chorus.is_owed)
 
     @staticmethod
