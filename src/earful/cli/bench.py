@@ -100,8 +100,8 @@ def _show(report: Report, out: IO[str] | None) -> None:
     if report.steps:
         console.print(table_of(report.steps))
         for note in notes_of(report.steps[-1]):
-            console.print(note, markup=False)
-    console.print(report.verdict, markup=False)
+            print(note, file=people)
+    print(report.verdict, file=people)
     if out is not None:
         print(json.dumps(report.tree(), indent=1), file=out)
 
