@@ -17,6 +17,17 @@ COMPLETE = (
     "src/earful/audio/pcm.py",
     "src/earful/audio/vad.py",
     "src/earful/audio/wav.py",
+    "src/earful/bench/figures.py",
+    "src/earful/bench/frames.py",
+    "src/earful/bench/ledger.py",
+    "src/earful/bench/plan.py",
+    "src/earful/bench/recording.py",
+    "src/earful/bench/schedule.py",
+    "src/earful/bench/search.py",
+    "src/earful/bench/spoken.py",
+    "src/earful/bench/tally.py",
+    "src/earful/bench/voice.py",
+    "src/earful/bench/window.py",
     "src/earful/engine/batching.py",
 )
 

@@ -9,7 +9,8 @@ import pytest
 
 import earful
 from earful.__main__ import main
-from earful.cli import config, drain, serve, transcribe
+from earful.bench.plan import Plan
+from earful.cli import bench, config, drain, serve, transcribe
 from earful.cli.commands import run
 
 
@@ -23,7 +24,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Serve too, though it has a way of its own."""
     assert 0 == run(["--help"])
     shown = capsys.readouterr().out
-    assert all(command in shown for command in ("serve", "config", "transcribe", "drain"))
+    assert all(command in shown for command in ("serve", "config", "transcribe", "drain", "bench"))
 
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +71,48 @@ def test_drain_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "drain", record)
     assert [0, 0] == [run(["drain"]), run(["drain", "host:1"])]
     assert ["http://127.0.0.1:8000", "host:1"] == given
+
+
+ALL_FLAGS = [
+    *("--streams", "7", "--chunk-ms", "20", "--seconds", "1.5", "--warmup-s", "0", "--start", "--duty", "0.3"),
+    *("--idle", "5", "--connect-rate", "50", "--pid", "9", "--p99-ms", "80", "--wav", "a.wav", "--find", "--json", "-"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["bench"], ("ws://127.0.0.1:8000", Plan(), {"wav": None, "find": False, "json_file": None})),
+        (
+            ["bench", "http://host", *ALL_FLAGS],
+            (
+                "http://host",
+                Plan(7, 20, 1.5, 0.0, start=True, duty=0.3, idle=5, connect_rate=50, pid=9, p99_ms=80),
+                {"wav": "a.wav", "find": True, "json_file": "-"},
+            ),
+        ),
+    ],
+)
+def test_bench_gets_a_plan(
+    arguments: list[str], wanted: tuple[str, Plan, dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all that was asked for; its defaults are the flags'."""
+    given: list[object] = []
+
+    def record(url: str, plan: Plan, **options: object) -> int:
+        given.extend((url, plan, options))
+        return 3
+
+    monkeypatch.setattr(bench, "bench", record)
+    assert 3 == run(arguments)
+    assert list(wanted) == given
+
+
+@pytest.mark.parametrize("flag", [["--chunk-ms", "19"], ["--streams", "0"], ["--duty", "0"], ["--seconds", "x"]])
+def test_bench_refuses_what_cannot_be(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and the flag is named."""
+    assert 2 == run(["bench", *flag])
+    assert flag[0] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["serve", "config"])

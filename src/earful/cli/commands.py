@@ -91,3 +91,29 @@ def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "
     from earful.cli.drain import drain
 
     raise typer.Exit(drain(url))
+
+
+@app.command("bench")
+def _bench(  # noqa: PLR0913 - typer makes the flags of it
+    url: Annotated[str, typer.Argument(help="The server's address.")] = "ws://127.0.0.1:8000",
+    *,
+    streams: Annotated[int, typer.Option(min=1, max=100_000, help="Live streams; with --find the first try.")] = 100,
+    chunk_ms: Annotated[int, typer.Option(min=20, max=1000, help="Audio in each chunk.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="How long is measured.")] = 10.0,
+    warmup_s: Annotated[float, typer.Option(min=0, max=600, help="Spoken before that, and not measured.")] = 3.0,
+    wav: Annotated[str | None, typer.Option(help="Speak this file, 16 kHz mono s16le, instead of the sample.")] = None,
+    start: Annotated[bool, typer.Option("--start", help="Open each stream with `start`.")] = False,
+    duty: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the time that each stream speaks.")] = 1.0,
+    idle: Annotated[int, typer.Option(min=0, max=100_000, help="Sessions besides that spoke 5 s and stay.")] = 0,
+    connect_rate: Annotated[float, typer.Option(min=0, max=10_000, help="Handshakes a second besides.")] = 0.0,
+    pid: Annotated[int | None, typer.Option(min=1, help="The server's process here: its CPU and memory.")] = None,
+    find: Annotated[bool, typer.Option("--find", help="Find the most streams that hold --p99-ms.")] = False,
+    p99_ms: Annotated[float, typer.Option(min=1, max=60_000, help="The p99 that is to hold.")] = 100.0,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write the result here, - for stdout.")] = None,
+) -> None:
+    """Measure a server with streams in real time: latency from when a chunk was due to its answer."""
+    from earful.bench.plan import Plan
+    from earful.cli.bench import bench
+
+    plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
+    raise typer.Exit(bench(url, plan, wav=wav, find=find, json_file=json_file))

@@ -1,0 +1,37 @@
+"""The most streams that hold: doubled until they do not, then halved between, to within 5 %.
+
+Guarantees an end after about a dozen steps, whatever the judgements. Pure; `run` asks it what to try.
+"""
+
+from __future__ import annotations
+
+MAX_STREAMS = 100_000
+_WITHIN = 0.05
+
+
+class Search:
+    """`holds` is the largest number that held so far, 0 for none; `fails` the smallest that did not, if any."""
+
+    __slots__ = ("_first", "fails", "holds")
+
+    def __init__(self, first: int) -> None:
+        """Begin with `first`, at least one; not more than MAX_STREAMS are ever tried."""
+        self._first = min(first, MAX_STREAMS)
+        self.holds = 0
+        self.fails: int | None = None
+
+    def next(self) -> int | None:
+        """What to try; None where the answer is known."""
+        if self.fails is None:
+            wanted = min(2 * self.holds, MAX_STREAMS) or self._first
+            return None if wanted == self.holds else wanted
+        if self.fails - self.holds <= max(1.0, _WITHIN * self.holds):
+            return None
+        return (self.holds + self.fails) // 2
+
+    def judge(self, streams: int, *, held: bool) -> None:
+        """Take what came of the number that `next` gave."""
+        if held:
+            self.holds = streams
+        else:
+            self.fails = streams
