@@ -18,6 +18,11 @@ COMPLETE = (
     "src/earful/audio/vad.py",
     "src/earful/audio/wav.py",
     "src/earful/engine/batching.py",
+    "src/earful/store/address.py",
+    "src/earful/store/breaker.py",
+    "src/earful/store/memory.py",
+    "src/earful/store/records.py",
+    "src/earful/store/values.py",
 )
 
 

@@ -1,0 +1,126 @@
+"""The way to a Redis, bounded in every respect: time, calls under way, tries, connections.
+
+Guarantees that what a turn does takes 250 ms at most or raises StoreUnavailableError, and never anything of
+redis-py's; and that after a failure nothing waits for the server again but one call a second. Used by `redis.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+
+from earful.store.breaker import Breaker
+from earful.store.directory import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from earful.store.clients import Client
+    from earful.store.scripts import Call
+
+TURN_S = 0.25
+"""Longest a turn may take, all it waits for together."""
+_CLOSE_WITHIN_S = 1.0
+
+
+class Turn:
+    """What one caller may do in one turn: send as often as it likes."""
+
+    def __init__(self, link: Link) -> None:
+        """Belong to a link, which makes it."""
+        self._link = link
+        self.client: Client | None = None
+
+    async def send(self, *calls: Call) -> list[Any]:
+        """The replies, in order. Calls must bear being made twice.
+
+        They are, once, where the connection was lost: it may have been stale, or its server a replica by now.
+        """
+        try:
+            return await self._ask(calls)
+        except (RedisConnectionError, ReadOnlyError):
+            self._link.retire(self.client)
+            return await self._ask(calls)
+
+    async def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        client = self.client = self._link.client()
+        replies = await client.send([call.by_hash() for call in calls])
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            replies = await client.send([call.in_full() for call in calls])
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+
+class Link:
+    """A client at a time, a new one after each failure: whatever was wrong with the old one is gone with it."""
+
+    def __init__(
+        self, dial: Callable[[int], Client], *, max_turns: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`dial` makes the n-th client; at most `max_turns` are under way, the others wait; `clock` is in seconds."""
+        self._dial = dial
+        self._dialled = 0
+        self._client: Client | None = None
+        self._places = asyncio.Semaphore(max_turns)
+        self._breaker = Breaker()
+        self._clock = clock
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def available(self) -> bool:
+        """Whether the last turn went well."""
+        return self._breaker.available
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """A turn. Raises StoreUnavailableError where the server is away, does not answer in time or refuses."""
+        if not self._breaker.admits(self._clock()):
+            raise StoreUnavailableError("the store is away")
+        turn = Turn(self)
+        try:
+            async with asyncio.timeout(TURN_S), self._places:
+                yield turn
+        except (RedisError, OSError, TimeoutError) as error:
+            self._breaker.failed(self._clock())
+            self.retire(turn.client)
+            raise StoreUnavailableError(f"the store failed: {type(error).__name__}") from error
+        self._breaker.succeeded()
+
+    def client(self) -> Client:
+        """The client there is, or a new one."""
+        if self._client is None:
+            self._client = self._dial(self._dialled)
+            self._dialled += 1
+        return self._client
+
+    def retire(self, client: Client | None) -> None:
+        """Use this client for no new turn; another may have been made meanwhile, and stays."""
+        if client is not None and client is self._client:
+            self._client = None
+            task = asyncio.create_task(self._put_away(client), name="store close")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close all connections, within a moment. No turn may be under way."""
+        if self._client is not None:
+            await self._close(self._client)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _put_away(self, client: Client) -> None:
+        """Close a client once the turns that use it have ended, all of which have begun."""
+        await asyncio.sleep(TURN_S)
+        await self._close(client)
+
+    async def _close(self, client: Client) -> None:
+        with suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await client.close()
