@@ -6,10 +6,11 @@ Guarantees that time passes only when it is told to, in Redis too, and that ever
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from earful.store.address import StoreAddress
 from earful.store.memory import Hub, MemoryDirectory
-from earful.store.opening import directory_at
+from earful.store.redis import RedisDirectory
 from earful.store.values import Claim, Entry, Report
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from earful.store.directory import Directory
 
 EXPIRES_S = 300.0
+LEASE_S = 30.0
+"""Long enough that what a test does takes no time."""
+PATIENT_S = 5.0
+"""For a turn, where the test is not about its time: this machine may be busy."""
 _JUMP = """
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)
@@ -70,7 +75,7 @@ class MemoryRig:
 
     def directory(self, worker: str) -> Directory:
         """A worker's access to it."""
-        self._directories.append(MemoryDirectory(self._hub, worker))
+        self._directories.append(MemoryDirectory(self._hub, worker, lease_s=LEASE_S))
         return self._directories[-1]
 
     def let_pass(self, seconds: float) -> None:
@@ -97,13 +102,14 @@ class RedisRig:
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server
-        self._directories: list[Any] = []
+        self._directories: list[RedisDirectory] = []
         self.empty()
 
     def directory(self, worker: str) -> Directory:
         """A worker's access to it."""
-        self._directories.append(directory_at(self._server.url, worker=worker))
-        return self._directories[-1]  # type: ignore[no-any-return]  # its background is looked at below
+        address = StoreAddress.parse(self._server.url)
+        self._directories.append(RedisDirectory(address, worker, lease_s=LEASE_S, turn_s=PATIENT_S))
+        return self._directories[-1]
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass."""

@@ -144,6 +144,8 @@ def test_a_note_lives_while_its_session_is_reported(rig: Rig) -> None:
         rig.let_pass(EXPIRES_S - 10)
         assert SUPERSEDED == await one.claim(claim("s", 3))
         rig.let_pass(20)
+        assert GRANTED == await one.claim(claim("s", expires_s=5))
+        rig.let_pass(6)
         assert GRANTED == await one.claim(claim("s"))
 
     play(rig, scenario)

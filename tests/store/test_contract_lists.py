@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from tests.store.rig import EXPIRES_S, Rig, claim, entry, play, report
+from tests.store.rig import EXPIRES_S, LEASE_S, Rig, claim, entry, play, report
 
 from earful.store.values import Listed, Peer, Report
-
-LAPSED_S = 5.1
-"""Longer than a lease."""
 
 
 def test_a_worker_is_forgotten_with_its_lease(rig: Rig) -> None:
@@ -16,9 +13,9 @@ def test_a_worker_is_forgotten_with_its_lease(rig: Rig) -> None:
     async def scenario(rig: Rig) -> None:
         one, other = rig.directory("one"), rig.directory("other")
         assert [True, False] == [(await one.exchange(report(entry("s"), acme=1))).forgot for _ in range(2)]
-        rig.let_pass(LAPSED_S - 1)
+        rig.let_pass(LEASE_S / 2)
         assert not (await one.exchange(report(acme=1))).forgot
-        rig.let_pass(LAPSED_S)
+        rig.let_pass(LEASE_S)
         assert (1, 0) == ((news := await other.exchange(report())).workers, news.sessions)
         assert [] == await other.page("", 10, None)
         assert None is await other.find("s", None)
@@ -51,7 +48,7 @@ def test_counts_are_of_all_live_workers(rig: Rig) -> None:
         assert (10, 2, {"acme": 7, "sessions": 1}) == (news.sessions, news.workers, news.tenants)
         news = await one.exchange(report(acme=1, bolt=0))
         assert (6, 2, {"acme": 5, "bolt": 0}) == (news.sessions, news.workers, news.tenants)
-        rig.let_pass(LAPSED_S)
+        rig.let_pass(LEASE_S)
         news = await one.exchange(report(acme=1))
         assert (1, 1, {"acme": 1}) == (news.sessions, news.workers, news.tenants)
         assert (0, {}) == ((news := await one.exchange(report())).sessions, news.tenants)
@@ -70,7 +67,7 @@ def test_an_overview_has_every_live_workers_numbers(rig: Rig) -> None:
         await other.exchange(report())
         workers = sorted((await other.overview()).workers, key=lambda peer: peer.worker)
         assert [Peer("one", 2, {"chunks": 8}, bytes(range(256))), Peer("other", 0)] == workers
-        rig.let_pass(LAPSED_S)
+        rig.let_pass(LEASE_S)
         assert () == (await one.overview()).workers
 
     play(rig, scenario)
@@ -126,7 +123,7 @@ def test_a_list_follows_its_sessions(rig: Rig) -> None:
         await one.exchange(report(changed, returned, ended=("ended", "returned", "unknown")))
         await one.exchange(report(ended=("ended",)))
         for tenant in (None, "acme"):
-            listed = [listed.entry for listed in await one.page("", 10, tenant)]
+            listed = [listed.entry for listed in await one.page("", 3, tenant)]
             assert [changed, returned, entry("stayed")] == listed
 
     play(rig, scenario)

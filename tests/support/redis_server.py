@@ -69,7 +69,15 @@ class RedisServer:
 
     def ask(self, *command: str | int | bytes) -> Any:
         """One command; its reply, with text decoded."""
-        with Redis(host=HOST, port=self.port, socket_timeout=PATIENCE_S, decode_responses=True, protocol=2) as client:
+        options = dict(option.split(" ", 1) for option in self.options if option.startswith("requirepass"))
+        with Redis(
+            host=HOST,
+            port=self.port,
+            password=options.get("requirepass"),
+            socket_timeout=PATIENCE_S,
+            decode_responses=True,
+            protocol=2,
+        ) as client:
             return client.execute_command(*command)
 
     def _is_up(self) -> bool:
@@ -87,10 +95,10 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(*options: str) -> Iterator[RedisServer]:
-    """A server of one's own."""
+def running_redis(*options: str, port: int = 0) -> Iterator[RedisServer]:
+    """A server of one's own; `port` where it must be a certain one."""
     with _servers() as start:
-        yield start("save ''", *options)
+        yield start("save ''", *options, port=port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +159,19 @@ def running_cluster() -> Iterator[tuple[RedisServer, ...]]:
             node.ask("CLUSTER", "ADDSLOTSRANGE", low, high)
             node.ask("CLUSTER", "MEET", HOST, nodes[0].port, bus)
         for node in nodes:
-            until(lambda node=node: _is_whole(node, len(nodes)))  # type: ignore[misc]  # bound at once
+            until(lambda node=node: is_whole(node, len(nodes)))  # type: ignore[misc]  # bound at once
         yield nodes
 
 
 def cluster_url(nodes: tuple[RedisServer, ...]) -> str:
     """Where a cluster is."""
     return f"redis+cluster://{','.join(f'{HOST}:{node.port}' for node in nodes)}"
+
+
+def is_whole(node: RedisServer, size: int) -> bool:
+    """Whether a node of a cluster knows all the others, and all slots are served."""
+    state = node.ask("CLUSTER", "INFO").split()
+    return {"cluster_state:ok", f"cluster_known_nodes:{size}"} <= set(state)
 
 
 def free_port() -> int:
@@ -181,8 +195,8 @@ def _servers() -> Iterator[Callable[..., RedisServer]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis-")))
 
-        def start(*options: str, is_sentinel: bool = False) -> RedisServer:
-            server = RedisServer(free_port(), folder, options, is_sentinel)
+        def start(*options: str, port: int = 0, is_sentinel: bool = False) -> RedisServer:
+            server = RedisServer(port or free_port(), folder, options, is_sentinel)
             stack.callback(server.kill)
             server.start()
             return server
@@ -193,11 +207,6 @@ def _servers() -> Iterator[Callable[..., RedisServer]]:
 def _agreed(sentinel: RedisServer, service: str) -> bool:
     state = _pairs(sentinel.ask("SENTINEL", "MASTER", service))
     return (int(state["num-other-sentinels"]), int(state["num-slaves"])) == (2, 1)
-
-
-def _is_whole(node: RedisServer, size: int) -> bool:
-    state = node.ask("CLUSTER", "INFO").split()
-    return {"cluster_state:ok", f"cluster_known_nodes:{size}"} <= set(state)
 
 
 def _pairs(reply: list[str]) -> dict[str, str]:

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from earful.store.address import StoreAddress
     from earful.store.scripts import Argument
 
-SOCKET_TIMEOUT_S = 0.25
-SENTINEL_TIMEOUT_S = 0.08
-"""Shorter, or one sentinel that hangs would use up the time in which the next could answer."""
+SENTINELS_SHARE = 1 / 3
+"""Of the time for a turn: one sentinel that hangs must not use up the time in which the next could answer."""
 
 
 class Client:
@@ -53,11 +52,14 @@ class Client:
             await self._sentinel.aclose()
 
 
-def client_at(address: StoreAddress, max_connections: int, nth: int) -> Client:
-    """The client for an address; the `nth` (from 0) begins with the `nth` of its hosts."""
+def client_at(address: StoreAddress, max_connections: int, timeout_s: float, nth: int) -> Client:
+    """The client for an address; the `nth` (from 0) begins with the `nth` of its hosts.
+
+    `timeout_s` bounds every single wait for a server; `link.py` bounds them together.
+    """
     first = nth % len(address.hosts)
     hosts = address.hosts[first:] + address.hosts[:first]
-    options = _options(address, max_connections)
+    options = _options(address, max_connections, timeout_s)
     if address.kind is StoreKind.CLUSTER:
         return Client(RedisCluster(startup_nodes=[ClusterNode(*host) for host in hosts], **options))
     if address.kind is StoreKind.SENTINEL:
@@ -69,12 +71,12 @@ def client_at(address: StoreAddress, max_connections: int, nth: int) -> Client:
     return Client(Redis(host=host, port=port, **options))
 
 
-def _options(address: StoreAddress, max_connections: int) -> dict[str, Any]:
+def _options(address: StoreAddress, max_connections: int, timeout_s: float) -> dict[str, Any]:
     """What redis-py is told of every connection."""
     tls = {"ssl": True} if address.tls else {}
     return {
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),  # `link.py` knows what may be tried again, and until when.
         "max_connections": max_connections,
         "protocol": 2,
@@ -91,4 +93,5 @@ def _for_sentinels(options: dict[str, Any]) -> dict[str, Any]:
     """The same for the sentinels, with credentials of their own and no database."""
     own = {name.removeprefix("sentinel_"): value for name, value in options.items() if name.startswith("sentinel_")}
     shared = {name: value for name, value in _for_server(options).items() if name not in {"username", "password", "db"}}
-    return shared | own | {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+    timeout_s = shared["socket_timeout"] * SENTINELS_SHARE
+    return shared | own | {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}

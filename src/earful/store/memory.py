@@ -69,14 +69,16 @@ class Hub:
             else:
                 del self._notes[session_id]
 
-    def noted(self, session_id: str, tenant: str | None) -> _Note | None:
-        """The note of a session, unless it is another tenant's."""
+    def noted(self, session_id: str, tenant: str | None = None) -> _Note | None:
+        """The note of a session while its time lasts, unless it is another tenant's."""
         note = self._notes.get(session_id)
-        return note if note is not None and tenant in {None, note.tenant} else None
+        if note is None or note.expires_at <= self.clock() or tenant not in {None, note.tenant}:
+            return None
+        return note
 
     def claim(self, claim: Claim | Entry, worker: str, expires_s: float) -> Verdict:
         """Note a new owner, or leave what is noted."""
-        note = self._notes.get(claim.session_id)
+        note = self.noted(claim.session_id)
         if note is not None and note.ended:
             return Verdict.ENDED
         if note is not None and claim.attempt <= note.attempt:
@@ -84,14 +86,14 @@ class Hub:
         if note is not None and note.owner != worker:
             self.tell(note.owner, Notice(claim.session_id, claim.attempt - 1))
         expires_at = self.clock() + expires_s
-        if note is None:
+        if claim.session_id not in self._notes:
             heapq.heappush(self._expiries, (expires_at, claim.session_id))
         self._notes[claim.session_id] = _Note(claim.tenant, worker, claim.attempt, expires_at)
         return Verdict.GRANTED
 
     def note_again(self, entry: Entry, worker: str, expires_s: float) -> Verdict:
         """Note the owner of a session that has it already: of equal attempts the first noted stays."""
-        note = self._notes.get(entry.session_id)
+        note = self.noted(entry.session_id)
         if note is not None and not note.ended and (note.owner, note.attempt) == (worker, entry.attempt):
             note.expires_at = self.clock() + expires_s
             return Verdict.GRANTED

@@ -18,7 +18,7 @@ import msgspec
 from earful.store.clients import client_at
 from earful.store.directory import LEASE_S, StoreUnavailableError
 from earful.store.keys import ROLL, details_key, inbox_key, index_key, listing, note_key
-from earful.store.link import Link
+from earful.store.link import TURN_S, Link
 from earful.store.records import VERSION, Codec
 from earful.store.scripts import DETAIL, END, ENROL, LIST, NOTE, OWNER, PAGE, ROLL_CALL, STRIKE, TELL
 from earful.store.values import Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
@@ -49,11 +49,13 @@ class RedisDirectory:
         *,
         max_connections: int = 16,
         lease_s: float = LEASE_S,
+        turn_s: float = TURN_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect when first asked, with at most `max_connections` at a time (to each node of a cluster)."""
         self.worker = worker
-        self._link = Link(partial(client_at, address, max_connections), max_turns=max_connections, clock=clock)
+        dial = partial(client_at, address, max_connections, turn_s)
+        self._link = Link(dial, max_turns=max_connections, turn_s=turn_s, clock=clock)
         self._lease_ms = _ms(lease_s)
         self._last_read = _BEGINNING
         self._words: set[asyncio.Task[None]] = set()
