@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 from tests.store.rig import PATIENT_S
 from tests.support.redis_server import RedisServer, cluster_url, running_cluster
 
@@ -21,7 +22,9 @@ from earful.store.link import Link
 from earful.store.scripts import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 CALLS = 2000
 AT_A_TIME = 20
@@ -30,14 +33,19 @@ ECHO = Script("return {KEYS[1], ARGV[1]}")
 REFUSE = Script("return redis.error_reply('NO thanks')")
 
 
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[RedisServer, ...]]:
+    """A cluster for those who leave it as it is."""
+    with running_cluster() as nodes:
+        yield nodes
+
+
 @pytest.fixture(params=["alone", "cluster"])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
+def url(request: pytest.FixtureRequest) -> str:
     """Where a server is."""
     if request.param == "alone":
-        yield request.getfixturevalue("redis_server").url
-    else:
-        with running_cluster() as nodes:
-            yield cluster_url(nodes)
+        return str(request.getfixturevalue("redis_server").url)
+    return cluster_url(request.getfixturevalue("nodes"))
 
 
 def link_to(url: str) -> Link:
@@ -62,7 +70,8 @@ async def spin(rounds: int) -> None:
         await asyncio.sleep(0)
 
 
-def test_a_cancelled_call_leaves_nothing_to_the_next(url: str) -> None:
+@pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"])
+def test_a_cancelled_call_leaves_nothing_to_the_next(url: str, new_loop: NewLoop) -> None:
     """Cancelled after any number of steps, thousands of times: every answer that comes is its own call's."""
 
     async def main() -> tuple[int, int]:
@@ -83,7 +92,8 @@ def test_a_cancelled_call_leaves_nothing_to_the_next(url: str) -> None:
         assert link.available
         return cancelled, answered
 
-    cancelled, answered = asyncio.run(main())
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        cancelled, answered = runner.run(main())
     assert CALLS == cancelled + answered
     assert min(cancelled, answered) > CALLS // 10
 

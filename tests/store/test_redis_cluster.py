@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.store.rig import LEASE_S, PATIENT_S, claim, entry, report
 from tests.store.test_redis_faults import Clock, went_well
-from tests.support.redis_server import RedisServer, cluster_url, is_whole, running_cluster, until
+from tests.support.redis_server import RedisServer, cluster_url, is_whole, running_cluster
+from tests.support.server import await_true
 
 from earful.store.address import StoreAddress
 from earful.store.keys import note_key
@@ -50,7 +51,7 @@ def test_a_cluster(nodes: tuple[RedisServer, ...]) -> None:
         assert [Verdict.SUPERSEDED, Verdict.GRANTED] == [await one.claim(claim(NAMES[0], n)) for n in (0, 1)]
         nodes[2].kill()
         nodes[2].start()
-        await asyncio.to_thread(until, lambda: all(is_whole(node, len(nodes)) for node in nodes))
+        await asyncio.to_thread(await_true, lambda: all(is_whole(node, len(nodes)) for node in nodes))
         mine, theirs = (report(*(entry(name, 1) for name in some), acme=30) for some in (NAMES[:50], NAMES[50:]))
         for _ in range(2):
             await went_well(clock, lambda: one.exchange(mine))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+import uvloop
 from tests.store.rig import LEASE_S, PATIENT_S, claim, entry, report
 from tests.support.redis_server import HOST, RedisServer, free_port, running_redis
 from tests.support.relay import relaying
@@ -19,7 +20,7 @@ from earful.store.redis import RedisDirectory
 from earful.store.values import Notice, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 GONE = ("gone 1", "gone 2")
@@ -35,6 +36,12 @@ class Clock:
     def __call__(self) -> float:
         """The time."""
         return self.now_s
+
+
+def on_the_servers_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run on the loop that `earful serve` runs on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
 
 
 @pytest.fixture
@@ -111,7 +118,7 @@ def test_frozen(server: RedisServer) -> None:
             assert ["s"] == [listed.entry.session_id for listed in page]
             assert directory.available
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_a_crowd_at_a_frozen_store(server: RedisServer) -> None:
@@ -127,7 +134,7 @@ def test_a_crowd_at_a_frozen_store(server: RedisServer) -> None:
             server.thaw()
             assert {StoreUnavailableError} == {type(answer) for answer in answers}
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_killed_and_started_empty(server: RedisServer) -> None:
@@ -145,7 +152,7 @@ def test_killed_and_started_empty(server: RedisServer) -> None:
             assert not (await directory.exchange(report(entry("s", 2), acme=1))).forgot
             assert Verdict.SUPERSEDED == await directory.claim(claim("s", 2))
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_not_there_yet() -> None:
@@ -162,7 +169,7 @@ def test_not_there_yet() -> None:
                 assert Verdict.GRANTED == await directory.claim(claim("s"))
                 assert directory.available
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_scripts_are_forgotten(server: RedisServer) -> None:
@@ -178,7 +185,7 @@ def test_scripts_are_forgotten(server: RedisServer) -> None:
                     await asyncio.wait(set(other._words))
                 assert (Notice(f"s{nth}", 0),) == (await one.exchange(report())).notices
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_full(server: RedisServer) -> None:
@@ -197,7 +204,7 @@ def test_full(server: RedisServer) -> None:
             server.ask("CONFIG", "SET", "maxmemory", 0)
             assert Verdict.GRANTED == await directory.claim(claim("t"))
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 @pytest.mark.parametrize("lost", [*ROLL, index_key("one"), details_key("one"), inbox_key("one")])
@@ -217,7 +224,7 @@ def test_evicted_in_part(server: RedisServer, lost: str) -> None:
             assert None is await other.find(GONE[0], None)
             assert {"one", "other"} == {peer.worker for peer in (await one.overview()).workers}
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_a_clock_that_was_ahead(server: RedisServer) -> None:
@@ -233,7 +240,7 @@ def test_a_clock_that_was_ahead(server: RedisServer) -> None:
             await other.close()
             assert (Notice("s"),) == (await one.exchange(report())).notices
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_a_lost_answer(server: RedisServer) -> None:
@@ -252,7 +259,7 @@ def test_a_lost_answer(server: RedisServer) -> None:
             relay.answers_to_lose = 1
             assert await directory.end("s", None, 10)
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_a_demoted_server(server: RedisServer) -> None:
@@ -273,7 +280,7 @@ def test_a_demoted_server(server: RedisServer) -> None:
                 assert Verdict.GRANTED == await directory.claim(claim("s", 1))
                 assert "one" == successor.ask("HGET", "earful:{session:s}", "owner")
 
-    asyncio.run(main())
+    on_the_servers_loop(main())
 
 
 def test_credentials() -> None:
@@ -287,7 +294,7 @@ def test_credentials() -> None:
                 async with worker_of(f"redis://{given}{HOST}:{server.port}") as (directory, _):
                     await unavailable(lambda: directory.claim(claim("t")))
 
-        asyncio.run(main())
+        on_the_servers_loop(main())
 
 
 def test_connections_are_bounded(server: RedisServer) -> None:
@@ -299,4 +306,4 @@ def test_connections_are_bounded(server: RedisServer) -> None:
             assert {Verdict.GRANTED} == set(verdicts)
             assert 3 + 1 == len(server.ask("CLIENT", "LIST").splitlines())
 
-    asyncio.run(main())
+    on_the_servers_loop(main())

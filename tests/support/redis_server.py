@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from tests.support.server import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0
-_LOOK_EVERY_S = 0.01
 
 
 @dataclass(slots=True)
@@ -50,7 +49,7 @@ class RedisServer:
         conf.write_text("\n".join(lines), encoding="utf-8")
         command = ["redis-server", str(conf), *(["--sentinel"] if self.is_sentinel else [])]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        until(self._is_up)
+        await_true(self._is_up)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -134,9 +133,9 @@ def running_sentinels() -> Iterator[Sentinels]:
             f"sentinel failover-timeout {service} 2000",
         )
         sentinels = tuple(start(*watching, is_sentinel=True) for _ in range(3))
-        until(lambda: master.ask("INFO", "replication")["connected_slaves"] == 1)
+        await_true(lambda: master.ask("INFO", "replication")["connected_slaves"] == 1)
         for sentinel in sentinels:
-            until(lambda sentinel=sentinel: _agreed(sentinel, service))  # type: ignore[misc]  # bound at once
+            await_true(lambda sentinel=sentinel: _agreed(sentinel, service))
         yield Sentinels(service, (master, replica), sentinels)
 
 
@@ -159,7 +158,7 @@ def running_cluster() -> Iterator[tuple[RedisServer, ...]]:
             node.ask("CLUSTER", "ADDSLOTSRANGE", low, high)
             node.ask("CLUSTER", "MEET", HOST, nodes[0].port, bus)
         for node in nodes:
-            until(lambda node=node: is_whole(node, len(nodes)))  # type: ignore[misc]  # bound at once
+            await_true(lambda node=node: is_whole(node, len(nodes)))
         yield nodes
 
 
@@ -179,14 +178,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def until(holds: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    """Look until it holds; AssertionError where it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(_LOOK_EVERY_S)
 
 
 @contextmanager
