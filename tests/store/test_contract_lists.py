@@ -96,7 +96,7 @@ def test_a_list_goes_on_where_it_ended(rig: Rig) -> None:
 
 def test_tenants_see_their_own(rig: Rig) -> None:
     """Also those whose names begin alike, or have colons and letters of every kind in them."""
-    tenants = ("", "a", "a:b", "a:b:", "ab", "b:c", "1:a", "ünïcode", "x" * 300)
+    tenants = ("", "a", "a:b", "a:b:", "ab", "b:c", "1:a", "ünïcode", "x" * 300, '"\0\n\\', "sessions")
 
     async def scenario(rig: Rig) -> None:
         one = rig.directory("one")
@@ -109,6 +109,8 @@ def test_tenants_see_their_own(rig: Rig) -> None:
             rest = await one.page(page[0].entry.session_id, 100, tenant)
             assert page[1:] == rest
         assert 3 * len(tenants) == len(await one.page("", 100, None))
+        counts = {tenant: nth for nth, tenant in enumerate(tenants)}
+        assert counts == (await one.exchange(Report(tenants=counts))).tenants
 
     play(rig, scenario)
 

@@ -275,7 +275,7 @@ def test_a_demoted_server(server: RedisServer) -> None:
                 server.ask("REPLICAOF", HOST, successor.port)
                 await unavailable(lambda: directory.claim(claim("s", 1)))
                 clock.now_s += 1
-                await directory.overview()
+                await went_well(clock, directory.overview)
                 relay.target_port = successor.port
                 assert Verdict.GRANTED == await directory.claim(claim("s", 1))
                 assert "one" == successor.ask("HGET", "earful:{session:s}", "owner")

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PATIENCE_S = 10.0
+_TRIES = 5
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class RedisServer:
         if self.process is None or self.process.poll() is not None:
             raise RedisConnectionError(f"redis-server on port {self.port} has ended")
         try:
-            return bool(self.ask("PING"))
+            return bool(self.ask("INFO", "server")["process_id"] == self.process.pid)
         except RedisError:
             return False
 
@@ -187,10 +188,13 @@ def _servers() -> Iterator[Callable[..., RedisServer]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis-")))
 
         def start(*options: str, port: int = 0, is_sentinel: bool = False) -> RedisServer:
-            server = RedisServer(port or free_port(), folder, options, is_sentinel)
-            stack.callback(server.kill)
-            server.start()
-            return server
+            for _ in range(_TRIES):
+                server = RedisServer(port or free_port(), folder, options, is_sentinel)
+                stack.callback(server.kill)
+                with suppress(RedisConnectionError):  # Somebody took the port.
+                    server.start()
+                    return server
+            raise AssertionError("redis-server does not start")
 
         yield start
 

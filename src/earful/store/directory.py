@@ -29,8 +29,8 @@ class Directory(Protocol):
     of its own. What returned is seen by every later call from any worker. A replicated store may forget the last
     second's writes at a failover; the rules for noting again, below, put them right.
 
-    **Away.** Each method of a shared store returns within 250 ms or raises StoreUnavailableError, then and only
-    then; after a failure calls fail at once, but for one a second. Where it was raised nothing may be concluded:
+    **Away.** Each method but `open` and `close` answers within 250 ms or raises StoreUnavailableError, and nothing
+    else; after a failure calls raise at once, but for one a second. Where it was raised nothing may be concluded:
     neither that it happened nor that it did not. Memory is never away.
 
     **Lifetimes.** A worker is gone when its lease has passed since its last exchange, its sessions with it. Notes
@@ -45,10 +45,13 @@ class Directory(Protocol):
         """Whether the last call was answered; True where none was made."""
 
     async def open(self) -> None:
-        """Try whether the store is there. Never raises for one that is away: it may come later."""
+        """Try whether the store is there, for 250 ms. Never raises for one that is away: it may come later."""
 
     async def close(self) -> None:
-        """Take leave, so that nobody waits for the lease to pass, and let go of every connection. Never raises."""
+        """Take leave, so that nobody waits for the lease to pass, and let go of every connection.
+
+        When no other call is under way. Takes two seconds at most, and never raises.
+        """
 
     async def claim(self, claim: Claim) -> Verdict:
         """Ask for a session, atomically: of claims with one attempt, from any workers, exactly one is granted.

@@ -135,8 +135,9 @@ class Link:
 
     async def close(self) -> None:
         """Close all connections, within a moment. No turn may be under way."""
-        if self._line is not None:
-            await self._close(self._line.client)
+        line, self._line = self._line, None
+        if line is not None:
+            await self._close(line.client)
         if self._closing:
             await asyncio.wait(self._closing)
 
