@@ -29,6 +29,11 @@ COMPLETE = (
     "src/earful/bench/voice.py",
     "src/earful/bench/window.py",
     "src/earful/engine/batching.py",
+    "src/earful/store/address.py",
+    "src/earful/store/breaker.py",
+    "src/earful/store/memory.py",
+    "src/earful/store/records.py",
+    "src/earful/store/values.py",
 )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tests.support.inside
 import uvloop
+from tests.support.certificate import make_certificate
 from tests.support.echo import echoing
 from tests.support.inside import Inside, Threaded, inside
 from tests.support.raw import BINARY, PATIENCE_S, TEXT, RawSocket, connected, frame
@@ -100,12 +100,7 @@ def test_a_session_is_the_same_on_each_loop(new_loop: NewLoop, transport: str) -
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A certificate of our own and its key, as uvicorn's options."""
-    directory = tmp_path_factory.mktemp("tls")
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    what = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    whom = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    openssl = ["openssl", "req", *what, *whom, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(openssl, check=True, capture_output=True, timeout=PATIENCE_S)
+    certificate, key = make_certificate(tmp_path_factory.mktemp("tls"))
     return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 

@@ -1,0 +1,1 @@
+"""What workers know together: who owns which session, how many there are, what each worker counts."""

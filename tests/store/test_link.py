@@ -1,0 +1,138 @@
+"""The way to a Redis: a call that is cancelled anywhere leaves nothing to the next, and clients are closed.
+
+Over a real server, alone and as one node of a cluster, since what is held to account here is redis-py's, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+from tests.store.rig import PATIENT_S
+from tests.support.redis_server import RedisServer, cluster_url, running_cluster
+
+from earful.store.address import StoreAddress
+from earful.store.clients import client_at
+from earful.store.directory import StoreUnavailableError
+from earful.store.link import Link
+from earful.store.scripts import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    NewLoop = Callable[[], asyncio.AbstractEventLoop]
+
+CALLS = 2000
+AT_A_TIME = 20
+CONNECTIONS = 4
+ECHO = Script("return {KEYS[1], ARGV[1]}")
+REFUSE = Script("return redis.error_reply('NO thanks')")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[RedisServer, ...]]:
+    """A cluster for those who leave it as it is."""
+    with running_cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture(params=["alone", "cluster"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where a server is."""
+    if request.param == "alone":
+        return str(request.getfixturevalue("redis_server").url)
+    return cluster_url(request.getfixturevalue("nodes"))
+
+
+def link_to(url: str) -> Link:
+    """A link with few connections."""
+    dial = partial(client_at, StoreAddress.parse(url), CONNECTIONS, PATIENT_S)
+    return Link(dial, max_turns=CONNECTIONS, turn_s=PATIENT_S)
+
+
+async def echo(link: Link, nth: int) -> int:
+    """Ask twice in one turn for what nobody else asks for; 0 where the store was away, or the answers' number."""
+    async with link.turn() as turn:
+        for part in range(2):
+            wanted = [[f"{nth}".encode(), f"{nth}.{part}.{other}".encode()] for other in range(3)]
+            calls = [ECHO((f"{nth}",), f"{nth}.{part}.{other}") for other in range(3)]
+            assert wanted == await turn.send(*calls)
+    return nth
+
+
+async def spin(rounds: int) -> None:
+    """Let the loop go round."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"])
+def test_a_cancelled_call_leaves_nothing_to_the_next(url: str, new_loop: NewLoop) -> None:
+    """Cancelled after any number of steps, thousands of times: every answer that comes is its own call's."""
+
+    async def main() -> tuple[int, int]:
+        link, chance = link_to(url), random.Random()  # noqa: S311 - chance, not secrets
+        cancelled = answered = 0
+        for first in range(0, CALLS, AT_A_TIME):
+            tasks = [asyncio.create_task(echo(link, first + nth)) for nth in range(AT_A_TIME)]
+            for task in chance.sample(tasks, AT_A_TIME // 2):
+                await spin(chance.randrange(8))
+                task.cancel()
+            for task in tasks:
+                try:
+                    await task
+                    answered += 1
+                except asyncio.CancelledError:
+                    cancelled += 1
+        await link.close()
+        assert link.available
+        return cancelled, answered
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        cancelled, answered = runner.run(main())
+    assert CALLS == cancelled + answered
+    assert min(cancelled, answered) > CALLS // 10
+
+
+async def refused(link: Link) -> None:
+    """Ask for what is refused."""
+    async with link.turn() as turn:
+        await turn.send(REFUSE(("k",)))
+
+
+def test_a_failure_takes_nobody_along(redis_server: RedisServer) -> None:
+    """The client is given up for new turns; one under way ends well, and then it is closed."""
+
+    async def main() -> None:
+        link = link_to(redis_server.url)
+        async with link.turn() as turn:
+            await turn.send(ECHO(("k",), "a"))
+            with pytest.raises(StoreUnavailableError):
+                await refused(link)
+            assert [[b"k", b"b"]] == await turn.send(ECHO(("k",), "b"))
+        await link.close()
+        assert 1 == len(redis_server.ask("CLIENT", "LIST").splitlines())
+
+    asyncio.run(main())
+
+
+def test_cancelling_is_no_failure(redis_server: RedisServer) -> None:
+    """Who gives up says nothing about the store."""
+
+    async def main() -> None:
+        link = link_to(redis_server.url)
+        redis_server.freeze()
+        task = asyncio.create_task(echo(link, 1))
+        await spin(20)
+        task.cancel()
+        await asyncio.wait({task})
+        redis_server.thaw()
+        assert link.available
+        assert 2 == await echo(link, 2)
+        await link.close()
+
+    asyncio.run(main())

@@ -1,0 +1,70 @@
+"""The hub in memory: nothing stays for ever. What a directory promises is in the contract suite."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.store.rig import EXPIRES_S, claim, entry, report
+
+from earful.store.memory import Hub, MemoryDirectory
+from earful.store.values import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now_s
+
+
+def do(*steps: Coroutine[Any, Any, Any]) -> list[Any]:
+    """What the steps give, one after another."""
+
+    async def main() -> list[Any]:
+        return [await step for step in steps]
+
+    return asyncio.run(main())
+
+
+def test_notes_go_when_their_time_is_over() -> None:
+    """All of them, also those that were noted again or ended, and nothing is kept to remember them by."""
+    clock = Clock()
+    hub = Hub(clock)
+    one = MemoryDirectory(hub, "one")
+    for nth in range(20):
+        clock.now_s = float(nth)
+        do(
+            one.claim(claim(f"s{nth}", expires_s=10 + nth % 7)),
+            one.exchange(report(entry(f"s{nth // 2}"))),
+            one.end(f"s{nth - 3}", None, 50),
+        )
+    assert 20 == len(hub._notes) == len(hub._expiries)
+    clock.now_s += EXPIRES_S
+    do(one.overview())
+    assert ({}, []) == (hub._notes, hub._expiries)
+    assert {} == hub.desks
+
+
+def test_who_left_gets_no_notices() -> None:
+    """They would wait for ever."""
+    hub = Hub()
+    one, other = MemoryDirectory(hub, "one"), MemoryDirectory(hub, "other")
+    assert [Verdict.GRANTED, None, Verdict.GRANTED] == do(
+        one.claim(claim("s")), one.close(), other.claim(claim("s", 1))
+    )
+    assert {"other"} == hub.inboxes.keys()
+
+
+def test_memory_is_always_there() -> None:
+    """And there is nothing to open."""
+    one = MemoryDirectory(Hub(), "one")
+    do(one.open())
+    assert one.available
