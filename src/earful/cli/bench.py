@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from earful.bench.figures import Figures
 
 STDOUT = "-"
-_PIPE_WIDTH = 120
+_PIPE_WIDTH = 160
 
 
 def bench(url: str, plan: Plan, *, wav: str | None, find: bool, json_file: str | None) -> int:

@@ -111,7 +111,14 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     p99_ms: Annotated[float, typer.Option(min=1, max=60_000, help="The p99 that is to hold.")] = 100.0,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the result here, - for stdout.")] = None,
 ) -> None:
-    """Measure a server with streams in real time: latency from when a chunk was due to its answer."""
+    """Measure a server with streams in real time: latency from when a chunk was due to its answer.
+
+    Only chunks within speech count, which WebRTC's VAD finds in the recording beforehand, at its strictest. The mock
+    model answers every 100 ms of speech, so that smaller chunks wait for one another.
+
+    Exit code 0 where nothing went wrong; 1 where streams were refused, lost or not answered, or an error came; 3 where
+    this process itself was late, by a p99 above 10 ms, and the result is invalid.
+    """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
 
