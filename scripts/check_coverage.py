@@ -17,6 +17,7 @@ COMPLETE = (
     "src/earful/audio/pcm.py",
     "src/earful/audio/vad.py",
     "src/earful/audio/wav.py",
+    "src/earful/client/core.py",
     "src/earful/engine/batching.py",
 )
 

@@ -27,7 +27,7 @@ def config(arguments: Sequence[str]) -> int:
         print(f"earful: {error}", file=sys.stderr)
         return 2
     if given.json:
-        print(json.dumps(_as_tree(settings), indent=2))
+        print(json.dumps(_as_tree(settings), indent=2, default=str))  # A secret as text is asterisks.
     elif sys.stdout.isatty():
         _print_table(settings)
     else:

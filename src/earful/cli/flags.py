@@ -71,6 +71,6 @@ def _unknown(argument: str, command: str) -> str:
 
 def _help(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
-    shown = json.dumps(default) if isinstance(default, dict) else default
+    shown = json.dumps(default) if isinstance(default, dict) else str(default) or "none"
     # argparse formats help with %.
     return f"{field.description} Takes {allowed_values(field)}; default {shown}.".replace("%", "%%")

@@ -120,7 +120,10 @@ class FastConnection(asyncio.Protocol):
         messages = self._reader.feed(data)
         if self._waiting:
             messages = self._waiting + messages
-        self._hear(connection, messages)
+        if self._is_held and messages:
+            self._waiting = messages
+        else:
+            self._hear(connection, messages)
 
     def pause_writing(self) -> None:
         """The kernel takes no more; `unsent_bytes` says how much waits."""
@@ -294,7 +297,7 @@ class FastConnection(asyncio.Protocol):
             return
         registry = self._shared.registry
         try:
-            session_id = self._slot.enter_context(registry.slot())
+            session_id = self._slot.enter_context(registry.slot(resuming=request.query.get("resume") == ["1"]))
         except EarfulError as refused:
             if request.query.get("refuse") == ["close"]:
                 self._accept(request, [])
