@@ -197,6 +197,29 @@ def test_a_verdict_against_it_is_told_too() -> None:
     slowly(scenario)
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_late_verdict_takes_no_session_from_a_larger_attempt(is_answered: bool) -> None:  # noqa: FBT001 - parameter
+    """Nor does one that never comes: a worker knows its own connections."""
+
+    async def scenario(registry: Registry, claims: SlowClaims) -> None:
+        first = begin(registry, "a")
+        claims.answers[0].set_result(Verdict.GRANTED)
+        await settle()
+        late, newest = (
+            begin(registry, "b", resume(cursor_of(first), 5)),
+            begin(registry, "c", resume(cursor_of(first), 6)),
+        )
+        claims.answers[2].set_result(Verdict.GRANTED)
+        await settle()
+        if is_answered:
+            claims.answers[1].set_result(Verdict.GRANTED)
+        await asyncio.sleep(CLAIM_WITHIN_S + 0.01)
+        assert [(4010, "superseded"), (4010, "superseded"), None] == [one.closed for one in (first, late, newest)]
+        assert (1, ["a"]) == (registry.metrics.sessions_resumed, list(registry.connections))
+
+    slowly(scenario)
+
+
 def test_a_directory_that_does_not_answer_is_not_waited_for() -> None:
     """The cursor alone decides then."""
 

@@ -92,7 +92,7 @@ class Registry:
         self.log = log
         self.draining = False
         self.seal = seal or Seal.drawn()
-        self._claims = claims or LocalClaims(clock)
+        self._claims = LocalClaims(clock) if claims is None else claims
         self._goes_on = here_goes_on or self.seal.reach == "anywhere"
         self._claiming: set[asyncio.Task[None]] = set()
         self._returning: dict[str, bool] = {}
@@ -229,8 +229,7 @@ class Registry:
         """Take a claim to the directory; where that takes a wait, a task brings the verdict."""
         answer = self._claims.claim(claim)
         if isinstance(answer, Verdict):
-            self._note_verdict(connection, claim, answer)
-            return answer
+            return self._carried_out(connection, claim, answer)
         task = asyncio.get_running_loop().create_task(self._await_verdict(connection, claim, answer), name="claim")
         self._claiming.add(task)
         task.add_done_callback(self._claiming.discard)
@@ -246,20 +245,25 @@ class Registry:
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             connection.crash(fault)
         if connection.session.closing is None:
-            self._note_verdict(connection, claim, verdict)
-            connection.claimed(verdict)
+            connection.claimed(self._carried_out(connection, claim, verdict))
 
-    def _note_verdict(self, connection: Connection, claim: Claim, verdict: Verdict) -> None:
-        """Where a session goes on here, it does so under its own name, and no longer on an older connection."""
+    def _carried_out(self, connection: Connection, claim: Claim, verdict: Verdict) -> Verdict:
+        """Where a session goes on here, it does so under its own id, and no longer on an older connection.
+
+        Verdicts may arrive in another order than they were given in: a newer connection stays.
+        """
         if verdict is not Verdict.GRANTED or not claim.attempt:
-            return
-        older = self.connections.get(claim.session_id)
-        if older is not None:
-            older.fail(ErrorCode.SUPERSEDED)
+            return verdict
+        holder = self.connections.get(claim.session_id)
+        if holder is not None and holder.session.attempt >= claim.attempt:
+            return Verdict.SUPERSEDED
+        if holder is not None:
+            holder.fail(ErrorCode.SUPERSEDED)
         del self.connections[connection.session.info.session_id]
         self.connections[claim.session_id] = connection
         self.metrics.session_resumed()
         self.log.debug("session resumed", session=claim.session_id, attempt=claim.attempt)
+        return verdict
 
     def _check_open(self) -> None:
         if self.draining:

@@ -333,11 +333,10 @@ class Session(Life):
         if not self._step(happening):
             return
         self._farewell = happening
-        reason = ENDINGS[happening][0]
-        if reason is None:
-            self._transcript.leave_open()
-        else:
+        if reason := ENDINGS[happening][0]:
             self._listener.cut(reason, now)
+        else:
+            self._transcript.leave_open()
         if happening is Input.STOP:
             self._transcript.close(end_ms=self._listener.received_ms, sequence=self._numbering.newest)
         self._settle()
