@@ -28,6 +28,7 @@ COMPLETE = (
     "src/earful/bench/tally.py",
     "src/earful/bench/voice.py",
     "src/earful/bench/window.py",
+    "src/earful/client/core.py",
     "src/earful/engine/batching.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",

@@ -16,6 +16,8 @@ from tests.support.sounds import speech, wav
 from earful.app import build, create
 from earful.models.loading import ModelLoadError
 from earful.models.types import SessionInfo, TranscriptResult
+from earful.protocol.cursor import Cursor
+from earful.protocol.seal import Seal
 from earful.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,6 +138,7 @@ def test_every_limit_comes_from_the_settings() -> None:
         "max_buffered_ms": 2_400,
         "max_message_bytes": 25_000,
         "stall_timeout_s": 26.0,
+        "resume_window_s": 27.0,
         "max_messages_per_s": 31.0,
         "ping_interval_s": 32.0,
         "ping_timeout_s": 33.0,
@@ -150,6 +153,33 @@ def test_every_limit_comes_from_the_settings() -> None:
             field = renamed.get(name, name)
             assert [value] == [getattr(place, field) for place in places if hasattr(place, field)]
     assert repr(limits.connection.outbox).endswith("=34000, max_unsent_s=35.0)")
+    assert 1 == limits.resume_reserve  # 10 % of three.
+
+
+def test_the_reserve_is_a_share_of_the_places() -> None:
+    """Rounded up, so that also a small worker can be resumed on; none where none is wanted."""
+
+    def reserve(**settings: object) -> int:
+        return build(Settings.load(settings, {}), Record()).registry.limits.resume_reserve
+
+    assert 200 == reserve()
+    assert [1, 0, 2, 3] == [reserve(max_sessions=2, resume_reserve=percent) for percent in (1, 0, 100, 101)]
+
+
+def test_cursors_are_signed_with_the_settings_secret() -> None:
+    """Or with one that is drawn, or with what the caller brings along."""
+
+    def seal(own: Seal | None = None, **settings: object) -> Seal:
+        return build(Settings.load(settings, {}), Record(), seal=own).registry.seal
+
+    cursor = Cursor("s", 5)
+    ours = seal(secret="new, old")  # noqa: S106 - no secret
+    assert ("anywhere", cursor) == (ours.reach, ours.read(Seal((b"old",)).sign(cursor)))
+    assert Seal((b"new",)).sign(cursor) == ours.sign(cursor)
+    assert "here" == seal().reach
+    assert seal().sign(cursor) != seal().sign(cursor)
+    shared = Seal.drawn()
+    assert shared is seal(shared, secret="other")  # noqa: S106 - no secret
 
 
 def test_a_failing_model_is_logged_without_its_words() -> None:

@@ -98,6 +98,35 @@ def test_values_that_do_not_fit_together_are_one_sentence(flags: dict[str, objec
     assert f"The settings do not fit together: {reason}." == sentence(flags)
 
 
+@pytest.mark.parametrize(
+    ("given", "secrets"),
+    [
+        (None, ()),
+        ("", ()),
+        ("one", (b"one",)),
+        ("new, old,older ", (b"new", b"old", b"older")),
+        ("\N{SNOWMAN}\udc80", (b"\xe2\x98\x83\xed\xb2\x80",)),
+    ],
+)
+def test_the_secret_may_be_several(given: str | None, secrets: tuple[bytes, ...]) -> None:
+    """The first is the one to sign with; none is to be drawn."""
+    assert secrets == Settings.load({} if given is None else {"secret": given}, {}).secrets()
+
+
+@pytest.mark.parametrize("given", ["hush,", ",hush", "hush,,hush", " ", "hush, "])
+def test_an_empty_secret_among_others_is_refused(given: str) -> None:
+    """It could be guessed."""
+    wanted = "secret must not be empty before, between or behind its commas (environment EARFUL_SECRET)"
+    assert f"The settings do not fit together: {wanted}." == sentence({}, {"EARFUL_SECRET": given})
+
+
+def test_the_secret_is_never_shown() -> None:
+    """Neither whole nor in part, neither where it is used nor where it cannot be."""
+    settings = Settings.load({"secret": "hush,hush-hush"}, {})
+    assert "hush" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+    assert "secret is set (flag --secret); it must be text." == sentence({"secret": 5})
+
+
 def test_defaults_that_do_not_fit_together_are_nobodys_fault() -> None:
     """Built by hand, without sources, the same rule holds."""
     with pytest.raises(ValidationError, match="onset_frames"):
@@ -151,21 +180,6 @@ def test_a_mock_setting_beside_another_model_is_refused() -> None:
         "mock_batch_ms",
         "mock_item_ms",
     ) == mock_settings()
-
-
-def test_a_secret_is_drawn_where_none_is_set() -> None:
-    """A new one each time, which is still told from one that was set; a set one stays."""
-    settings = Settings.load({}, {})
-    drawn = [settings.with_secret() for _ in range(2)]
-    assert 2 == len({found.secret.get_secret_value() for found in drawn})
-    assert all(len(found.secret.get_secret_value()) >= 32 for found in drawn)
-    assert ["default"] * 2 == [found.source_of("secret") for found in drawn]
-    settings = Settings.load({}, {"EARFUL_SECRET": "a,b"})
-    assert ("a,b", "environment EARFUL_SECRET") == (
-        settings.with_secret().secret.get_secret_value(),
-        settings.source_of("secret"),
-    )
-    assert "a,b" not in repr(settings)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

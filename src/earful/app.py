@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 import traceback
@@ -23,6 +24,7 @@ from earful import __version__
 from earful.engine.engine import Engine
 from earful.errors import EarfulError, ErrorCode
 from earful.models.loading import load_model
+from earful.protocol.seal import Seal
 from earful.service.connection import ConnectionLimits
 from earful.service.identity import Identity
 from earful.service.outbox import OutboxLimits
@@ -65,12 +67,13 @@ def build(
     log: Logger,
     drain: Callable[[], None] | None = None,
     identity: Identity | None = None,
+    seal: Seal | None = None,
 ) -> Service:
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting";
-    without one the app loads it before its first request. Raises ModelLoadError where the settings'
-    model cannot be imported.
+    without one the app loads it before its first request. `seal` wins over the settings' secret. Raises
+    ModelLoadError where the settings' model cannot be imported.
     """
     metrics = Metrics(time.monotonic())
 
@@ -86,7 +89,7 @@ def build(
         on_error=model_raised,
         on_batch=metrics.batch_ended,
     )
-    registry = Registry(_registry_limits(settings), engine, metrics, log)
+    registry = Registry(_registry_limits(settings), engine, metrics, log, seal=seal or seal_of(settings))
     app = _app(registry, settings, drain, identity or Identity())
     return Service(app, registry, engine, settings, log)
 
@@ -133,6 +136,7 @@ def _lifespan(registry: Registry, *, load: bool) -> Callable[[FastAPI], Abstract
         finally:
             sweep.cancel()
             await asyncio.wait({sweep})
+            await registry.close()
             await registry.engine.close(CLOSE_WITHIN_S)
 
     return lifespan
@@ -172,6 +176,12 @@ async def _answer_internal(request: Request, _: Exception) -> Response:
     return refusal(EarfulError(ErrorCode.INTERNAL), request_id=request.state.request_id)
 
 
+def seal_of(settings: Settings) -> Seal:
+    """What signs cursors by the settings' secret, or by one that is drawn now."""
+    secrets = settings.secrets()
+    return Seal(secrets) if secrets else Seal.drawn()
+
+
 def _registry_limits(settings: Settings) -> RegistryLimits:
     return RegistryLimits(
         max_sessions=settings.max_sessions,
@@ -194,6 +204,7 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             max_buffered_ms=settings.max_buffered_ms,
             max_message_bytes=settings.max_message_bytes,
             stall_timeout_s=settings.stall_timeout_s,
+            resume_window_s=settings.resume_window_s,
         ),
         connection=ConnectionLimits(
             outbox=OutboxLimits(settings.max_unsent_bytes, settings.max_unsent_s),
@@ -201,4 +212,5 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
         ),
+        resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

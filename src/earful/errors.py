@@ -31,6 +31,7 @@ class CloseCode(IntEnum):
     IDLE = 4008
     SUPERSEDED = 4010
     TOO_FAST = 4108
+    DRAINED = 4201
     SLOW_READER = 4208
 
 
@@ -56,6 +57,8 @@ class ErrorCode(StrEnum):
     AUDIO_TOO_FAST = "audio_too_fast"
     SLOW_READER = "slow_reader"
     STALLED = "stalled"
+    RESUME_FAILED = "resume_failed"
+    SUPERSEDED = "superseded"
     INTERNAL = "internal"
     # REST only: answers to uploads and to requests for sessions.
     NOT_AUDIO = "not_audio"
@@ -122,6 +125,12 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
     ),
     ErrorCode.STALLED: ErrorRow(
         503, CloseCode.INTERNAL, True, "The server could not go on listening for too long; the connection is closed."
+    ),
+    ErrorCode.RESUME_FAILED: ErrorRow(
+        404, CloseCode.RESUME_FAILED, False, "The session cannot be resumed with this; start a new one."
+    ),
+    ErrorCode.SUPERSEDED: ErrorRow(
+        409, CloseCode.SUPERSEDED, False, "The session is carried on by another connection; stop this one."
     ),
     ErrorCode.INTERNAL: ErrorRow(500, CloseCode.INTERNAL, True, "The server failed; this is its fault, not yours."),
     ErrorCode.NOT_AUDIO: ErrorRow(400, CloseCode.POLICY, False, "The body is not audio that can be read."),

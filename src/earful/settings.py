@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import secrets
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
@@ -69,11 +68,6 @@ class Settings(BaseModel, frozen=True):
     transport: Literal["fast", "asgi"] = Field(
         default="fast", description="How WebSockets are served: straight from the socket, or as an ASGI route."
     )
-    secret: SecretStr = Field(
-        default=SecretStr(""),
-        description="Signs what clients come back with. Of several, parted by commas, the first signs and all verify;"
-        " without any, one is drawn at random at each start.",
-    )
 
     model: str = Field(
         default="mock", min_length=1, description="The model: mock, an installed name, or package.module:Class."
@@ -97,6 +91,18 @@ class Settings(BaseModel, frozen=True):
     )
     mock_item_ms: float = Field(
         default=0, ge=0, le=60_000, description="What each item of a batch costs the mock model, in place of a latency."
+    )
+
+    secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="What signs cursors, so that any worker that has it can resume a session: one secret, or several"
+        " with commas between, the first to sign and all to verify. Without one it is drawn at each start.",
+    )
+    resume_window_s: float = Field(
+        default=120, ge=0, le=86_400, description="How long after a drop a client may go on trying to resume."
+    )
+    resume_reserve: float = Field(
+        default=10, ge=0, le=1000, description="Places for resumed sessions on top of max_sessions, in percent of them."
     )
 
     max_sessions: int = Field(default=2000, ge=1, le=1_000_000, description="Sessions this worker holds at once.")
@@ -199,11 +205,10 @@ class Settings(BaseModel, frozen=True):
         """Where a setting's value comes from: `default`, `environment EARFUL_X` or `flag --x`."""
         return self._sources.get(name, "default")
 
-    def with_secret(self) -> Self:
-        """These settings, with a secret drawn at random where none is set; its source stays `default`."""
-        if self.secret.get_secret_value():
-            return self
-        return self.model_copy(update={"secret": SecretStr(secrets.token_urlsafe(32))})
+    def secrets(self) -> tuple[bytes, ...]:
+        """What signs cursors, the first, and what else verifies them; empty where it is to be drawn."""
+        given = self.secret.get_secret_value()
+        return tuple(secret.strip().encode("utf-8", "surrogatepass") for secret in given.split(",")) if given else ()
 
     def options_for_model(self) -> dict[str, Any]:
         """Keyword arguments for the model's constructor: `model_options`, for the mock over its `mock_*` settings."""
@@ -226,6 +231,7 @@ class Settings(BaseModel, frozen=True):
                 self.max_utterance_s * 1000 > self.pre_roll_ms + self.endpoint_silence_ms,
                 "max_utterance_s must be longer than pre_roll_ms and endpoint_silence_ms together",
             ),
+            (all(self.secrets()), "secret must not be empty before, between or behind its commas"),
         ):
             if not holds:
                 raise ValueError(sentence)
@@ -301,7 +307,8 @@ def _sentence(
         reason = str(error["ctx"]["error"])
         return f"The settings do not fit together: {reason}{_named_in(reason, sources)}."
     name = str(error["loc"][0])
-    return f"{name} is {given[name]!r} ({sources[name]}); it must be {allowed_values(known[name])}."
+    value = "set" if known[name].annotation is SecretStr else repr(given[name])
+    return f"{name} is {value} ({sources[name]}); it must be {allowed_values(known[name])}."
 
 
 def _named_in(sentence: str, sources: Mapping[str, str]) -> str:

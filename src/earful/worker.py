@@ -16,7 +16,7 @@ from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from earful.app import build
+from earful.app import build, seal_of
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
 from earful.server import BACKLOG, Server, bind, open_server_log, raise_file_limit
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from earful.app import Service
+    from earful.protocol.seal import Seal
     from earful.settings import Settings
     from earful.supervisor.line import Line
     from earful.supervisor.process import Station
@@ -61,7 +62,7 @@ def run(settings: Settings) -> int:
         )
         log.info("without a shared store each worker counts, limits and lists its own sessions")
         settle_collector()  # Before the forks: what the workers share need not be copied by looking at it.
-        work = partial(serve_slot, settings.with_secret())
+        work = partial(serve_slot, settings, seal_of(settings))
         return Supervisor(listeners, work, log, end_within_s=settings.drain_s + SLACK_S).run()
 
 
@@ -82,13 +83,13 @@ def bind_slots(settings: Settings) -> list[socket.socket]:
     return listeners
 
 
-def serve_slot(settings: Settings, station: Station) -> int:
-    """Be one worker: serve the slot's socket until told to stop; the process' exit code."""
+def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
+    """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
     log = open_server_log(settings, station.slot)
     outlive(station.line, settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers)
     try:
-        service = build(settings, log, partial(station.line.say, Word.DRAIN), identity)
+        service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
         server = WorkerServer(service, station)
         server.run(sockets=[station.listener])
         return server.exit_code()
@@ -162,6 +163,7 @@ class WorkerServer(Server):
             asyncio.get_running_loop().remove_reader(line.fileno())
             self._service.log.warning("supervisor is gone")
         if words or not line.is_open:
+            self._service.registry.here_goes_on = line.is_open  # RETIRE: a successor has the seal too.
             self._is_leaving = True
             self.stop()
 

@@ -36,16 +36,6 @@ def test_an_object_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(Settings.model_fields) == list(tree)
 
 
-@pytest.mark.parametrize("form", [[], ["--json"]])
-def test_a_secret_is_not_shown(form: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Only that there is one, and where it came from."""
-    assert 0 == config(["--secret", "hush", *form])
-    shown = capsys.readouterr().out
-    assert "hush" not in shown
-    assert "****" in shown
-    assert "flag --secret" in shown
-
-
 def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With what each setting is."""
     monkeypatch.setenv("COLUMNS", "200")
@@ -54,6 +44,22 @@ def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: 
     shown = capsys.readouterr().out
     assert "environment EARFUL_MAX_SESSIONS" in shown
     assert "TCP port to listen on" in shown
+
+
+@pytest.mark.parametrize(("arguments", "is_terminal"), [([], False), (["--json"], False), ([], True)])
+def test_a_secret_is_not_shown(
+    arguments: list[str],
+    is_terminal: bool,  # noqa: FBT001 - parameter
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only that there is one, and where it came from."""
+    monkeypatch.setenv("EARFUL_SECRET", "hush,hush-hush")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert 0 == config(arguments)
+    shown = capsys.readouterr()
+    assert "hush" not in shown.out + shown.err
+    assert "**********" in shown.out
 
 
 def test_a_flag_it_does_not_know_leads_to_its_help(capsys: pytest.CaptureFixture[str]) -> None:

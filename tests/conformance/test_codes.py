@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.inside import inside
 from tests.support.raw import BINARY, TEXT, Gone, RawSocket, connected
-from tests.support.server import await_true
+from tests.support.server import Address, await_true
 from tests.support.speech import OPENING, SENTENCE, codes, expected, finals, of_type, pieces
 
 from earful.errors import ERRORS, ErrorCode
@@ -156,9 +156,26 @@ def flood(raw: RawSocket) -> None:
         raw.say_audio(bytes(320_000))
 
 
+def resume_nonsense(raw: RawSocket) -> None:
+    """Ask for a session with what is no cursor."""
+    raw.say("start", resume={"cursor": "nonsense", "attempt": 1})
+
+
+def be_overtaken(raw: RawSocket) -> None:
+    """Have the session go on on another connection."""
+    raw.say("start")
+    cursor = raw.hear()["cursor"]
+    other = RawSocket(Address(raw.socket.getpeername()[1])).upgrade()
+    other.say("start", resume={"cursor": cursor, "attempt": 1})
+    other.hear()
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("code", "close_code", "do", "settings"),
     [
+        ("resume_failed", 4004, resume_nonsense, {}),
+        ("superseded", 4010, be_overtaken, {}),
         ("sequence_gap", 1008, skip_a_number, {}),
         ("unexpected_message", 1008, start_twice, {}),
         ("unexpected_message", 1008, start_late, {}),

@@ -114,12 +114,13 @@ def test_the_sessions_id_is_in_the_upgrades_answer(server: Inside) -> None:
 def test_start_is_answered_with_what_holds(transport: str) -> None:
     """Format, numbers and limits."""
     limits: dict[str, Any] = {"idle_timeout_s": 7.0, "max_chunk_ms": 500, "max_buffered_ms": 900, "max_session_s": 70.0}
+    limits["resume_window_s"] = 33.0
     settings = {"transport": transport, "max_speed": 3, "max_message_bytes": 2048, **limits}
     with inside(**settings) as server, connected(server.address) as raw:
         started = told(raw, protocol=1, encoding="mulaw", sample_rate=8000, channels=1, later_field={"x": 1})
     assert {"type": "started", "protocol": 1, "next_sequence": 1, "next_index": 0}.items() <= started.items()
     assert ("mulaw", 8000) == (started["encoding"], started["sample_rate"])
-    assert {**limits, "max_speed": 3, "max_message_bytes": 2048} == started["limits"]
+    assert {**limits, "max_speed": 3, "max_message_bytes": 2048, "keep_audio_s": 45} == started["limits"]
 
 
 def test_another_start_may_follow_a_refused_one(server: Inside) -> None:

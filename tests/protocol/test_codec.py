@@ -17,6 +17,7 @@ from earful.errors import ERRORS, EarfulError, ErrorCode
 from earful.protocol.codec import BadChunkError, decode, encode
 from earful.protocol.messages import (
     MAX_SEQUENCE,
+    Ack,
     AudioChunk,
     ClientMessage,
     Closing,
@@ -27,6 +28,7 @@ from earful.protocol.messages import (
     Keepalive,
     Limits,
     Partial,
+    Resume,
     ServerMessage,
     Start,
     Started,
@@ -38,7 +40,7 @@ from earful.protocol.messages import (
 if TYPE_CHECKING:
     import random
 
-LIMITS = Limits(1_048_576, 10_000, 60, 14_400, 4, 5_000)
+LIMITS = Limits(1_048_576, 10_000, 60, 14_400, 4, 5_000, 120, 50)
 LIMITS_JSON = {
     "max_message_bytes": 1_048_576,
     "max_chunk_ms": 10_000,
@@ -46,6 +48,8 @@ LIMITS_JSON = {
     "max_session_s": 14_400,
     "max_speed": 4,
     "max_buffered_ms": 5_000,
+    "resume_window_s": 120,
+    "keep_audio_s": 50,
 }
 
 UNDERSTOOD: list[tuple[str, ClientMessage]] = [
@@ -63,6 +67,15 @@ UNDERSTOOD: list[tuple[str, ClientMessage]] = [
         Start(1, 8_000, "mulaw", 2, "en", "off", words=True, token="t"),  # noqa: S106 - no secret
     ),
     ('{"type":"start","partials":"cumulative","encoding":"flac"}', Start(partials="cumulative", encoding="flac")),
+    ('{"type":"start","language":null}', Start(language=None)),
+    (
+        '{"type":"start","resume":{"cursor":"c","attempt":1,"later":2}}',
+        Start(resume=Resume("c", 1)),
+    ),
+    (
+        '{"type":"start","sample_rate":16000,"resume":{"cursor":"","attempt":9007199254740991}}',
+        Start(sample_rate=16_000, resume=Resume("", MAX_SEQUENCE)),
+    ),
     ('{"type":"flush","id":"x"}', Flush("x")),
     ('{"type":"flush","id":"' + "x" * 256 + '"}', Flush("x" * 256)),
     (' { "type" : "stop" } ', Stop()),
@@ -109,6 +122,11 @@ MISUNDERSTOOD: list[tuple[str | bytes, ErrorCode]] = [
     ('{"type":"start","words":1}', ErrorCode.BAD_MESSAGE),
     ('{"type":"start","language":"' + "x" * 65 + '"}', ErrorCode.BAD_MESSAGE),
     ('{"type":"start","token":"' + "x" * 16_385 + '"}', ErrorCode.BAD_MESSAGE),
+    ('{"type":"start","resume":"c"}', ErrorCode.BAD_MESSAGE),
+    ('{"type":"start","resume":{"cursor":"c"}}', ErrorCode.BAD_MESSAGE),
+    ('{"type":"start","resume":{"cursor":1,"attempt":1}}', ErrorCode.BAD_MESSAGE),
+    ('{"type":"start","resume":{"cursor":"c","attempt":0}}', ErrorCode.BAD_MESSAGE),
+    ('{"type":"start","resume":{"cursor":"c","attempt":9007199254740992}}', ErrorCode.BAD_MESSAGE),
     ('{"type":"flush"}', ErrorCode.BAD_MESSAGE),
     ('{"type":"flush","id":1}', ErrorCode.BAD_MESSAGE),
     ('{"type":"flush","id":"' + "x" * 257 + '"}', ErrorCode.BAD_MESSAGE),
@@ -167,6 +185,41 @@ SAID: list[tuple[ServerMessage, dict[str, Any]]] = [
             "encoding": "pcm_s16le",
             "limits": LIMITS_JSON,
         },
+    ),
+    (
+        Started("id", 7, 3, 16_000, "pcm_s16le", LIMITS, cursor="c", resumable="here"),
+        {
+            "type": "started",
+            "protocol": 1,
+            "session_id": "id",
+            "cursor": "c",
+            "resumable": "here",
+            "next_sequence": 7,
+            "next_index": 3,
+            "sample_rate": 16_000,
+            "encoding": "pcm_s16le",
+            "limits": LIMITS_JSON,
+        },
+    ),
+    (
+        Final("Hi", 5, 3, 1, 140, 980, "flush", cursor="c", keep_from=3),
+        {
+            "type": "final",
+            "text": "Hi",
+            "timestamp": 5,
+            "sequence": 3,
+            "index": 1,
+            "start_ms": 140,
+            "end_ms": 980,
+            "reason": "flush",
+            "cursor": "c",
+            "keep_from": 3,
+        },
+    ),
+    (Ack("c", 9), {"type": "ack", "cursor": "c", "keep_from": 9}),
+    (
+        Closing("drain", 5_000, resume=True),
+        {"type": "closing", "reason": "drain", "deadline_ms": 5_000, "resume": True},
     ),
     (Flushed("x", 7), {"type": "flushed", "id": "x", "sequence": 7}),
     (Closing("drain", 5_000), {"type": "closing", "reason": "drain", "deadline_ms": 5_000}),
@@ -227,7 +280,11 @@ answers: st.SearchStrategy[ServerMessage] = st.one_of(
     ),
     st.builds(Error, st.text(), st.text(), st.booleans(), st.booleans(), small, small, small),
     st.builds(Started, st.text(), small, small, small, st.text(), st.just(LIMITS)),
+    st.builds(
+        Started, st.text(), small, small, small, st.text(), st.just(LIMITS), cursor=st.text(), resumable=st.just("here")
+    ),
     st.builds(Flushed, st.text(), small),
+    st.builds(Ack, st.text(), small),
     st.builds(Closing, st.sampled_from(["drain", "overload"]), small, st.booleans()),
 )
 

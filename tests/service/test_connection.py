@@ -17,6 +17,7 @@ from earful.models.mock import MockASRModel
 from earful.protocol.states import Input
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.outbox import OutboxLimits
+from earful.session.claim import Verdict
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.session.session import Session
 from earful.telemetry.metrics import Metrics
@@ -125,6 +126,9 @@ def test_nothing_is_heard_or_said_after_the_end() -> None:
             connection.ponged()
         connection.writable()
         connection.end(Input.END)
+        connection.leave()
+        connection.claimed(Verdict.GRANTED)
+        connection.crash(ZeroDivisionError())
         connection.lost("again")
         connection.tick(1e9)
 
@@ -294,9 +298,10 @@ def test_a_fault_of_ours_ends_the_connection_wherever_it_happens(monkeypatch: py
             lambda: connection.audio(b""),
             lambda: connection.tick(1e9),
             lambda: connection.end(Input.END),
+            lambda: connection.claimed(Verdict.GRANTED),
         ]
 
-    for nth, name in enumerate(["receive", "receive", "tick", "end"]):
+    for nth, name in enumerate(["receive", "receive", "tick", "end", "claimed"]):
 
         async def scenario(line: Line, nth: int = nth, name: str = name) -> None:
             with monkeypatch.context() as patch:

@@ -3,65 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.clock import run_virtual, settle, virtual_now
-from tests.support.inside import Record
-from tests.support.models import loaded, scripted, sleeps
-from tests.support.speech import OPENING, pieces
+from tests.service.worker import registered, speak
+from tests.support.clock import settle, virtual_now
+from tests.support.models import scripted, sleeps
 from tests.support.wire import RecordingWire
 
-from earful.engine.engine import Engine
 from earful.errors import EarfulError, ErrorCode
-from earful.protocol.messages import AudioChunk
-from earful.service.connection import ConnectionLimits
-from earful.service.outbox import OutboxLimits
-from earful.service.registry import SWEEP_EVERY_S, Registry, RegistryLimits
-from earful.session.rules import ListeningRules, SessionLimits
+from earful.service.registry import SWEEP_EVERY_S, Registry
 from earful.session.session import Session
-from earful.telemetry.metrics import Metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-LIMITS = RegistryLimits(
-    max_sessions=2,
-    max_uploads=2,
-    rules=ListeningRules(),
-    session=SessionLimits(),
-    connection=ConnectionLimits(OutboxLimits()),
-)
-
-
-def registered(
-    scenario: Callable[[Registry], Awaitable[None]], model_class: type[Any] | None = None, *, load: bool = True
-) -> Record:
-    """Run a scenario in virtual time with a registry for two sessions; its log."""
-    log = Record()
-
-    async def main() -> None:
-        engine = Engine(loaded(model_class or scripted()), timeout_s=30, clock=virtual_now)
-        if load:
-            await engine.load()
-        registry = Registry(LIMITS, engine, Metrics(virtual_now()), log, virtual_now)
-        await scenario(registry)
-        for connection in list(registry.connections.values()):
-            connection.lost("test over")
-        await engine.close()
-
-    run_virtual(main())
-    return log
-
-
-def speak(registry: Registry, session_id: str) -> RecordingWire:
-    """A session in the middle of a sentence."""
-    wire = RecordingWire()
-    connection = registry.connect(session_id, wire)
-    for piece in pieces(OPENING):
-        connection.session.receive(AudioChunk(piece), virtual_now())
-    connection.message('{"type":"audio_chunk","data":""}')
-    return wire
 
 
 def test_slots_are_counted_and_given_back() -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from earful.audio.pcm import Format
 from earful.models.mock import MockASRModel
 from earful.models.types import Outcome, SessionInfo, Work
+from earful.protocol.cursor import Position
 from earful.protocol.messages import Final, Partial
-from earful.session.listener import Listener, Position
+from earful.session.listener import Listener
 from earful.session.rules import ListeningRules
 from earful.session.transcript import Transcript
 

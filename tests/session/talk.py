@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 from tests.session.ear import RULES, Mock
 from tests.session.recordings import stretch
 
+from earful.audio.pcm import Encoding
 from earful.models.types import Outcome, TranscriptResult, Work
-from earful.protocol.messages import AudioChunk, ClientMessage, Error, Final, ServerMessage, Start
+from earful.protocol.cursor import Cursor, Position
+from earful.protocol.messages import Ack, AudioChunk, ClientMessage, Error, Final, Resume, ServerMessage, Start
+from earful.protocol.seal import Seal
+from earful.session.claim import Claim, Verdict
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.session.session import Session
 
@@ -17,6 +21,22 @@ if TYPE_CHECKING:
     from earful.audio.pcm import Format
 
 LIMITS = SessionLimits(max_speed=0)
+SEAL = Seal((b"a secret of the tests",))
+BEGAN = 1_000_000
+"""The calendar's seconds at which sessions begin here."""
+ELSEWHERE = Cursor(
+    "another",
+    BEGAN,
+    "",
+    Encoding.MULAW,
+    8_000,
+    2,
+    "en",
+    "cumulative",
+    words=True,
+    position=Position(41, 100, 24_000, inside_speech=True, index=3),
+)
+"""Where a session stands that no field is a default of."""
 SPEAKING = stretch(4.1, 6.1)
 """Two seconds from inside a sentence: begun with these, an utterance is open."""
 
@@ -31,14 +51,39 @@ def whole(text: str) -> Outcome:
     return Outcome(TranscriptResult(text, is_final=True))
 
 
+def resume(cursor: Cursor = ELSEWHERE, attempt: int = 1, **fields: Any) -> Start:
+    """A `start` that asks for a session to go on."""
+    return Start(resume=Resume(SEAL.sign(cursor), attempt), **fields)
+
+
+def mark_of(message: ServerMessage) -> Position:
+    """Where a cursor stands that the client was given; `keep_from` is its chunk."""
+    assert isinstance(message, Final | Ack)
+    mark = SEAL.read(str(message.cursor)).position
+    assert mark.sequence == message.keep_from
+    return mark
+
+
 class Talk:
-    """Drives a `Session`; `said` is everything the client was told, `now` the clock."""
+    """Drives a `Session`; `said` is everything the client was told, `now` the clock, `unix_s` its beginning.
+
+    The directory says `verdict` to every claim, at once; None lets it wait.
+    """
 
     def __init__(
-        self, *, start: Start | None = None, rules: ListeningRules = RULES, limits: SessionLimits = LIMITS
+        self,
+        *,
+        start: Start | None = None,
+        rules: ListeningRules = RULES,
+        limits: SessionLimits = LIMITS,
+        seal: Seal | None = SEAL,
+        unix_s: int = BEGAN,
+        verdict: Verdict | None = Verdict.GRANTED,
     ) -> None:
-        self.session = Session("id", rules, limits, 0.0)
+        self.session = Session("id", rules, limits, 0.0, seal=seal, unix_s=unix_s)
         self.said: list[ServerMessage] = []
+        self.claims: list[Claim] = []
+        self.verdict = verdict
         self.now = 0.0
         if start is not None:
             self.send(start)
@@ -47,7 +92,16 @@ class Talk:
         """What the client is told of messages before the model answers."""
         for message in messages:
             self.session.receive(message, self.now)
+            self.decide()
         return self.take()
+
+    def decide(self) -> None:
+        """Let the directory answer, where it is asked and does."""
+        claim = self.session.take_claim()
+        if claim is not None:
+            self.claims.append(claim)
+            if self.verdict is not None:
+                self.session.claimed(self.verdict, self.now)
 
     def audio(self, pcm: bytes, chunk_bytes: int = 32_000) -> list[ServerMessage]:
         """Send audio in chunks without numbers."""

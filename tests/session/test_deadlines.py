@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.protocol.states import Input
-from earful.session.deadlines import Deadlines
+from earful.session.deadlines import REPLAY_S, Deadlines
 from earful.session.rules import SessionLimits
 
 LIMITS = SessionLimits(idle_timeout_s=60, max_session_s=1_000, stall_timeout_s=120)
@@ -77,3 +77,14 @@ def test_nothing_passes_before_it_is_due(taken: list[tuple[str, float]], later: 
         getattr(deadlines, step)(now)
     looked_early, due = deadlines.passed(now + later), deadlines.due
     assert looked_early is None or now + later >= due
+
+
+def test_a_session_that_began_earlier_is_older() -> None:
+    """Its greatest length counts from its beginning; where that is near or over there is time for a replay."""
+    deadlines = Deadlines(LIMITS, 100.0)
+    deadlines.resume(-890.0, 101.0)
+    assert 110.0 == deadlines.due
+    deadlines.resume(-2_000.0, 101.0)
+    assert 101.0 + REPLAY_S == deadlines.due
+    deadlines.resume(90.0, 101.0)
+    assert 161.0 == deadlines.due

@@ -11,7 +11,8 @@ from tests.session.recordings import NATIVE, recorded, scene, silence, speech, s
 from tests.session.talk import SPEAKING
 
 from earful.audio.pcm import Encoding, Format
-from earful.session.listener import Listener, Position
+from earful.protocol.cursor import Position
+from earful.session.listener import Listener
 from earful.session.rules import ListeningRules
 from earful.session.transcript import Transcript
 

@@ -25,9 +25,9 @@ from earful.protocol.messages import (
     Stop,
 )
 from earful.protocol.states import Input, State
+from earful.session.answers import MAX_FLUSHES
 from earful.session.endings import Close
 from earful.session.rules import SessionLimits
-from earful.session.session import MAX_FLUSHES
 
 QUIET = silence(0.1)
 TOO_LONG = AudioChunk(bytes(10_001 * 32))

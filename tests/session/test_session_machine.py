@@ -5,12 +5,14 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import UNSET
 from tests.session.recordings import recorded, silence, stretch
-from tests.session.talk import Talk, heard, whole
+from tests.session.talk import Talk, heard, mark_of, whole
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.models.types import Outcome, Work
 from earful.protocol.messages import (
+    Ack,
     AudioChunk,
     BinaryAudio,
     Error,
@@ -46,6 +48,7 @@ class Conversation(RuleBasedStateMachine):
         self.heard: dict[int, bytes] = {}
         self.finals: list[Final] = []
         self.newest_end_ms = 0
+        self.newest_mark = 0
         self.owed: list[tuple[str, int]] = []
         self.has_stopped = False
         self.was_closed = False
@@ -65,8 +68,7 @@ class Conversation(RuleBasedStateMachine):
         """Connect, with or without `start`."""
         self.opts_in = opts_in
         if opts_in:
-            self.talk.session.receive(Start(partials=partials, words=True), 0.0)  # type: ignore[arg-type]
-            self.talk.take()
+            self.talk.send(Start(partials=partials, words=True))  # type: ignore[arg-type]
 
     @precondition(lambda self: self.is_open)
     @rule(
@@ -120,10 +122,18 @@ class Conversation(RuleBasedStateMachine):
         self.talk.session.receive(Stop(), self.talk.now)
 
     @precondition(lambda self: self.is_open and len(self.sent) > 200_000)
-    @rule(happening=st.sampled_from([Input.END, Input.DRAIN]))
+    @rule(happening=st.sampled_from([Input.END, Input.DRAIN, Input.HAND_OVER]))
     def end(self, happening: Input) -> None:
-        """The server wants it to end."""
+        """The server wants it to end; who has no cursor is not handed over."""
+        if happening is Input.HAND_OVER and not self.talk.session.can_resume:
+            happening = Input.DRAIN
         self.talk.session.end(happening, self.talk.now)
+
+    @precondition(lambda self: self.is_open and self.talk.session.can_resume and len(self.sent) > 200_000)
+    @rule()
+    def leave(self) -> None:
+        """The server has no time left."""
+        self.talk.session.leave()
 
     @precondition(lambda self: self.is_open and len(self.sent) > 200_000)
     @rule(is_lost=st.booleans())
@@ -189,6 +199,8 @@ class Conversation(RuleBasedStateMachine):
             name, covered = self.owed.pop(0)
             assert name == message.id
             assert len(self.finals) == covered
+        elif isinstance(message, Ack):
+            self._check_mark(message)
 
     def _check_final(self, final: Final) -> None:
         assert len(self.finals) == final.index
@@ -200,10 +212,24 @@ class Conversation(RuleBasedStateMachine):
         assert not self.owed or self.owed[0][1] > final.index
         self.newest_end_ms = final.end_ms
         self.finals.append(final)
+        if final.cursor is not UNSET:
+            self._check_mark(final)
+
+    def _check_mark(self, message: Ack | Final) -> None:
+        """A cursor overtakes nothing that is owed, and marks only go forward."""
+        assert self.opts_in
+        mark = mark_of(message)
+        assert mark.index == len(self.finals)
+        assert not self.owed or self.owed[0][1] >= mark.index
+        assert self.newest_mark < mark.samples <= len(self.sent) // 2
+        assert mark.sequence <= self.sequence + 1
+        self.newest_mark = mark.samples
 
     def _check_end(self, newest: object) -> None:
         close = self.talk.session.closing
         assert close is not None
+        if close.code is CloseCode.DRAINED:
+            assert not isinstance(newest, Error)
         if close.code not in ANSWERING:
             return
         assert [] == self.owed

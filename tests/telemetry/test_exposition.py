@@ -26,12 +26,14 @@ def test_counters_are_read_at_the_scrape() -> None:
     metrics.audio_ms += 1500
     metrics.session_started()
     metrics.session_started()
+    metrics.session_resumed()
     metrics.session_ended("stop")
     metrics.error_sent(ErrorCode.BAD_AUDIO)
     found = samples(metrics)
     assert 3 == found["earful_chunks_total", ""]
     assert 1.5 == found["earful_audio_seconds_total", ""]
     assert 1 == found["earful_sessions_active", ""]
+    assert 1 == found["earful_sessions_resumed_total", ""]
     assert 1 == found["earful_sessions_ended_total", "stop"]
     assert 1 == found["earful_errors_total", "bad_audio"]
 

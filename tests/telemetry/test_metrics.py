@@ -35,6 +35,18 @@ def test_sessions_and_uploads_are_requests() -> None:
     assert {"stop": 1} == metrics.sessions_ended
 
 
+def test_a_resumed_session_is_no_new_request() -> None:
+    """It was one where it began; it is an active connection all the same."""
+    metrics = Metrics(0.0)
+    metrics.session_started()
+    metrics.tick(1.0)
+    metrics.session_resumed()
+    for now in range(2, 70):
+        metrics.tick(float(now))
+    summary = metrics.summary(70.0)
+    assert (0, 1, 0.0) == (summary["total_requests"], summary["active_connections"], summary["requests_per_second"])
+
+
 def test_the_error_rate_is_of_what_ended() -> None:
     """One failure of four that ended, one still open."""
     metrics = Metrics(0.0)

@@ -71,11 +71,13 @@ class Hall:
     def __init__(self) -> None:
         self.refusal: EarfulError | None = None
         self.taken = 0
+        self.resuming: list[bool] = []
         self.sessions: list[Session] = []
 
     @contextmanager
-    def slot(self) -> Iterator[str]:
+    def slot(self, *, resuming: bool) -> Iterator[str]:
         """A place."""
+        self.resuming.append(resuming)
         if self.refusal is not None:
             raise self.refusal
         self.taken += 1
@@ -510,6 +512,17 @@ def test_others_get_their_turn_between_many_frames() -> None:
     met(scenario)
 
 
+@pytest.mark.parametrize(("query", "resuming"), [("", False), ("?resume=1", True), ("?resume=0", False)])
+def test_who_will_resume_says_so_in_its_request(query: str, resuming: bool) -> None:  # noqa: FBT001 - parameter
+    """It may be let in where others are not."""
+
+    async def scenario(here: Here) -> None:
+        here.ask(request(f"{PATH}{query}"))
+        assert [resuming] == here.hall.resuming
+
+    met(scenario, asks=False)
+
+
 def test_who_is_held_hears_nothing_more_of_what_was_read() -> None:
     """Not even what stood in the same segment; when released, first that, then the socket again."""
 
@@ -518,7 +531,7 @@ def test_who_is_held_hears_nothing_more_of_what_was_read() -> None:
         here.receive(masked(TEXT, b"1"), masked(TEXT, b"2"), masked(TEXT, b"3"))
         here.receive(masked(TEXT, b"4"))  # Some loops deliver one read more.
         await settle()
-        assert ([b"1", b"2"], False) == (here.heard, here.pipe.is_reading_now)
+        assert ([b"1"], False) == (here.heard, here.pipe.is_reading_now)
         here.session.on_message = lambda: None
         here.connection.resume_reading()
         assert not here.pipe.is_reading_now

@@ -18,6 +18,8 @@ MAX_SEQUENCE = 2**53 - 1
 
 Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE)]
 Partials = Literal["fragment", "cumulative", "off"]
+Reach = Literal["anywhere", "here"]
+"""Who can go on with a session: whoever has the service's secret, or only the workers of this server."""
 Reason = Literal["silence", "max_length", "flush", "stop", "idle", "ended", "drain"]
 
 
@@ -35,17 +37,28 @@ class AudioChunk(Struct, gc=False):
     sequence: int | None = None
 
 
+class Resume(Struct):
+    """Asks for a session to go on at a mark; `attempt` rises with every try."""
+
+    cursor: str
+    attempt: Annotated[int, Meta(ge=1, le=MAX_SEQUENCE)]
+
+
 class Start(Struct, tag="start"):
-    """Opts in to the full protocol; must come first."""
+    """Opts in to the full protocol; must come first.
+
+    Format and option fields know whether they were given: beside `resume` one that was must equal the session's.
+    """
 
     protocol: Literal[1] = 1
-    sample_rate: int = 16_000
-    encoding: str = "pcm_s16le"
-    channels: int = 1
-    language: Annotated[str, Meta(max_length=64)] | None = None
-    partials: Partials = "fragment"
-    words: bool = False
+    sample_rate: int | UnsetType = UNSET
+    encoding: str | UnsetType = UNSET
+    channels: int | UnsetType = UNSET
+    language: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    partials: Partials | UnsetType = UNSET
+    words: bool | UnsetType = UNSET
     token: Annotated[str, Meta(max_length=16_384)] | None = None
+    resume: Resume | None = None
 
 
 class Flush(Struct, tag="flush"):
@@ -92,7 +105,10 @@ class Partial(Struct, tag="partial", gc=False):
 
 
 class Final(Struct, tag="final", omit_defaults=True):
-    """A whole utterance; replaces its fragments."""
+    """A whole utterance; replaces its fragments.
+
+    After `start` it carries the cursor of the mark at its end, and the first chunk that may be asked for again.
+    """
 
     text: str
     timestamp: int
@@ -103,6 +119,15 @@ class Final(Struct, tag="final", omit_defaults=True):
     reason: Reason
     words: list[WordTime] | UnsetType = UNSET
     last: bool = False
+    cursor: str | UnsetType = UNSET
+    keep_from: int | UnsetType = UNSET
+
+
+class Ack(Struct, tag="ack", gc=False):
+    """A mark without a final: all before it is done."""
+
+    cursor: str
+    keep_from: int
 
 
 class Error(Struct, tag="error", omit_defaults=True):
@@ -126,10 +151,12 @@ class Limits(Struct):
     max_session_s: float
     max_speed: float
     max_buffered_ms: int
+    resume_window_s: float
+    keep_audio_s: int
 
 
 class Started(Struct, tag="started"):
-    """The answer to `start`."""
+    """The answer to `start`; a session that cannot be resumed has neither `cursor` nor `resumable`."""
 
     session_id: str
     next_sequence: int
@@ -138,6 +165,8 @@ class Started(Struct, tag="started"):
     encoding: str
     limits: Limits
     protocol: int = PROTOCOL_VERSION
+    cursor: str | UnsetType = UNSET
+    resumable: Reach | UnsetType = UNSET
 
 
 class Flushed(Struct, tag="flushed"):
@@ -155,7 +184,7 @@ class Closing(Struct, tag="closing", omit_defaults=True):
     resume: bool | UnsetType = UNSET
 
 
-ServerMessage = Partial | Final | Error | Started | Flushed | Closing
+ServerMessage = Partial | Final | Ack | Error | Started | Flushed | Closing
 
 
 def error(

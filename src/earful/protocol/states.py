@@ -35,6 +35,7 @@ class Input(Enum):
     AGED = "max_session_s passed"
     END = "DELETE"
     DRAIN = "drain"
+    HAND_OVER = "drain, resumed elsewhere"
     ANSWERED = "all answered"
     STALLED = "stall_timeout_s passed"
     UNREAD = "max_unsent exceeded"
@@ -48,6 +49,7 @@ _ENDS = {
     Input.AGED: State.CLOSING,
     Input.END: State.CLOSING,
     Input.DRAIN: State.CLOSING,
+    Input.HAND_OVER: State.CLOSING,
     Input.STALLED: State.CLOSED,
     Input.UNREAD: State.CLOSED,
     Input.FATAL: State.CLOSED,

@@ -15,6 +15,7 @@ from earful.protocol.codec import decode, encode
 from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerMessage
 from earful.service.outbox import Outbox, OutboxLimits
 from earful.service.throttle import Throttle
+from earful.session.claim import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from earful.models.types import Outcome, SessionInfo, Work
     from earful.protocol.states import Input
     from earful.service.wire import Wire
+    from earful.session.claim import Claim
     from earful.session.session import Session
     from earful.telemetry.metrics import Metrics
 
@@ -41,7 +43,8 @@ class Connection:
     """Drives one session.
 
     `on_end` is called once, when nothing more will be said or heard; `on_fault` before it where a bug of
-    ours ends it.
+    ours ends it. `ask` takes a session's claim to the directory: the verdict, or None where `claimed` will
+    bring it; meanwhile nothing is read.
     """
 
     __slots__ = (
@@ -57,6 +60,7 @@ class Connection:
         "_seat",
         "_seen_at",
         "_throttle",
+        "ask",
         "lag_s",
         "peer",
         "session",
@@ -79,6 +83,7 @@ class Connection:
         self.wire = wire
         self.lag_s = 0.0
         self.peer = ""
+        self.ask: Callable[[Connection, Claim], Verdict | None] = _grant
         self._clock = clock
         self._open_seat = open_seat
         self._seat: Seat | None = None
@@ -154,6 +159,27 @@ class Connection:
                 self._pump(now)
             except Exception as fault:  # noqa: BLE001 - a connection's boundary
                 self._crash(fault, now)
+
+    def leave(self) -> None:
+        """Hand the session over at once, whatever it is owed still."""
+        if not self._ended:
+            self.session.leave()
+            self._pump(self._clock())
+
+    def claimed(self, verdict: Verdict) -> None:
+        """The directory has decided, later than it was asked."""
+        if not self._ended:
+            now = self._clock()
+            try:
+                self.session.claimed(verdict, now)
+                self._pump(now)
+            except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
+                self._crash(fault, now)
+
+    def crash(self, fault: Exception) -> None:
+        """A bug of ours, met elsewhere, in what this session waits for."""
+        if not self._ended:
+            self._crash(fault, self._clock())
 
     def fail(self, code: ErrorCode) -> None:
         """End the session at once with this error; what it is owed can wait no longer."""
@@ -250,8 +276,17 @@ class Connection:
                 self._outbox.send(encode(message), now)
 
     def _regulate(self, now: float) -> None:
-        """Read only while the model keeps up and the client keeps to its rate; what is not read is not judged."""
+        """Read only while the model keeps up and the client keeps to its rate; what is not read is not judged.
+
+        A claim too is met here: a session that has one wants no input until it is decided.
+        """
         session = self.session
+        claim = session.take_claim()
+        verdict = None if claim is None else self.ask(self, claim)
+        if verdict is not None:
+            session.claimed(verdict, now)
+            self._pump(now)
+            return
         wants = session.wants_input and not self._throttle.holds(now)
         if wants and session.is_held:
             session.release(now)
@@ -280,3 +315,9 @@ class Connection:
         if closing is not None:
             self.wire.close(closing.code, closing.reason)
         self._on_end(self)
+
+
+def _grant(_: Connection, claim: Claim) -> Verdict:
+    """Let every session begin: nobody else knows of any."""
+    del claim
+    return Verdict.GRANTED

@@ -14,16 +14,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
+from earful.protocol.seal import Seal
 from earful.protocol.states import Input
+from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
+from earful.service.drain import drain
 from earful.service.vitals import look
+from earful.session.claim import Verdict
 from earful.session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from earful.engine.engine import Engine
     from earful.service.wire import Wire
+    from earful.session.claim import Claim
     from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
@@ -31,7 +36,20 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 0.25
 SETTLED_S = 3.0
 """After the last session left, the worker says what it still holds; sockets that linger have closed by then."""
-_FAULTLESS = frozenset({"stop", "deleted", "draining", "peer_closed", "connection_lost", "ping_timeout"})
+CLAIM_WITHIN_S = 0.5
+"""How long a session waits for the directory; then its cursor alone decides."""
+_FAULTLESS = frozenset(
+    {
+        "stop",
+        "deleted",
+        "draining",
+        "handed_over",
+        "superseded",
+        "peer_closed",
+        "connection_lost",
+        "ping_timeout",
+    }
+)
 """Ends that are no error of client or server."""
 
 
@@ -44,6 +62,8 @@ class RegistryLimits:
     rules: ListeningRules
     session: SessionLimits
     connection: ConnectionLimits
+    resume_reserve: int = 0
+    """Places on top of `max_sessions`, for resumed sessions only."""
 
 
 class Registry:
@@ -56,13 +76,27 @@ class Registry:
         metrics: Metrics,
         log: Logger,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        seal: Seal | None = None,
+        claims: Claims | None = None,
     ) -> None:
-        """Empty, and open to sessions. All times are in the seconds of `clock`."""
+        """Empty, and open to sessions. All times are in the seconds of `clock`.
+
+        `seal` signs cursors, by default with a secret of its own; `claims` is the directory, by default what this
+        worker knows.
+        """
         self.limits = limits
         self.engine = engine
         self.metrics = metrics
         self.log = log
         self.draining = False
+        self.seal = seal or Seal.drawn()
+        self._claims = LocalClaims(clock) if claims is None else claims
+        self.here_goes_on = False
+        """Whether other workers have a seal of reach `here`, and outlive a drain of this one."""
+        self._claiming: set[asyncio.Task[None]] = set()
+        self._returning: dict[str, bool] = {}
+        """Slots of clients that said they would resume a session, and whether theirs are reserved for that."""
         self._clock = clock
         self.connections: dict[str, Connection] = {}
         self.uploads = 0
@@ -78,19 +112,26 @@ class Registry:
         return self._taken
 
     @contextmanager
-    def slot(self) -> Iterator[str]:
-        """A place for one session while the scope lasts; gives the session's id.
+    def slot(self, *, resuming: bool = False) -> Iterator[str]:
+        """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
 
-        Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken.
+        Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken; who is `resuming`
+        may then have one of the reserve.
         """
         self._check_open()
-        if self._taken >= self.limits.max_sessions:
+        is_full = self._taken >= self.limits.max_sessions
+        if is_full and not (resuming and self._taken < self.limits.max_sessions + self.limits.resume_reserve):
             raise self._refusal(ErrorCode.SESSION_LIMIT)
         self._taken += 1
+        session_id = secrets.token_urlsafe(16)
+        if resuming:
+            self._returning[session_id] = is_full
         try:
-            yield secrets.token_urlsafe(16)
+            yield session_id
         finally:
             self._taken -= 1
+            self._returning.pop(session_id, None)
+            self._note_empty()
 
     @contextmanager
     def upload(self) -> Iterator[None]:
@@ -115,7 +156,10 @@ class Registry:
 
     def connect(self, session_id: str, wire: Wire, peer: str = "") -> Connection:
         """Begin a session on an upgraded socket, in a slot that is held until it ends; `peer` is for the log."""
-        session = Session(session_id, self.limits.rules, self.limits.session, self._clock())
+        now, unix_s = self._clock(), int(time.time())
+        session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
+        session.opening.is_returning = session_id in self._returning
+        session.must_resume = self._returning.get(session_id, False)
         connection = Connection(
             session,
             wire,
@@ -127,13 +171,19 @@ class Registry:
             self._clock,
         )
         connection.peer = peer
+        connection.ask = self._ask
         self.connections[session_id] = connection
         self._left_at = None
         self.metrics.session_started()
         self.log.debug("session started", session=session_id)
         if self.draining:  # It was let in before, and upgraded after, the others were told.
-            connection.end(Input.DRAIN)
+            connection.end(Input.HAND_OVER if self.can_hand_over(connection) else Input.DRAIN)
         return connection
+
+    def delete(self, connection: Connection) -> None:
+        """End a session for good: what it is owed is answered, and it cannot be resumed."""
+        self._claims.delete(connection.session.info.session_id, self.limits.session.cursor_life_s)
+        connection.end(Input.END)
 
     def sweep(self, now: float) -> None:
         """Let every deadline that has passed act; the engine's too."""
@@ -157,15 +207,63 @@ class Registry:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
         self.draining = True
         self.log.info("draining", sessions=len(self.connections), within_s=within_s)
-        for connection in list(self.connections.values()):
-            connection.end(Input.DRAIN, within_s=within_s)
         self._note_empty()
+        await drain(self, within_s, self._clock)
+
+    async def emptied(self) -> None:
+        """Wait until the last session of a drain has gone, with its socket, and the last upload."""
+        await self._emptied.wait()
+
+    def can_hand_over(self, connection: Connection) -> bool:
+        """Whether a session of this worker can go on elsewhere."""
+        return (self.here_goes_on or self.seal.reach == "anywhere") and connection.session.can_resume
+
+    async def close(self) -> None:
+        """Wait for nobody's verdict any more; the sessions have ended."""
+        for task in self._claiming:
+            task.cancel()
+        if self._claiming:
+            await asyncio.wait(self._claiming)
+
+    def _ask(self, connection: Connection, claim: Claim) -> Verdict | None:
+        """Take a claim to the directory; where that takes a wait, a task brings the verdict."""
+        answer = self._claims.claim(claim)
+        if isinstance(answer, Verdict):
+            return self._carried_out(connection, claim, answer)
+        task = asyncio.get_running_loop().create_task(self._await_verdict(connection, claim, answer), name="claim")
+        self._claiming.add(task)
+        task.add_done_callback(self._claiming.discard)
+        return None
+
+    async def _await_verdict(self, connection: Connection, claim: Claim, answer: Awaitable[Verdict]) -> None:
+        verdict = Verdict.GRANTED
         try:
-            await asyncio.wait_for(self._emptied.wait(), within_s)
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                verdict = await answer
         except TimeoutError:
-            self.log.warning("drain ran out of time", sessions=len(self.connections), uploads=self.uploads)
-            for connection in list(self.connections.values()):
-                connection.fail(ErrorCode.DRAINING)
+            self.log.info("claim was not decided in time", session=claim.session_id, attempt=claim.attempt)
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
+            connection.crash(fault)
+        if connection.session.closing is None:
+            connection.claimed(self._carried_out(connection, claim, verdict))
+
+    def _carried_out(self, connection: Connection, claim: Claim, verdict: Verdict) -> Verdict:
+        """Where a session goes on here, it does so under its own id, and no longer on an older connection.
+
+        Verdicts may arrive in another order than they were given in: a newer connection stays.
+        """
+        if verdict is not Verdict.GRANTED or not claim.attempt:
+            return verdict
+        holder = self.connections.get(claim.session_id)
+        if holder is not None and holder.session.attempt >= claim.attempt:
+            return Verdict.SUPERSEDED
+        if holder is not None:
+            holder.fail(ErrorCode.SUPERSEDED)
+        del self.connections[connection.session.info.session_id]
+        self.connections[claim.session_id] = connection
+        self.metrics.session_resumed()
+        self.log.debug("session resumed", session=claim.session_id, attempt=claim.attempt)
+        return verdict
 
     def _check_open(self) -> None:
         if self.draining:
@@ -178,7 +276,8 @@ class Registry:
         return EarfulError(code, text)
 
     def _note_empty(self) -> None:
-        if self.draining and not self.connections and not self.uploads:
+        # A session that has ended keeps its slot until its socket is gone: its last words may still be on their way.
+        if self.draining and not self.connections and not self.uploads and not self._taken:
             self._emptied.set()
 
     def _note_fault(self, connection: Connection, fault: Exception) -> None:
@@ -193,7 +292,7 @@ class Registry:
         numbers = session.numbers
         self.metrics.session_ended(reason, failed=reason not in _FAULTLESS)
         self.metrics.chunks += numbers.chunks
-        self.metrics.audio_ms += numbers.audio_ms
+        self.metrics.audio_ms += numbers.heard_ms
         self.metrics.speech_ms += numbers.speech_ms
         self.metrics.partials += numbers.partials
         self.metrics.finals += numbers.finals

@@ -21,7 +21,10 @@ class Wire(Protocol):
         """Ask the peer for a sign of life; its pong arrives as `Connection.ponged`."""
 
     def pause_reading(self) -> None:
-        """Read nothing more from the peer; a little that was read already may still arrive."""
+        """Read nothing more from the peer, and hand on nothing more of what was read, until `resume_reading`.
+
+        Asked for while a message is handed on, the next one waits; otherwise one more may arrive.
+        """
 
     def resume_reading(self) -> None:
         """Read again."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from earful.session.rules import SessionLimits
 
 
+REPLAY_S = 5.0
+"""What a session that is resumed at its greatest length, or just before, still gets, for what its client kept."""
+
+
 class Deadlines:
     """`due` is never later than the next timer that may have passed; most ticks end at comparing it."""
 
@@ -31,6 +35,11 @@ class Deadlines:
     def is_held(self) -> bool:
         """Whether the server does not read now."""
         return self._held_at is not None
+
+    def resume(self, began_at: float, now: float) -> None:
+        """The session began earlier, on another connection."""
+        self._aged_at = max(began_at + self._limits.max_session_s, now + REPLAY_S)
+        self.due = min(now + self._limits.idle_timeout_s, self._aged_at)
 
     def heard(self, now: float) -> None:
         """The client said something, or pinged."""

@@ -20,14 +20,18 @@ class Close:
     reason: str
 
 
-ENDINGS: dict[Input, tuple[Reason, ErrorCode | None, Close]] = {
+ENDINGS: dict[Input, tuple[Reason | None, ErrorCode | None, Close]] = {
     Input.STOP: ("stop", None, Close(CloseCode.NORMAL, "stop")),
     Input.END: ("ended", None, Close(CloseCode.NORMAL, "deleted")),
     Input.IDLE: ("idle", ErrorCode.IDLE_TIMEOUT, Close(CloseCode.IDLE, "idle_timeout")),
     Input.AGED: ("ended", ErrorCode.SESSION_TOO_LONG, Close(CloseCode.IDLE, "session_too_long")),
     Input.DRAIN: ("drain", ErrorCode.DRAINING, Close(CloseCode.RESTART, "draining")),
+    Input.HAND_OVER: (None, None, Close(CloseCode.DRAINED, "handed_over")),
 }
-"""How the endings that still answer what they owe end: reason of the open utterance's final, error, close."""
+"""How the endings that still answer what they owe end: reason of the open utterance's final, error, close.
+
+Without a reason the open utterance has no final: it is left to whoever goes on with the session.
+"""
 
 FATALITIES = {Input.STALLED: ErrorCode.STALLED, Input.UNREAD: ErrorCode.SLOW_READER}
 """Endings that answer nothing more."""

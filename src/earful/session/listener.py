@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from earful.audio.pcm import Converter, Format
 from earful.audio.wav import skip_riff
 from earful.models.types import MODEL_RATE_HZ
+from earful.protocol.cursor import Position
 from earful.session.segmenter import Mark, Segmenter
 
 if TYPE_CHECKING:
@@ -25,22 +26,6 @@ _FEW = 3
 """So many chunks are kept before it is looked which of them are needed: looking costs as much as half a chunk."""
 _WORTH_COPYING_BYTES = 4_096
 """A chunk with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A mark in the session's audio: all before it is done.
-
-    `sequence` and `offset_bytes` say in which chunk and how far into its decoded bytes it lies,
-    `samples` how many samples as sent (of all channels) lie before it, `index` the number of the next
-    utterance.
-    """
-
-    sequence: int = 1
-    offset_bytes: int = 0
-    samples: int = 0
-    inside_speech: bool = False
-    index: int = 0
 
 
 @dataclass(slots=True)
@@ -205,6 +190,7 @@ class Listener:
             inside_speech=inside_speech,
             index=self._transcript.next_index,
         )
+        self._transcript.mark(self.position)
         self._converter = Converter(self._format)
         self._segmenter = Segmenter(self._rules, inside_speech=inside_speech)
         return self._converter.feed(b"".join(piece.data for piece in self._pieces))

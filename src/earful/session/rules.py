@@ -18,6 +18,7 @@ SILENT_SPAN_MS = 10_000
 """In silence a mark is made when this much has passed since the last one ..."""
 SILENT_LOOKBACK_MS = 500
 """... and lies this far back."""
+_KEEP_STEP_MS = 5_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class ListeningRules:
         """The most audio of one utterance that the model hears."""
         return int(self.max_utterance_s * 1000) * BYTES_PER_MS
 
+    def keep_audio_s(self, max_buffered_ms: int) -> int:
+        """The most audio that a connected client keeps beyond its newest cursor, rounded up to 5 s."""
+        kept_ms = SILENT_SPAN_MS + self.max_utterance_s * 1000 + self.endpoint_silence_ms + max_buffered_ms
+        return -int(-kept_ms // _KEEP_STEP_MS) * _KEEP_STEP_MS // 1000
+
     def frames(self, duration_ms: float) -> int:
         """The fewest whole frames that last at least this long."""
         return -int(-duration_ms // self.frame_ms)
@@ -95,3 +101,10 @@ class SessionLimits:
     max_buffered_ms: int = 5_000
     max_message_bytes: int = 1 << 20
     stall_timeout_s: float = 120.0
+    resume_window_s: float = 120.0
+    """How long after a drop a client goes on trying."""
+
+    @property
+    def cursor_life_s(self) -> float:
+        """How long after the session's beginning its cursors can be used."""
+        return self.max_session_s + self.resume_window_s

@@ -7,13 +7,13 @@ an upload is one fed by its decoder. `receive`, `deliver` and `tick` push in; `t
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from earful.audio.pcm import Format
-from earful.errors import ERRORS, CloseCode, EarfulError, ErrorCode
+from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.models.types import Outcome, SessionInfo, Work
 from earful.protocol.codec import BadChunkError
+from earful.protocol.cursor import Position
 from earful.protocol.messages import (
     MAX_SEQUENCE,
     AudioChunk,
@@ -21,68 +21,71 @@ from earful.protocol.messages import (
     ClientMessage,
     Closing,
     Flush,
-    Flushed,
     Keepalive,
-    ServerMessage,
     Start,
     Stop,
 )
-from earful.protocol.states import TRANSITIONS, Input, State
+from earful.protocol.states import Input, State
+from earful.session.answers import Answers
+from earful.session.claim import REFUSALS, Claim, Verdict
 from earful.session.deadlines import Deadlines
-from earful.session.endings import CAUSES, ENDINGS, FATALITIES, Close
-from earful.session.greeting import format_of, started
-from earful.session.listener import Listener, Position
+from earful.session.endings import ENDINGS, FATALITIES
+from earful.session.greeting import Terms, started, transcript_of
+from earful.session.life import Life
+from earful.session.listener import Listener
 from earful.session.numbering import Numbering
-from earful.session.numbers import Numbers
-from earful.session.replies import Replies
+from earful.session.opening import Opening
 from earful.session.transcript import Transcript
 
 if TYPE_CHECKING:
+    from earful.protocol.seal import Seal
     from earful.session.rules import ListeningRules, SessionLimits
 
 SPEED_ALLOWANCE_S = 30
 """Audio a session may be ahead of `max_speed` (protocol section 6, code 4108)."""
-MAX_FLUSHES = 64
-"""Unanswered flushes above which a session wants no more input."""
 
 
-class Session:
+class Session(Life):
     """The core of one session; see the module. `info` says what the model should know of it."""
 
     __slots__ = (
+        "_answers",
         "_deadlines",
         "_farewell",
-        "_flushes",
         "_format",
-        "_lanes",
         "_limits",
         "_listener",
         "_numbering",
-        "_replies",
         "_rules",
         "_transcript",
+        "attempt",
         "began_at",
-        "closing",
         "info",
-        "numbers",
-        "opted_in",
-        "state",
+        "opening",
     )
 
-    def __init__(self, session_id: str, rules: ListeningRules, limits: SessionLimits, now: float) -> None:
-        """Begin in CREATE at `now`."""
+    def __init__(
+        self,
+        session_id: str,
+        rules: ListeningRules,
+        limits: SessionLimits,
+        now: float,
+        *,
+        seal: Seal | None = None,
+        unix_s: int = 0,
+    ) -> None:
+        """Begin in CREATE at `now`, which is `unix_s` by the calendar; only with a seal it can be resumed."""
+        super().__init__()
         self.info = SessionInfo(session_id)
-        self.state = State.CREATE
         self.began_at = now
-        self.numbers = Numbers()
-        self.opted_in = False
-        self.closing: Close | None = None
+        self.attempt = 0
+        """Which resumption of the session this is, by the client's count."""
         self._rules = rules
         self._limits = limits
         self._deadlines = Deadlines(limits, now)
         self._numbering = Numbering()
-        self._replies = Replies(self.numbers)
-        self._flushes: deque[tuple[Flush, int, int]] = deque()
+        self._answers = Answers()
+        self.opening = Opening(limits, seal, now=now, unix_s=unix_s)
         self._farewell: Input | None = None
         self._set_up(Format(), Transcript())
 
@@ -114,8 +117,13 @@ class Session:
 
     @property
     def wants_input(self) -> bool:
-        """False while reading should wait for the model (`max_buffered_ms`)."""
-        return self.backlog_ms <= self._limits.max_buffered_ms and len(self._flushes) < MAX_FLUSHES
+        """False while reading should wait: for the model (`max_buffered_ms`), or for the verdict on a claim."""
+        return self.backlog_ms <= self._limits.max_buffered_ms and self.opening.terms is None and self._answers.has_room
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the client has a cursor to go on with elsewhere."""
+        return self.opted_in or (self.state is State.CREATE and self.opening.has_cursor)
 
     def use_format(self, audio_format: Format, *, lanes: int) -> None:
         """Settle an upload's format: PCM without header, `lanes` whole utterances in work side by side."""
@@ -131,7 +139,7 @@ class Session:
                 if self._is_opted_in(CloseCode.UNSUPPORTED_DATA):
                     self._receive_audio(data, None, now)
             case Start():
-                self._receive_start(message)
+                self._receive_start(message, now)
             case Flush():
                 if self._is_opted_in() and self._step(Input.FLUSH):
                     self._flush(message, now)
@@ -156,6 +164,18 @@ class Session:
             self._give_up(number)
         self._complain(mistake, number)
 
+    def take_claim(self) -> Claim | None:
+        """What an accepted `start` asks of the directory, once; `claimed` brings the answer."""
+        return self.opening.take_claim()
+
+    def claimed(self, verdict: Verdict, now: float) -> None:
+        """The directory has decided: the session begins, or ends. Nothing was received in between."""
+        terms = self.opening.take_terms()
+        if verdict is not Verdict.GRANTED:
+            self.fail(REFUSALS[verdict])
+        elif terms is not None and self.state is not State.CLOSED:
+            self._begin(terms, now)
+
     def take_work(self) -> Work | None:
         """The next piece of speech for the model; None while there is none or its lane is busy."""
         return self._transcript.take_work()
@@ -169,10 +189,6 @@ class Session:
             self._replies.tell(message)
         if work.end:
             self._settle()
-
-    def take_messages(self) -> list[ServerMessage]:
-        """What the client is to be told, in order; results are stamped by who sends them."""
-        return self._replies.take()
 
     def tick(self, now: float) -> None:
         """Let the timers that have passed act."""
@@ -200,71 +216,66 @@ class Session:
         self._deadlines.release(now)
 
     def end(self, happening: Input, now: float, *, deadline_ms: int = 0) -> None:
-        """End as the server wishes (`END`, `DRAIN`): what is owed is answered first.
+        """End as the server wishes (`END`, `DRAIN`, `HAND_OVER`): what is owed is answered first.
 
-        Who sent `start` is told of a drain at once, and within what time it will be over.
+        Who sent `start` is told of a drain at once, and within what time it will be over. `HAND_OVER` is for who
+        `can_resume`: results of ended utterances are told, the open one is left to where the client goes next.
         """
-        if happening is Input.DRAIN and self.opted_in and self.state is State.ACTIVE:
-            self._replies.tell(Closing("drain", deadline_ms, resume=False))
+        if happening is Input.HAND_OVER and not self.opted_in:
+            self.leave()
+            return
+        if happening in {Input.DRAIN, Input.HAND_OVER} and self.opted_in and self.state is State.ACTIVE:
+            self._replies.tell(Closing("drain", deadline_ms, resume=happening is Input.HAND_OVER))
         self._end(happening, now)
 
-    def fail(
+    def leave(self) -> None:
+        """Hand over at once, whatever is owed still: where the client goes next will answer it."""
+        if not self.opted_in:
+            self.fail(ErrorCode.DRAINING, close_code=CloseCode.DRAINED)
+        elif self.state is not State.CLOSED:
+            if self._farewell is not Input.HAND_OVER:
+                self._replies.tell(Closing("drain", 0, resume=True))
+            self._step(Input.FATAL)
+            self.closing = ENDINGS[Input.HAND_OVER][2]
+
+    def _set_up(
         self,
-        code: ErrorCode,
+        audio_format: Format,
+        transcript: Transcript,
+        position: Position = Position(),  # noqa: B008 - frozen
         *,
-        close_code: CloseCode | None = None,
-        number: int | None = None,
-        expected: int | None = None,
+        may_have_header: bool = True,
     ) -> None:
-        """End at once, by a fatal error; what was owed is not answered on this connection."""
-        if self.state is State.CLOSED:
-            return
-        self._step(CAUSES.get(code, Input.FATAL))
-        self._replies.complain(EarfulError(code), number, fatal=True, expected=expected)
-        self.closing = Close(close_code or ERRORS[code].close_code, code.value)
-
-    def lose(self, reason: str) -> None:
-        """The connection is gone: nothing more can be said."""
-        if self.state is not State.CLOSED:
-            self._step(Input.GONE)
-            self.closing = Close(CloseCode.GOING_AWAY, reason)
-
-    def _set_up(self, audio_format: Format, transcript: Transcript, *, may_have_header: bool = True) -> None:
         self._format = audio_format
         self._transcript = transcript
-        self._listener = Listener(self._rules, audio_format, transcript, Position(), may_have_header=may_have_header)
+        self._listener = Listener(self._rules, audio_format, transcript, position, may_have_header=may_have_header)
 
-    def _step(self, happening: Input) -> bool:
-        """Change state by the table; True where the session was still listening, so that it should act."""
-        listening = self.state is State.CREATE or self.state is State.ACTIVE
-        after = TRANSITIONS[self.state].get(happening)
-        if after is None:
-            self.fail(ErrorCode.UNEXPECTED_MESSAGE)
-            return False
-        self.state = after
-        return listening
-
-    def _is_opted_in(self, close_code: CloseCode | None = None) -> bool:
-        """Whether `start` was accepted; a message that needs it and comes without ends the connection."""
-        if not self.opted_in and self.state in (State.CREATE, State.ACTIVE):
-            self.fail(ErrorCode.UNEXPECTED_MESSAGE, close_code=close_code)
-        return self.opted_in
-
-    def _receive_start(self, start: Start) -> None:
-        if self.state is not State.CREATE:
+    def _receive_start(self, start: Start, now: float) -> None:
+        if self.state is not State.CREATE or (self.must_resume and start.resume is None):
             self._step(Input.START)
             return
         try:
-            audio_format = format_of(start)
-        except EarfulError as unsupported:
-            self._complain(unsupported)
-            return
+            self.opening.ask(start, self.info.session_id, now)
+        except EarfulError as refused:
+            if refused.code is ErrorCode.UNSUPPORTED_FORMAT:
+                self._complain(refused)
+            else:
+                self.fail(refused.code)
+
+    def _begin(self, terms: Terms, now: float) -> None:
+        cursor = terms.cursor
+        self.must_resume = False
         self._step(Input.START)
-        self._set_up(audio_format, Transcript(partials=start.partials, words=start.words))
         self.opted_in = True
-        self.info = SessionInfo(self.info.session_id, start.language, start.words)
-        self._numbering = Numbering(expected=1)
-        self._replies.tell(started(self.info, self._format, self._limits))
+        self.attempt = terms.attempt
+        self.info = SessionInfo(cursor.session_id, cursor.language, cursor.words)
+        if terms.attempt:
+            self.began_at -= terms.age_s
+            self._deadlines.resume(self.began_at, now)
+        self._numbering = Numbering(expected=cursor.position.sequence)
+        self._set_up(cursor.format, transcript_of(cursor, self.opening.seal), cursor.position)
+        self.numbers.audio_ms = self.numbers.resumed_ms = self._listener.received_ms
+        self._replies.tell(started(cursor, self.opening.seal, self._rules, self._limits))
 
     def _receive_audio(self, data: bytes, sequence: int | None, now: float) -> None:
         if self.state is not State.ACTIVE and not self._step(Input.AUDIO):
@@ -280,6 +291,8 @@ class Session:
         self._numbering.use(number)
         self._listener.hear(number, data, now)
         self.numbers.add_chunk(len(data), self._listener.received_ms)
+        if self._transcript.silent_mark is not None:
+            self._settle()
         if self._is_too_fast(now):
             self.fail(ErrorCode.AUDIO_TOO_FAST)
 
@@ -312,7 +325,7 @@ class Session:
 
     def _flush(self, flush: Flush, now: float) -> None:
         self._listener.cut("flush", now)
-        self._flushes.append((flush, self._numbering.newest, self._transcript.next_index))
+        self._answers.owe(flush, sequence=self._numbering.newest, index=self._transcript.next_index)
         self._settle()
 
     def _end(self, happening: Input, now: float) -> None:
@@ -320,29 +333,17 @@ class Session:
         if not self._step(happening):
             return
         self._farewell = happening
-        self._listener.cut(ENDINGS[happening][0], now)
+        if reason := ENDINGS[happening][0]:
+            self._listener.cut(reason, now)
+        else:
+            self._transcript.leave_open()
         if happening is Input.STOP:
             self._transcript.close(end_ms=self._listener.received_ms, sequence=self._numbering.newest)
         self._settle()
 
     def _settle(self) -> None:
-        """Tell the finals whose turn has come, each followed by the flushes it answers, and at last the end."""
-        while True:
-            while self._flushes and self._flushes[0][2] <= self._transcript.answered_index:
-                flush, sequence, _ = self._flushes.popleft()
-                self._replies.tell(Flushed(flush.id, sequence))
-            final = self._transcript.take_final()
-            if final is None:
-                break
-            self._replies.tell(final)
+        """Tell what has its turn, and at last the end."""
+        for answer in self._answers.take(self._transcript):
+            self._replies.tell(answer)
         if self._farewell is not None and self._transcript.answered_index == self._transcript.next_index:
-            _, code, self.closing = ENDINGS[self._farewell]
-            self._step(Input.ANSWERED)
-            if code is not None:
-                self._replies.complain(EarfulError(code), fatal=True)
-
-    def _complain(self, mistake: EarfulError, number: int | None = None, *, expected: int | None = None) -> None:
-        """Tell the client of an error that is not fatal by itself; one counted mistake too many is."""
-        if self._replies.complain(mistake, number, expected=expected):
-            self._step(Input.FATAL)
-            self.closing = Close(CloseCode.POLICY, "too_many_mistakes")
+            self._finish(self._farewell)

@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
 from earful.models.types import Outcome, TranscriptResult, Word, Work
 from earful.protocol.messages import Error, Final, Partial, Partials, Reason, WordTime, error
 from earful.session.rules import BYTES_PER_MS
+
+if TYPE_CHECKING:
+    from earful.protocol.cursor import Position
+    from earful.protocol.messages import Ack
+    from earful.session.cursors import Cursors
 
 
 @dataclass(slots=True)
@@ -45,6 +51,10 @@ class Utterance:
     carried: str = ""
     """What objects that failed since had answered: the object of now knows nothing of it."""
     final: Final | None = None
+    mark: Position | None = None
+    """Where it ended and all listening began anew."""
+    silent_mark: Position | None = None
+    """The newest mark in the silence behind it."""
 
     def hear(self, pcm: bytes, *, end_ms: int, sequence: int, now: float) -> None:
         """More audio for the model, up to the chunk `sequence`."""
@@ -73,7 +83,7 @@ class Utterance:
 class Transcript:
     """All utterances that have no final yet, at most `lanes` of them in work side by side."""
 
-    __slots__ = ("_lanes", "_next_index", "_partials", "_utterances", "_whole", "_words")
+    __slots__ = ("_cursors", "_lanes", "_next_index", "_partials", "_utterances", "_whole", "_words", "silent_mark")
 
     def __init__(
         self,
@@ -83,14 +93,21 @@ class Transcript:
         lanes: int = 1,
         whole: bool = False,
         next_index: int = 0,
+        cursors: Cursors | None = None,
     ) -> None:
-        """`whole`: the model is given an utterance only when it has ended, all at once (uploads)."""
+        """`whole`: the model is given an utterance only when it has ended, all at once (uploads).
+
+        Only with `cursors` the client is told of marks.
+        """
         self._partials = partials
         self._words = words
         self._whole = whole
         self._lanes = lanes
         self._utterances: deque[Utterance] = deque()
         self._next_index = next_index
+        self._cursors = cursors
+        self.silent_mark: Position | None = None
+        """The newest mark without a final, of which the client may be told: it has all that lies before."""
 
     @property
     def next_index(self) -> int:
@@ -132,6 +149,23 @@ class Transcript:
             newest.final = self._final(newest, "", None)
         newest.last = True
 
+    def mark(self, position: Position) -> None:
+        """All listening began anew here; what lies before is in the utterances, up to the newest."""
+        if self._cursors is None:
+            return
+        newest = self._utterances[-1] if self._utterances else None
+        if newest is None:
+            self.silent_mark = position
+        elif newest.mark is None:
+            newest.mark = position
+        else:
+            newest.silent_mark = position
+
+    def leave_open(self) -> None:
+        """Forget the utterance that has not ended: whoever goes on with the session will hear it whole."""
+        if self._utterances and self._utterances[-1].reason is None:
+            self._next_index = self._utterances.pop().index
+
     def take_work(self) -> Work | None:
         """The next piece for the model, or None while there is no news or every lane is busy."""
         for utterance in islice(self._utterances, self._lanes):
@@ -143,6 +177,8 @@ class Transcript:
 
     def deliver(self, work: Work, outcome: Outcome) -> list[Error | Partial]:
         """Take in an outcome; what the client is told of it at once: an error, a partial, both or neither."""
+        if work.index >= self._next_index:
+            return []  # Of an utterance that was left open.
         utterance = self._utterances[work.index - self._utterances[0].index]
         utterance.in_flight = False
         messages: list[Error | Partial] = []
@@ -163,7 +199,14 @@ class Transcript:
         """The next final in order, once its turn has come."""
         if not self._utterances or self._utterances[0].final is None:
             return None
-        return self._utterances.popleft().final
+        utterance = self._utterances.popleft()
+        self.silent_mark = utterance.silent_mark
+        return utterance.final
+
+    def take_ack(self) -> Ack | None:
+        """What tells of the newest mark without a final, once its turn has come."""
+        mark, self.silent_mark = self.silent_mark, None
+        return None if mark is None or self._cursors is None else self._cursors.ack(mark)
 
     def _work(self, utterance: Utterance, since_s: float) -> Work:
         audio = utterance.audio
@@ -192,7 +235,7 @@ class Transcript:
 
     def _final(self, utterance: Utterance, text: str, result: TranscriptResult | None) -> Final:
         words = [] if result is None else [self._word(utterance, word) for word in result.words]
-        return Final(
+        final = Final(
             text=text,
             timestamp=0,
             sequence=utterance.sequence,
@@ -203,6 +246,9 @@ class Transcript:
             words=words if self._words else UNSET,
             last=utterance.last,
         )
+        if self._cursors is not None and utterance.mark is not None:
+            self._cursors.put_on(final, utterance.mark)
+        return final
 
     @staticmethod
     def _word(utterance: Utterance, word: Word) -> WordTime:

@@ -41,6 +41,7 @@ class _WorkerCollector(Collector):
         """Every metric family, with its values now."""
         own = self._metrics
         yield _counter("sessions_started", "Sessions let in", own.sessions_started)
+        yield _counter("sessions_resumed", "Sessions let in that had begun before", own.sessions_resumed)
         yield _labelled("sessions_ended", "Sessions ended", "reason", own.sessions_ended)
         yield GaugeMetricFamily("earful_sessions_active", "Sessions open now", value=own.active_sessions)
         yield _labelled("refusals", "Sessions and uploads not let in", "code", own.refusals)

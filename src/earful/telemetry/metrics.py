@@ -61,6 +61,8 @@ class Metrics:
     def __init__(self, now: float) -> None:
         """Begin to count at `now`, in seconds of the clock that all later times come from."""
         self.sessions_started = 0
+        self.sessions_resumed = 0
+        """Of the started ones: begun elsewhere or on another connection, and gone on with here."""
         self.sessions_ended: dict[str, int] = {}
         self.active_sessions = 0
         self.uploads_started = 0
@@ -88,12 +90,16 @@ class Metrics:
     @property
     def total_requests(self) -> int:
         """Sessions begun and uploads, since the start."""
-        return self.sessions_started + self.uploads_started
+        return self.sessions_started - self.sessions_resumed + self.uploads_started
 
     def session_started(self) -> None:
         """Count a session that was let in."""
         self.sessions_started += 1
         self.active_sessions += 1
+
+    def session_resumed(self) -> None:
+        """Count that a session which was let in had begun before."""
+        self.sessions_resumed += 1
 
     def session_ended(self, reason: str, *, failed: bool = False) -> None:
         """Count a session's end; `failed` where an error of server or client ended it."""
@@ -147,7 +153,8 @@ class Metrics:
         return Summary(
             total_requests=self.total_requests,
             active_connections=self.active_sessions,
-            requests_per_second=round((current.requests - then.requests) / max(1.0, now - then.at_s), 3),
+            # A session that turns out to be resumed was counted for a moment.
+            requests_per_second=round(max(0, current.requests - then.requests) / max(1.0, now - then.at_s), 3),
             error_rate=round((current.failed - then.failed) / ended, 4) if ended else 0.0,
             avg_latency_ms=round(latency.mean_ms(), 2),
             latency_ms=_percentiles(latency),

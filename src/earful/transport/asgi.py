@@ -135,7 +135,7 @@ async def nowhere(websocket: WebSocket) -> None:
 async def stream(websocket: WebSocket, registry: Registry) -> None:
     """Serve `WS /v1/transcribe/stream`: admit or refuse, then carry the session until it ends."""
     try:
-        with registry.slot() as session_id:
+        with registry.slot(resuming=websocket.query_params.get("resume") == "1") as session_id:
             await websocket.accept(_subprotocol(websocket), headers=[(b"x-session-id", session_id.encode())])
             await _carry(websocket, registry, session_id)
     except EarfulError as refused:

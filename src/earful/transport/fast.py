@@ -126,7 +126,7 @@ class FastConnection:
             else:
                 self._shake_hands(parse(data))
             return
-        text = None if self._waiting else self._reader.whole_text(data)
+        text = None if self._waiting or self._is_held else self._reader.whole_text(data)
         if text is not None:
             connection.message(text)
         else:
@@ -221,6 +221,9 @@ class FastConnection:
 
     def _hear(self, connection: Connection, messages: list[Message]) -> None:
         """Hand on what came, until the `Connection` wants no more of it for now."""
+        if self._is_held and messages:
+            self._waiting = messages
+            return
         self._waiting = []
         for number, (opcode, payload) in enumerate(messages, 1):
             if opcode == _TEXT:
@@ -316,7 +319,7 @@ class FastConnection:
             return
         registry = self._shared.registry
         try:
-            session_id = self._slot.enter_context(registry.slot())
+            session_id = self._slot.enter_context(registry.slot(resuming=request.query.get("resume") == ["1"]))
         except EarfulError as refused:
             if request.query.get("refuse") == ["close"]:
                 self._accept(request, [])

@@ -14,7 +14,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
-from earful.protocol.states import Input
 from earful.service.upload import Upload, UploadLimits
 from earful.transport import schemas
 from earful.transport.spool import spooled
@@ -152,7 +151,7 @@ def session_routes(registry: Registry) -> APIRouter:
     @router.delete("/v1/sessions/{session_id}", status_code=202, responses=schemas.NOT_FOUND)
     async def end(session_id: str) -> schemas.Alive:
         """End one live session: its open utterance is finalised, then it is closed with 1000."""
-        _find(registry, session_id).end(Input.END)
+        registry.delete(_find(registry, session_id))
         return schemas.Alive(status="ending")
 
     return router

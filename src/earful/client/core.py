@@ -1,0 +1,189 @@
+"""The client's side of a session that can be resumed: what to send, what to keep, what counts. Pure.
+
+Guarantees the client's duties of protocol section 5, so that `finals` are those of an undisturbed run. A shell
+brings what the application says and what comes over a connection, and sends what `take_messages` gives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import UNSET
+
+from earful.protocol.messages import (
+    Ack,
+    AudioChunk,
+    ClientMessage,
+    Final,
+    Flush,
+    Flushed,
+    Partial,
+    Resume,
+    ServerMessage,
+    Start,
+    Started,
+    Stop,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Flush(NamedTuple):
+    """A flush without its answer yet, and the chunk it follows."""
+
+    message: Flush
+    after: int
+
+
+class Speaker:
+    """One session as its client has it, over any number of connections.
+
+    `finals` are the utterances in order, `fragments` what was heard of later ones, `session_id` the session's.
+    Audio from the newest cursor's `keep_from` on is kept; whoever speaks on while `is_full` keeps more than asked.
+    """
+
+    def __init__(self, start: Start, *, max_kept_bytes: int = 16 << 20) -> None:
+        """`start` is the first connection's; later ones send its token again, and no more of it."""
+        self.finals: list[Final] = []
+        self.fragments: dict[int, str] = {}
+        self.session_id = ""
+        self.cursor = ""
+        self.attempt = 0
+        self._start = start
+        self._max_kept_bytes = max_kept_bytes
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept_bytes = 0
+        self._next_sequence = 1
+        self._flushes: list[_Flush] = []
+        self._has_stopped = False
+        self._may_speak = False
+        self._messages: list[ClientMessage] = []
+
+    @property
+    def kept_bytes(self) -> int:
+        """Audio that may be asked for again."""
+        return self._kept_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much is kept as may be: time to wait for the server, or to give up."""
+        return self._kept_bytes >= self._max_kept_bytes
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything up to `stop` is answered."""
+        return bool(self.finals) and self.finals[-1].last
+
+    # What the application says.
+
+    def speak(self, data: bytes) -> None:
+        """The next chunk of audio; it has a number of its own, and keeps it."""
+        sequence = self._next_sequence
+        self._next_sequence += 1
+        self._kept.append((sequence, data))
+        self._kept_bytes += len(data)
+        self._say(AudioChunk(data, sequence))
+
+    def flush(self, flush_id: str) -> None:
+        """End the utterance here."""
+        flush = _Flush(Flush(flush_id), self._next_sequence - 1)
+        self._flushes.append(flush)
+        self._say(flush.message)
+
+    def stop(self) -> None:
+        """Nothing follows."""
+        self._has_stopped = True
+        self._say(Stop())
+
+    # What becomes of connections.
+
+    def connected(self) -> None:
+        """A new connection stands; of the one before nothing is read any more."""
+        self._may_speak = not self.cursor
+        if self.cursor:
+            self.attempt += 1
+            again = Start(token=self._start.token, resume=Resume(self.cursor, self.attempt))
+            self._messages = [again]
+        else:
+            # There is no session yet that could be resumed: all of it begins anew.
+            self._messages = [self._start, *self._replay(1)]
+
+    def lost(self) -> None:
+        """The connection is gone, and what was not sent yet will be sent on the next."""
+        self._may_speak = False
+        self._messages = []
+
+    def receive(self, message: ServerMessage) -> None:
+        """Take in what the server says on the newest connection."""
+        match message:
+            case Started():
+                self._begin(message)
+            case Partial():
+                self._hear(message)
+            case Final():
+                self._conclude(message)
+                if message.cursor is not UNSET and message.keep_from is not UNSET:
+                    self._keep(message.cursor, message.keep_from)
+            case Ack(cursor, keep_from):
+                self._keep(cursor, keep_from)
+            case Flushed(flush_id):
+                self._settle(flush_id)
+            case _:
+                pass
+
+    def take_messages(self) -> list[ClientMessage]:
+        """What is to be sent now, in order."""
+        messages, self._messages = self._messages, []
+        return messages
+
+    def _say(self, message: ClientMessage) -> None:
+        if self._may_speak:
+            self._messages.append(message)
+
+    def _begin(self, started: Started) -> None:
+        self.session_id = started.session_id
+        self.fragments = {index: text for index, text in self.fragments.items() if index < started.next_index}
+        if started.cursor is not UNSET:
+            self._keep(started.cursor, started.next_sequence)
+        if not self._may_speak:
+            self._may_speak = True
+            self._messages += self._replay(started.next_sequence)
+
+    def _replay(self, next_sequence: int) -> Iterator[ClientMessage]:
+        """Everything from this chunk on again, each unanswered flush behind the chunk it followed."""
+        flushes = deque(self._flushes)
+        while flushes and flushes[0].after < next_sequence:
+            yield flushes.popleft().message
+        for sequence, data in self._kept:
+            yield AudioChunk(data, sequence)
+            while flushes and flushes[0].after == sequence:
+                yield flushes.popleft().message
+        if self._has_stopped:
+            yield Stop()
+
+    def _keep(self, cursor: str, keep_from: int) -> None:
+        """All before `keep_from` is done with."""
+        self.cursor = cursor
+        while self._kept and self._kept[0][0] < keep_from:
+            self._kept_bytes -= len(self._kept.popleft()[1])
+
+    def _settle(self, flush_id: str) -> None:
+        """The oldest flush of this name is answered."""
+        for nth, flush in enumerate(self._flushes):
+            if flush.message.id == flush_id:
+                del self._flushes[nth]
+                return
+
+    def _hear(self, partial: Partial) -> None:
+        if partial.index < len(self.finals):
+            return
+        before = "" if self._start.partials == "cumulative" else self.fragments.get(partial.index, "")
+        self.fragments[partial.index] = before + partial.text
+
+    def _conclude(self, final: Final) -> None:
+        """Keep a final once: a replay may tell it again."""
+        self.fragments.pop(final.index, None)
+        if final.index == len(self.finals):
+            self.finals.append(final)

@@ -1,0 +1,60 @@
+"""How a worker lets its sessions go: nobody is let in, each is told, all of it in bounded time.
+
+A session that can go on elsewhere is handed over: its open utterance is left to where its client goes next.
+The others get all their finals. Called by `Registry.drain`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from earful.errors import ErrorCode
+from earful.protocol.states import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from earful.service.connection import Connection
+    from earful.service.registry import Registry
+
+SPREAD = 0.5
+"""Share of a drain over which sessions are handed over, so that they do not all arrive elsewhere at once."""
+
+
+async def drain(registry: Registry, within_s: float, clock: Callable[[], float]) -> None:
+    """End all sessions and wait for uploads, at most `within_s`; what is left then ends at once."""
+    sessions = list(registry.connections.values())
+    for connection in sessions:
+        if not registry.can_hand_over(connection):
+            connection.end(Input.DRAIN, within_s=within_s)
+    leaving = [connection for connection in sessions if registry.can_hand_over(connection)]
+    try:
+        async with asyncio.timeout(within_s):
+            await _hand_over(leaving, within_s, clock)
+            await registry.emptied()
+    except TimeoutError:
+        _cut(registry)
+
+
+async def _hand_over(leaving: list[Connection], within_s: float, clock: Callable[[], float]) -> None:
+    """In random order, evenly over the first part of the time."""
+    began = clock()
+    random.shuffle(leaving)
+    for nth, connection in enumerate(leaving):
+        await asyncio.sleep(began + within_s * SPREAD * nth / len(leaving) - clock())
+        connection.end(Input.HAND_OVER, within_s=began + within_s - clock())
+
+
+def _cut(registry: Registry) -> None:
+    """End what is left; who can go on elsewhere loses nothing by it."""
+    cut = 0
+    for connection in list(registry.connections.values()):
+        if registry.can_hand_over(connection):
+            connection.leave()
+        else:
+            connection.fail(ErrorCode.DRAINING)
+            cut += 1
+    if cut or registry.uploads:
+        registry.log.warning("drain ran out of time", sessions=cut, uploads=registry.uploads)

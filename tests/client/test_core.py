@@ -1,0 +1,178 @@
+"""The resuming client's duties, one by one. That they keep the promise is in tests/scenario."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from earful.client.core import Speaker
+from earful.protocol.messages import (
+    MAX_SEQUENCE,
+    Ack,
+    AudioChunk,
+    Closing,
+    Final,
+    Flush,
+    Flushed,
+    Limits,
+    Partial,
+    Resume,
+    Start,
+    Started,
+    Stop,
+)
+
+LIMITS = Limits(1 << 20, 10_000, 60, 14_400, 4, 5_000, 120, 50)
+START = Start(sample_rate=8_000, words=True, token="t")  # noqa: S106 - no secret
+ONE, TWO, THREE = (AudioChunk(data, nth) for nth, data in enumerate((b"1", b"22", b"333"), 1))
+
+
+def started(next_sequence: int = 1, next_index: int = 0, cursor: str = "c0") -> Started:
+    """The server lets it begin, or go on."""
+    return Started("id", next_sequence, next_index, 8_000, "pcm_s16le", LIMITS, cursor=cursor, resumable="anywhere")
+
+
+def final(index: int, cursor: str = "", keep_from: int = 0, **fields: object) -> Final:
+    """An utterance's; with a cursor where it has one."""
+    given = {"cursor": cursor or UNSET, "keep_from": keep_from if cursor else UNSET, **fields}
+    return Final(f"text {index}", 5, 3, index, 0, 9, "silence", **given)  # type: ignore[arg-type]
+
+
+def speaking(*, chunks: int = 3) -> Speaker:
+    """In the middle of a session, all of it sent."""
+    speaker = Speaker(START)
+    speaker.connected()
+    speaker.receive(started())
+    for nth in range(1, chunks + 1):
+        speaker.speak(str(nth).encode() * nth)
+    speaker.take_messages()
+    return speaker
+
+
+def test_a_new_session_is_spoken_to_at_once() -> None:
+    """`start` first, with all that it says; what follows need not wait for the answer."""
+    speaker = Speaker(START)
+    speaker.speak(b"1")
+    assert [] == speaker.take_messages()
+    speaker.connected()
+    speaker.speak(b"22")
+    assert [START, ONE, TWO] == speaker.take_messages()
+    speaker.receive(started())
+    assert ([], "id", "c0") == (speaker.take_messages(), speaker.session_id, speaker.cursor)
+
+
+def test_who_has_no_cursor_begins_anew_with_all_its_audio() -> None:
+    """Also the flushes and the end."""
+    speaker = Speaker(START)
+    speaker.connected()
+    speaker.flush("before all")
+    speaker.speak(b"1")
+    speaker.flush("a")
+    speaker.flush("b")
+    speaker.speak(b"22")
+    speaker.stop()
+    sent = speaker.take_messages()
+    speaker.lost()
+    speaker.connected()
+    assert [START, Flush("before all"), ONE, Flush("a"), Flush("b"), TWO, Stop()] == sent == speaker.take_messages()
+    assert 0 == speaker.attempt
+
+
+def test_who_has_a_cursor_waits_for_the_answer() -> None:
+    """Then sends its audio again from where it is wanted, each flush and the end in their places."""
+    speaker = speaking(chunks=2)
+    speaker.flush("a")
+    speaker.receive(Ack("c1", 2))
+    speaker.lost()
+    speaker.speak(b"333")
+    speaker.flush("b")
+    speaker.stop()
+    speaker.connected()
+    assert [Start(token="t", resume=Resume("c1", 1))] == speaker.take_messages()  # noqa: S106 - no secret
+    speaker.receive(started(2, 0, "c2"))
+    assert [TWO, Flush("a"), THREE, Flush("b"), Stop()] == speaker.take_messages()
+    speaker.lost()
+    speaker.connected()
+    assert [Start(token="t", resume=Resume("c2", 2))] == speaker.take_messages()  # noqa: S106 - no secret
+
+
+def test_a_flush_whose_chunk_is_not_sent_again_goes_before_all() -> None:
+    """And one that was answered is not asked again."""
+    speaker = speaking(chunks=2)
+    for name in ("a", "b", "a"):
+        speaker.flush(name)
+    speaker.receive(final(0, "c1", 3))
+    speaker.receive(Flushed("a", 2))
+    speaker.receive(Flushed("never asked", 2))
+    speaker.speak(b"333")
+    speaker.lost()
+    speaker.connected()
+    speaker.take_messages()
+    speaker.receive(started(3, 1))
+    assert [Flush("b"), Flush("a"), THREE] == speaker.take_messages()
+
+
+def test_only_what_may_be_asked_for_is_kept() -> None:
+    """From `keep_from` on; there is a bound, and it says so."""
+    speaker = Speaker(START, max_kept_bytes=6)
+    for data in (b"1", b"22", b"333"):
+        assert not speaker.is_full
+        speaker.speak(data)
+    assert (6, True) == (speaker.kept_bytes, speaker.is_full)
+    speaker.receive(Ack("c1", 2))
+    assert (5, False) == (speaker.kept_bytes, speaker.is_full)
+    speaker.receive(Ack("c2", MAX_SEQUENCE))
+    assert 0 == speaker.kept_bytes
+
+
+def test_a_final_it_has_is_not_taken_again() -> None:
+    """Its cursor is; one without a cursor leaves the cursor as it is."""
+    speaker = speaking()
+    speaker.receive(final(0, "c1", 2))
+    again = final(0, "c2", 3, words=[])
+    speaker.receive(again)
+    speaker.receive(final(1))
+    assert ([final(0, "c1", 2), final(1)], "c2") == (speaker.finals, speaker.cursor)
+
+
+def test_fragments_are_forgotten_where_they_will_come_again() -> None:
+    """At `started`; a final takes the place of its own, and those of a final it has are nothing."""
+    speaker = speaking()
+    for index, text in ((0, "a"), (0, " b"), (1, "c")):
+        speaker.receive(Partial(text, 5, 1, index, 0, 9))
+    assert {0: "a b", 1: "c"} == speaker.fragments
+    speaker.receive(final(0, "c1", 2))
+    speaker.receive(Partial("late", 5, 1, 0, 0, 9))
+    assert {1: "c"} == speaker.fragments
+    speaker.lost()
+    speaker.connected()
+    speaker.receive(started(2, 1))
+    assert {} == speaker.fragments
+
+
+def test_cumulative_partials_replace_each_other() -> None:
+    """As was asked for."""
+    speaker = Speaker(Start(partials="cumulative"))
+    for text in ("a", "a b"):
+        speaker.receive(Partial(text, 5, 1, 0, 0, 9))
+    assert {0: "a b"} == speaker.fragments
+
+
+def test_it_is_complete_with_the_last_final() -> None:
+    """Nothing has to be resumed after that; what it does not know it ignores."""
+    speaker = speaking()
+    speaker.receive(Closing("drain", 5_000, resume=True))
+    speaker.receive(final(0, "c1", 4))
+    assert not speaker.is_complete
+    speaker.receive(final(1, last=True))
+    assert speaker.is_complete
+
+
+def test_a_server_that_cannot_resume_is_spoken_to_anew() -> None:
+    """It gave no cursor, so everything is kept, and everything is said again."""
+    speaker = Speaker(START)
+    speaker.connected()
+    speaker.receive(Started("id", 1, 0, 8_000, "pcm_s16le", LIMITS))
+    speaker.speak(b"1")
+    speaker.lost()
+    speaker.connected()
+    assert [START, ONE] == speaker.take_messages()
