@@ -56,9 +56,9 @@ def test_every_stream_sends_every_chunk() -> None:
         assert 20 == len({said[0]["data"] for said in there.heard})
         assert ("", 20, 20) == (figures.failure, figures.streams, figures.chunk_ms)
         assert figures.spoken == figures.latency.count > 100
-        assert pytest.approx(0.4, abs=0.1) == figures.seconds
-        assert pytest.approx(1000, rel=0.3) == figures.chunks_per_s
-        assert CHUNKS == round(figures.generator_late.count / 20 * 25 / 20)
+        assert pytest.approx(20 * 20) == figures.chunks_per_s * figures.seconds
+        assert 20 * 20 == figures.generator_late.count
+        assert figures.seconds > 0.35
 
     in_time(main())
 
