@@ -35,6 +35,7 @@ COMPILED = (
     "session/numbering",
     "session/numbers",
     "session/replies",
+    "session/rules",
     "session/segmenter",
     "session/session",
     "session/transcript",

@@ -68,14 +68,15 @@ class Vad:
         verdicts: list[bool] = []
         count = (len(pcm) - at) // frame_bytes
         try:
-            while count > _FRAMES_AT_ONCE:
-                verdicts += self._process(_cut(frame_bytes, _FRAMES_AT_ONCE)(pcm, at), frame_bytes)
-                at += _FRAMES_AT_ONCE * frame_bytes
-                count -= _FRAMES_AT_ONCE
-            return verdicts + self._process(_cut(frame_bytes, count)(pcm, at), frame_bytes)
+            while count > 0:
+                cut = min(count, _FRAMES_AT_ONCE)
+                verdicts += self._process(_cut(frame_bytes, cut)(pcm, at), frame_bytes)
+                at += cut * frame_bytes
+                count -= cut
         except _Error:
             text = f"a frame is 320, 640 or 960 bytes, not {frame_bytes}"
             raise ValueError(text) from None
+        return verdicts
 
     def _process(self, frames: tuple[bytes, ...], frame_bytes: int) -> list[bool]:
         """Hear these frames: one loop in C, not one of ours."""

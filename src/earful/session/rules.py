@@ -6,8 +6,7 @@ what is heard, only how much of it is allowed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from earful.models.types import MODEL_RATE_HZ
 
@@ -34,59 +33,51 @@ class ListeningRules:
     endpoint_silence_ms: int = 600
     max_utterance_s: float = 30.0
 
-    @cached_property
-    def frame_bytes(self) -> int:
-        """One VAD frame."""
-        return self.frame_ms * BYTES_PER_MS
+    # Derived once, not at each use: most of them are looked at for every chunk.
+    frame_bytes: int = field(init=False, repr=False)
+    """One VAD frame."""
+    unbelieved_frames: int = field(init=False, repr=False)
+    """Frames after a mark that are fed to the VAD and not believed."""
+    endpoint_frames: int = field(init=False, repr=False)
+    """Frames without speech that end an utterance."""
+    silent_frames: int = field(init=False, repr=False)
+    """Frames without an utterance after which a mark is made."""
+    onset_mask: int = field(init=False, repr=False)
+    """Bits of the frames that the onset rule looks at."""
+    pre_roll_bytes: int = field(init=False, repr=False)
+    """Audio before the first speech frame that the model hears."""
+    hangover_bytes: int = field(init=False, repr=False)
+    """Audio after the last speech frame that the model hears."""
+    quiet_bytes: int = field(init=False, repr=False)
+    """Audio kept while nobody speaks: what an onset may still reach back to."""
+    max_bytes: int = field(init=False, repr=False)
+    """The most audio of one utterance that the model hears."""
 
-    @cached_property
-    def unbelieved_frames(self) -> int:
-        """Frames after a mark that are fed to the VAD and not believed."""
-        return self.frames(UNBELIEVED_MS)
+    def __post_init__(self) -> None:
+        """Derive the rest."""
+        frame_bytes, pre_roll_bytes = self.frame_ms * BYTES_PER_MS, self.pre_roll_ms * BYTES_PER_MS
+        derived = {
+            "frame_bytes": frame_bytes,
+            "unbelieved_frames": self.frames(UNBELIEVED_MS),
+            "endpoint_frames": self.frames(self.endpoint_silence_ms),
+            "silent_frames": self.frames(SILENT_SPAN_MS),
+            "onset_mask": (1 << self.onset_window) - 1,
+            "pre_roll_bytes": pre_roll_bytes,
+            "hangover_bytes": self.hangover_ms * BYTES_PER_MS,
+            "quiet_bytes": pre_roll_bytes + self.onset_window * frame_bytes,
+            "max_bytes": int(self.max_utterance_s * 1000) * BYTES_PER_MS,
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
-    @cached_property
-    def endpoint_frames(self) -> int:
-        """Frames without speech that end an utterance."""
-        return self.frames(self.endpoint_silence_ms)
-
-    @cached_property
-    def silent_frames(self) -> int:
-        """Frames without an utterance after which a mark is made."""
-        return self.frames(SILENT_SPAN_MS)
-
-    @cached_property
-    def onset_mask(self) -> int:
-        """Bits of the frames that the onset rule looks at."""
-        return (1 << self.onset_window) - 1
-
-    @cached_property
-    def pre_roll_bytes(self) -> int:
-        """Audio before the first speech frame that the model hears."""
-        return self.pre_roll_ms * BYTES_PER_MS
-
-    @cached_property
-    def hangover_bytes(self) -> int:
-        """Audio after the last speech frame that the model hears."""
-        return self.hangover_ms * BYTES_PER_MS
-
-    @cached_property
-    def quiet_bytes(self) -> int:
-        """Audio kept while nobody speaks: what an onset may still reach back to."""
-        return self.pre_roll_bytes + self.onset_window * self.frame_bytes
-
-    @cached_property
-    def max_bytes(self) -> int:
-        """The most audio of one utterance that the model hears."""
-        return int(self.max_utterance_s * 1000) * BYTES_PER_MS
+    def frames(self, duration_ms: float) -> int:
+        """The fewest whole frames that last at least this long."""
+        return -int(-duration_ms // self.frame_ms)
 
     def keep_audio_s(self, max_buffered_ms: int) -> int:
         """The most audio that a connected client keeps beyond its newest cursor, rounded up to 5 s."""
         kept_ms = SILENT_SPAN_MS + self.max_utterance_s * 1000 + self.endpoint_silence_ms + max_buffered_ms
         return -int(-kept_ms // _KEEP_STEP_MS) * _KEEP_STEP_MS // 1000
-
-    def frames(self, duration_ms: float) -> int:
-        """The fewest whole frames that last at least this long."""
-        return -int(-duration_ms // self.frame_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,9 +132,10 @@ class Session(Life):
     def receive(self, message: ClientMessage, now: float) -> None:
         """Take in one message of the client."""
         self._deadlines.heard(now)
+        if type(message) is AudioChunk:  # Nearly every message there is.
+            self._receive_audio(message.data, message.sequence, now)
+            return
         match message:
-            case AudioChunk(data, sequence):
-                self._receive_audio(data, sequence, now)
             case BinaryAudio(data):
                 if self._is_opted_in(CloseCode.UNSUPPORTED_DATA):
                     self._receive_audio(data, None, now)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -168,7 +167,9 @@ class Transcript:
 
     def take_work(self) -> Work | None:
         """The next piece for the model, or None while there is no news or every lane is busy."""
-        for utterance in islice(self._utterances, self._lanes):
+        utterances = self._utterances
+        for nth in range(min(len(utterances), self._lanes)):
+            utterance = utterances[nth]
             if utterance.since_s is None or utterance.in_flight:
                 continue
             if utterance.reason is not None or not self._whole:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import encode
@@ -36,6 +36,7 @@ SHUTDOWN_S = 0.3
 """How long a server that ends waits for peers to answer its close."""
 _TEXT, _BINARY, _CLOSE = int(Opcode.TEXT), int(Opcode.BINARY), int(Opcode.CLOSE)
 _PING, _PONG = int(Opcode.PING), int(Opcode.PONG)
+_write: Final = os.write
 
 
 class FastTransport:
@@ -267,7 +268,7 @@ class FastConnection:
         """Give the kernel what it takes at once, without the loop's detour; the transport minds the rest."""
         if self._fd >= 0 and not self._is_clogged and not self.transport.is_closing():
             try:
-                sent = os.write(self._fd, data)
+                sent = _write(self._fd, data)
             except OSError:
                 # Full, or gone: the transport finds out which, and tells us.
                 sent = 0
