@@ -6,8 +6,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 SOURCES := $(shell find src -type f -not -name '*.pyc')
-# The tests that cross what is compiled. They ran with the tree already; here the wheel stands in its place.
-INSTALLED := tests/installed.py tests/conformance tests/e2e tests/engine $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py)
+# The tests that cross what is compiled. They ran with the tree already; here the wheel stands in its place. Left out:
+# the one that puts a fault into a module's names, which compiled code does not look up.
+INSTALLED := tests/installed.py tests/conformance tests/e2e tests/engine $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
+	--deselect tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from earful.service.registry import Registry
+    from earful.service.wire import Wire
+
 
 MAX_MESSAGE_BYTES = 1 << 24
 SWEEP_EVERY_S = 0.25
@@ -79,10 +80,10 @@ class Echoes:
         del resuming
         return nullcontext("echo")
 
-    def connect(self, session_id: str, wire: FastConnection, peer: str) -> Echo:
+    def connect(self, session_id: str, wire: Wire, peer: str) -> Echo:
         """Put an echo behind the wire."""
         del session_id, peer
-        return Echo(wire)
+        return Echo(cast("FastConnection", wire))
 
 
 async def echo(websocket: WebSocket) -> None:
@@ -102,7 +103,7 @@ class EchoServer(uvicorn.Server):
     """uvicorn, told of its end by whoever runs it, with the sweep that ends closing connections."""
 
     def __init__(self, transport: str) -> None:
-        self._fast = FastTransport(cast("Registry", Echoes()), MAX_MESSAGE_BYTES)
+        self._fast = FastTransport(Echoes(), MAX_MESSAGE_BYTES)
         super().__init__(
             uvicorn.Config(
                 Starlette(routes=[WebSocketRoute(path, echo) for path in ("/", PATH)]),

@@ -1,8 +1,11 @@
-"""What a `Connection` asks of the transport that carries it. Both transports offer exactly this."""
+"""The seam between a transport and the service: what each asks of the other, and nothing else."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 class Wire(Protocol):
@@ -32,3 +35,35 @@ class Wire(Protocol):
     @property
     def unsent_bytes(self) -> int:
         """What was queued and has not been given to the kernel."""
+
+
+class Talk(Protocol):
+    """What goes on over an upgraded WebSocket, seen from the transport: a `Connection`. No method waits or raises."""
+
+    def message(self, text: bytes) -> None:
+        """A text frame came."""
+
+    def audio(self, data: bytes) -> None:
+        """A binary frame came."""
+
+    def pinged(self) -> None:
+        """A ping came; the transport answers it."""
+
+    def ponged(self) -> None:
+        """A pong came."""
+
+    def writable(self) -> None:
+        """The peer took everything that was queued."""
+
+    def lost(self, reason: str) -> None:
+        """The socket is gone."""
+
+
+class Door(Protocol):
+    """Where a transport takes those who come: the `Registry`."""
+
+    def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
+        """A place while the scope lasts, and the session's id; raises EarfulError where there is none."""
+
+    def connect(self, session_id: str, wire: Wire, peer: str) -> Talk:
+        """Begin to talk over an upgraded wire, in a slot that is held until it ends."""

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from earful.service.connection import Connection
-    from earful.service.registry import Registry
+    from earful.service.wire import Door, Talk
 
 PATH = "/v1/transcribe/stream"
 DISCARD_EVERY_S = 0.005
@@ -42,7 +41,7 @@ _write: Final = os.write
 class FastTransport:
     """What all fast connections of a worker share: the registry, the bounds, and those that are closing."""
 
-    def __init__(self, registry: Registry, max_message_bytes: int) -> None:
+    def __init__(self, registry: Door, max_message_bytes: int) -> None:
         """Serve the sessions of `registry`."""
         self.registry = registry
         self.max_message_bytes = max_message_bytes
@@ -99,7 +98,7 @@ class FastConnection:
         self._server_state = server_state
         self._slot = ExitStack()
         self._reader = FrameReader(shared.max_message_bytes)
-        self._connection: Connection | None = None
+        self._connection: Talk | None = None
         self._is_clogged = False
         self._is_closing = False
         self._is_held = False
@@ -220,7 +219,7 @@ class FastConnection:
         """Whether there is something to hear without reading more."""
         return bool(self._waiting) or self._reader.is_behind
 
-    def _hear(self, connection: Connection, messages: list[Message]) -> None:
+    def _hear(self, connection: Talk, messages: list[Message]) -> None:
         """Hand on what came, until the `Connection` wants no more of it for now."""
         if self._is_held and messages:
             self._waiting = messages
@@ -266,7 +265,9 @@ class FastConnection:
 
     def _write(self, data: bytes) -> None:
         """Give the kernel what it takes at once, without the loop's detour; the transport minds the rest."""
-        if self._fd >= 0 and not self._is_clogged and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._fd >= 0 and not self._is_clogged:
             try:
                 sent = _write(self._fd, data)
             except OSError:
@@ -277,7 +278,7 @@ class FastConnection:
             data = data[sent:]
         self.transport.write(data)
 
-    def _receive_control(self, connection: Connection, opcode: int, payload: bytes) -> None:
+    def _receive_control(self, connection: Talk, opcode: int, payload: bytes) -> None:
         if opcode == _PING:
             connection.pinged()
             if self.unsent_bytes:
@@ -295,7 +296,7 @@ class FastConnection:
                 connection.lost("peer_closed")
             self.transport.close()
 
-    def _fail(self, connection: Connection, fault: CloseCode) -> None:
+    def _fail(self, connection: Talk, fault: CloseCode) -> None:
         """Say what was wrong, and nothing more; what still comes is discarded until the peer ends.
 
         Closing at once would be a reset where it is still sending, and that overtakes the close frame. TLS
