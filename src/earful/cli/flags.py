@@ -11,6 +11,8 @@ import difflib
 import json
 from typing import TYPE_CHECKING, NoReturn
 
+from pydantic import SecretStr
+
 from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ def _unknown(argument: str, command: str) -> str:
 
 def _help(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
-    shown = json.dumps(default) if isinstance(default, dict) else str(default) or "none"
+    if isinstance(default, SecretStr):  # A default is no secret.
+        default = default.get_secret_value()
+    shown = json.dumps(default) if isinstance(default, dict) else "none" if default in {None, ""} else str(default)
     # argparse formats help with %.
     return f"{field.description} Takes {allowed_values(field)}; default {shown}.".replace("%", "%%")
