@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -149,3 +150,24 @@ def test_all_workers_together_have_a_limit() -> None:
         assert (503, True) == (refused.response.status, b"session_limit" in refused.response.body)
         refused.close()
         raw.close()
+
+
+def test_a_worker_that_was_stopped_lets_go_when_it_wakes() -> None:
+    """Another has gone on meanwhile: 4010, and nobody hears anything twice."""
+    with two_workers() as (_, one, other):
+        speaker = Speaker(Start())
+        first = connect(speaker, one.address)
+        assert None is hear(speaker, first, 1)
+        one.signal(signal.SIGSTOP)
+        speaker.lost()
+        for piece in pieces(SPEECH):
+            speaker.speak(piece)
+        speaker.stop()
+        second = connect(speaker, other.address)
+        assert None is hear(speaker, second, 1)
+        one.signal(signal.SIGCONT)
+        assert 4010 == first.hear_all()[1].code
+        assert 1000 == getattr(hear(speaker, second, 10_000), "code", None)
+        for raw in (first, second):
+            raw.close()
+    assert expected(SPEECH) == told(speaker.finals)[: len(expected(SPEECH))]

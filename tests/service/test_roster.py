@@ -27,6 +27,27 @@ def test_sessions_of_all_workers_are_listed_in_pages() -> None:
     together(scenario)
 
 
+def test_what_ended_here_a_moment_ago_is_not_listed() -> None:
+    """The store has not heard of it yet; pages go on behind it."""
+
+    async def scenario(_store: Store, one: Colleague, other: Colleague) -> None:
+        for worker, names in ((one, "abce"), (other, "df")):
+            for name in names:
+                worker.begin(name, None)
+            await worker.presence.exchange()
+        for name in "abc":
+            one.registry.connections[name].lost("peer_closed")
+        with pytest.raises(EarfulError):
+            await one.roster.find("a")
+        first = await one.roster.page("", 2)
+        second = await one.roster.page(str(first.next_cursor), 2)
+        third = await one.roster.page(str(second.next_cursor), 2)
+        pages = [[session["session_id"] for session in page.sessions] for page in (first, second, third)]
+        assert ([[], ["d", "e"], ["f"]], None) == (pages, third.next_cursor)
+
+    together(scenario)
+
+
 def test_one_session_is_shown_and_ended_by_any_worker() -> None:
     """Its owner ends it with its next exchange, with 1000; then it is nowhere."""
 

@@ -36,7 +36,6 @@ def _run(settings: Settings) -> int:
     gc.disable()
     try:
         from earful.models.loading import ModelLoadError
-        from earful.store.address import StoreUrlError
         from earful.supervisor.supervisor import CannotStart
 
         if settings.workers == 1:
@@ -49,8 +48,6 @@ def _run(settings: Settings) -> int:
         return run(settings)
     except (ModelLoadError, SettingsError, CannotStart) as error:
         return _refuse(str(error))
-    except StoreUrlError as error:
-        return _refuse(f"{error}.")
     except OSError as error:
         sentence = bind_failure(error, settings)
         if sentence is None:

@@ -6,6 +6,7 @@ the REST routes.
 
 from __future__ import annotations
 
+import heapq
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -56,7 +57,7 @@ class Roster:
 
     async def page(self, after: str, limit: int) -> Page:
         """Up to `limit` sessions with ids above `after`."""
-        return self._page_of(self._own(after), limit)
+        return self._page_of(after, limit, {})
 
     async def find(self, session_id: str) -> Figures:
         """One session. Raises EarfulError: `not_found`, or `overloaded` where it cannot be told."""
@@ -76,16 +77,17 @@ class Roster:
         """What was served, and how fast."""
         return self._registry.metrics.summary(self._clock())
 
-    def _own(self, after: str) -> dict[str, Figures]:
+    def _page_of(
+        self, after: str, limit: int, others: dict[str, Figures], until: str | None = None, *, is_partial: bool = False
+    ) -> Page:
+        """This worker's sessions and these; beyond `until`, if given, there may be more of the others'."""
+        live = self._registry.connections
+        own = {name for name in live if after < name and (until is None or name <= until)}
+        names = own | others.keys()
+        page = heapq.nsmallest(limit, names)
         now = self._clock()
-        live = self._registry.connections.items()
-        return {name: figures_of(connection, now) for name, connection in live if name > after}
-
-    @staticmethod
-    def _page_of(found: dict[str, Figures], limit: int, *, is_partial: bool = False) -> Page:
-        names = sorted(found)
-        page = names[:limit]
-        return Page([found[name] for name in page], page[-1] if len(names) > limit else None, is_partial)
+        sessions = [figures_of(live[name], now) if name in live else others[name] for name in page]
+        return Page(sessions, page[-1] if len(names) > limit else until, is_partial)
 
 
 class SharedRoster(Roster):
@@ -114,13 +116,13 @@ class SharedRoster(Roster):
 
     async def page(self, after: str, limit: int) -> Page:
         """Of all workers; partial, of this one, while the store is away."""
-        own = self._own(after)
         try:
             # One more, so that it shows whether there is a next page.
             listed = await self._directory.page(after, limit + 1, None)
         except StoreUnavailableError:
-            return self._page_of(own, limit, is_partial=True)
-        return self._page_of({**dict(_readable(listed)), **own}, limit)
+            return self._page_of(after, limit, {}, is_partial=True)
+        until = listed[-1].entry.session_id if len(listed) > limit else None
+        return self._page_of(after, limit, dict(self._elsewhere(listed)), until)
 
     async def find(self, session_id: str) -> Figures:
         """Of any worker."""
@@ -130,7 +132,7 @@ class SharedRoster(Roster):
             listed = await self._directory.find(session_id, None)
         except StoreUnavailableError:
             raise _unknowable() from None
-        for _, figures in _readable([listed] if listed is not None else []):
+        for _, figures in self._elsewhere([listed] if listed is not None else []):
             return figures
         raise _not_found()
 
@@ -152,6 +154,16 @@ class SharedRoster(Roster):
         """Of all live workers, the others' as of the last second."""
         return summary_of([self._registry.metrics.window(self._clock()), *await self._others()])
 
+    def _elsewhere(self, listed: list[Listed]) -> Iterator[tuple[str, Figures]]:
+        """Name and figures of the others' sessions; this worker knows better of its own.
+
+        What another release wrote and this one cannot read is passed over.
+        """
+        for one in listed:
+            if one.worker != self._directory.worker:
+                with suppress(msgspec.DecodeError):
+                    yield one.entry.session_id, _DECODER.decode(one.entry.detail)
+
     async def _others(self) -> list[Window]:
         try:
             peers = (await self._directory.overview()).workers
@@ -159,13 +171,6 @@ class SharedRoster(Roster):
             return []
         read = (read_window(peer.numbers, peer.histograms) for peer in peers if peer.worker != self._directory.worker)
         return [window for window in read if window is not None]
-
-
-def _readable(listed: list[Listed]) -> Iterator[tuple[str, Figures]]:
-    """Name and figures of those sessions whose report this release can read."""
-    for one in listed:
-        with suppress(msgspec.DecodeError):
-            yield one.entry.session_id, _DECODER.decode(one.entry.detail)
 
 
 def _not_found() -> EarfulError:
