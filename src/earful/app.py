@@ -25,13 +25,18 @@ from earful.engine.engine import Engine
 from earful.errors import EarfulError, ErrorCode
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
+from earful.service.claims import LocalClaims
 from earful.service.connection import ConnectionLimits
 from earful.service.identity import Identity
 from earful.service.outbox import OutboxLimits
+from earful.service.presence import Presence
 from earful.service.registry import Registry, RegistryLimits
+from earful.service.roster import Roster, SharedRoster
+from earful.service.shared_claims import SharedClaims
 from earful.service.upload import UploadLimits
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
+from earful.store.opening import directory_at, is_shared
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import rest
@@ -48,6 +53,8 @@ if TYPE_CHECKING:
 
 CLOSE_WITHIN_S = 2.0
 """How long model objects may take to close when the worker ends."""
+NOTED_LONGER_S = 300.0
+"""How long the store knows a session beyond `resume_window_s`: a worker reports each far more often."""
 _RETRY_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -73,7 +80,7 @@ def build(
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting";
     without one the app loads it before its first request. `seal` wins over the settings' secret. Raises
-    ModelLoadError where the settings' model cannot be imported.
+    ModelLoadError where the settings' model cannot be imported, StoreUrlError where their store cannot be one.
     """
     metrics = Metrics(time.monotonic())
 
@@ -89,8 +96,17 @@ def build(
         on_error=model_raised,
         on_batch=metrics.batch_ended,
     )
-    registry = Registry(_registry_limits(settings), engine, metrics, log, seal=seal or seal_of(settings))
-    app = _app(registry, settings, drain, identity or Identity())
+    identity = identity or Identity()
+    claims = _shared_claims(settings, identity, metrics)
+    registry = Registry(_registry_limits(settings), engine, metrics, log, seal=seal or seal_of(settings), claims=claims)
+    roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
+    presence = None if claims is None else Presence(registry, claims)
+    app = _app(registry, settings, _lifespan(registry, presence, load=drain is None))
+    app.include_router(rest.health_routes(registry, roster, identity))
+    app.include_router(rest.metrics_routes(registry, roster))
+    app.include_router(rest.session_routes(roster))
+    if drain is not None:
+        app.include_router(rest.drain_route(drain))
     return Service(app, registry, engine, settings, log)
 
 
@@ -100,13 +116,25 @@ def create() -> FastAPI:
     return build(settings, open_log(settings.log_level, settings.log_format)).app
 
 
-def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | None, identity: Identity) -> FastAPI:
+def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics) -> SharedClaims | None:
+    """The way to the store that workers share; None where each has its own memory."""
+    url = settings.store.get_secret_value()
+    if not is_shared(url):
+        return None
+    directory = directory_at(url, worker=identity.id, max_connections=settings.redis_max_connections)
+    return SharedClaims(directory, LocalClaims(time.monotonic), metrics, settings.resume_window_s + NOTED_LONGER_S)
+
+
+def _app(
+    registry: Registry, settings: Settings, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+) -> FastAPI:
+    """The app with its streams, uploads and answers to errors."""
     app = FastAPIOffline(
         redoc_url=None,
         title="earful",
         version=__version__,
         summary="Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream.",
-        lifespan=_lifespan(registry, load=drain is None),
+        lifespan=lifespan,
         routes=websocket_routes(registry),
     )
     app.add_middleware(RequestId)
@@ -116,27 +144,29 @@ def _app(registry: Registry, settings: Settings, drain: Callable[[], None] | Non
     app.add_exception_handler(Exception, _answer_internal)
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
     app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)))
-    app.include_router(rest.health_routes(registry, identity))
-    app.include_router(rest.metrics_routes(registry))
-    app.include_router(rest.session_routes(registry))
-    if drain is not None:
-        app.include_router(rest.drain_route(drain))
     return app
 
 
-def _lifespan(registry: Registry, *, load: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    registry: Registry, presence: Presence | None, *, load: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         """Sweep from the first request to the last; a server that can drain has done so before the end."""
         if load:
             await registry.engine.load()
-        sweep = asyncio.create_task(registry.sweep_for_ever(), name="sweep")
+        tasks = {asyncio.create_task(registry.sweep_for_ever(), name="sweep")}
+        if presence is not None:
+            tasks.add(asyncio.create_task(presence.exchange_for_ever(), name="presence"))
         try:
             yield
         finally:
-            sweep.cancel()
-            await asyncio.wait({sweep})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await registry.close()
+            if presence is not None:
+                await presence.close()
             await registry.engine.close(CLOSE_WITHIN_S)
 
     return lifespan
@@ -212,5 +242,6 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
         ),
+        max_sessions_total=settings.max_sessions_total,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

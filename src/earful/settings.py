@@ -105,7 +105,19 @@ class Settings(BaseModel, frozen=True):
         default=10, ge=0, le=1000, description="Places for resumed sessions on top of max_sessions, in percent of them."
     )
 
+    store: SecretStr = Field(
+        default=SecretStr("memory://"),
+        description="Where workers know of each other's sessions: memory:// (each of its own), redis://host:port/db,"
+        " redis+sentinel://host:port,.../service or redis+cluster://host:port,...; rediss for TLS.",
+    )
+    redis_max_connections: int = Field(
+        default=16, ge=1, le=1000, description="Connections this worker has to Redis at once."
+    )
+
     max_sessions: int = Field(default=2000, ge=1, le=1_000_000, description="Sessions this worker holds at once.")
+    max_sessions_total: int | None = Field(
+        default=None, ge=1, le=100_000_000, description="Sessions all workers of the store hold together."
+    )
     max_uploads: int = Field(default=100, ge=1, le=100_000, description="Uploads this worker works on at once.")
     idle_timeout_s: float = Field(
         default=60, ge=0.1, le=86_400, description="A session silent on the wire for so long is ended."
@@ -251,6 +263,7 @@ def allowed_values(field: FieldInfo) -> str:
         return f"{', '.join(first)} or {last}" if first else last
     kinds: dict[object, str] = {
         int: "a whole number",
+        int | None: "a whole number",
         float: "a number",
         str: "text that is not empty",
         SecretStr: "text",

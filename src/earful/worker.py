@@ -21,6 +21,7 @@ from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
 from earful.server import BACKLOG, Server, bind, open_server_log, raise_file_limit
 from earful.service.identity import Identity
+from earful.store.opening import is_shared
 from earful.supervisor.line import Word
 from earful.supervisor.supervisor import Supervisor
 from earful.transport.uvicorn_http import BoundedHttpProtocol
@@ -47,8 +48,10 @@ _QUIET_LOOKS = 2
 def run(settings: Settings) -> int:
     """Serve with `settings.workers` processes until told to stop; the exit code.
 
-    Raises CannotStart for a model that cannot be used and OSError for an address that cannot be bound.
+    Raises CannotStart for a model that cannot be used, StoreUrlError for such a store, and OSError for an address
+    that cannot be bound.
     """
+    has_store = is_shared(settings.store.get_secret_value())
     log = open_server_log(settings)
     with ExitStack() as scope:
         listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
@@ -60,7 +63,8 @@ def run(settings: Settings) -> int:
             workers=settings.workers,
             compiled=is_compiled(),
         )
-        log.info("without a shared store each worker counts, limits and lists its own sessions")
+        if not has_store:
+            log.info("without a shared store each worker counts, limits and lists its own sessions")
         settle_collector()  # Before the forks: what the workers share need not be copied by looking at it.
         work = partial(serve_slot, settings, seal_of(settings))
         return Supervisor(listeners, work, log, end_within_s=settings.drain_s + SLACK_S).run()

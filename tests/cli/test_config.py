@@ -55,6 +55,7 @@ def test_a_secret_is_not_shown(
 ) -> None:
     """Only that there is one, and where it came from."""
     monkeypatch.setenv("EARFUL_SECRET", "hush,hush-hush")
+    monkeypatch.setenv("EARFUL_STORE", "redis://:hush@localhost:6379/0")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
     assert 0 == config(arguments)
     shown = capsys.readouterr()

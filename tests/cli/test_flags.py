@@ -17,6 +17,8 @@ def test_every_setting_has_its_flag() -> None:
         assert f"{flag_of(name)} VALUE" in shown
         assert str(field.description) in shown
     assert "a whole number from 0 to 65535; default 8000." in shown
+    assert "Takes text; default memory://." in shown
+    assert "Takes a whole number from 1 to 100000000; default none." in shown
 
 
 @pytest.mark.parametrize("arguments", [["--port", "1"], ["--port=1"]])
@@ -42,3 +44,11 @@ def test_what_is_no_flag_is_one_sentence(arguments: list[str], sentence: str) ->
     with pytest.raises(SettingsError) as caught:
         load_settings(PARSER, arguments, {})
     assert sentence == str(caught.value)
+
+
+def test_a_store_that_cannot_be_one_is_one_sentence() -> None:
+    """With where it came from, and without the URL: it may have a password in it."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(PARSER, [], {"EARFUL_STORE": "redis://:hush@"})
+    said = "The store's URL must name its hosts as host:port, several of them with commas between"
+    assert f"{said} (environment EARFUL_STORE)." == str(caught.value)

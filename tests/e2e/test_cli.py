@@ -69,6 +69,9 @@ class Model:
         (["--hangover-ms", "900"], {}, "hangover_ms must be smaller than endpoint_silence_ms"),
         (["--model-options", "{"], {}, "model_options is '{' (flag --model-options); it must be a JSON object."),
         (["--model", "nowhere:Model"], {}, 'there is no module "nowhere"; install it, or start where it lies.'),
+        (["--store", "redis://:pass@word@:x"], {}, "The store's URL must name its hosts as host:port"),
+        (["--store", "mongo://", "--workers", "2"], {}, "The store's URL begins with mongo; it must be memory, redis"),
+        (["--redis-max-connections", "0"], {}, "it must be a whole number from 1 to 1000."),
         (["--model", "unknown"], {}, 'There is no model "unknown": use "mock"'),
         (
             ["--model", "raises:Model"],

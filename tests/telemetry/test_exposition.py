@@ -66,3 +66,16 @@ def test_batches_are_told() -> None:
 def test_the_media_type_is_prometheus_text() -> None:
     """What the route says it answers."""
     assert CONTENT_TYPE.startswith("text/plain; version=")
+
+
+def test_a_shared_store_is_shown_where_there_is_one() -> None:
+    """Up or down, what its exchanges took, and what claims were answered."""
+    metrics = Metrics(0.0)
+    assert ("earful_store_up", "") not in samples(metrics)
+    metrics.store_is_up = False
+    metrics.exchange.observe(0.002)
+    metrics.claimed("superseded")
+    metrics.claims_undecided += 2
+    found = samples(metrics)
+    assert (0, 1) == (found["earful_store_up", ""], found["earful_store_exchange_seconds_count", ""])
+    assert (1, 2) == (found["earful_claims_total", "superseded"], found["earful_claims_undecided_total", ""])

@@ -67,3 +67,13 @@ def test_quantiles_rise(seconds: list[float], one: float, other: float) -> None:
     low, high = sorted((one, other))
     snapshot = filled(seconds).snapshot()
     assert snapshot.quantile_ms(low) <= snapshot.quantile_ms(high)
+
+
+@given(durations, durations)
+def test_a_sum_is_what_both_observed(ones: list[float], others: list[float]) -> None:
+    """Of two workers; one with other bounds adds nothing."""
+    own = filled(ones).snapshot()
+    both = own.plus(filled(others).snapshot())
+    assert filled(ones + others).snapshot().counts == both.counts
+    assert pytest.approx(sum(ones + others), abs=1e-6) == both.total_s
+    assert own == own.plus(Histogram((1.0, 2.0)).snapshot())

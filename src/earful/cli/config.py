@@ -46,6 +46,8 @@ def _as_tree(settings: Settings) -> dict[str, dict[str, object]]:
 
 def _shown(value: object) -> str:
     """A value as it would be given: JSON for a tree, whole numbers without a point."""
+    if value is None:
+        return "none"
     if isinstance(value, dict):
         return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) and value < 1e6 else str(value)  # noqa: PLR2004 - %g's limit

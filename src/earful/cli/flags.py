@@ -11,7 +11,10 @@ import difflib
 import json
 from typing import TYPE_CHECKING, NoReturn
 
+from pydantic import SecretStr
+
 from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of
+from earful.store.address import StoreAddress, StoreUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,9 +58,14 @@ def read_flags(
 def load_settings(
     parser: argparse.ArgumentParser, arguments: Sequence[str], env: Mapping[str, str]
 ) -> tuple[argparse.Namespace, Settings]:
-    """Read flags and environment; raises SettingsError."""
+    """Read flags and environment; raises SettingsError, also for a store that cannot be one."""
     given, flags = read_flags(parser, arguments)
-    return given, Settings.load(flags, env)
+    settings = Settings.load(flags, env)
+    try:
+        StoreAddress.parse(settings.store.get_secret_value())
+    except StoreUrlError as error:
+        raise SettingsError(f"{error} ({settings.source_of('store')}).") from None
+    return given, settings
 
 
 def _unknown(argument: str, command: str) -> str:
@@ -71,6 +79,8 @@ def _unknown(argument: str, command: str) -> str:
 
 def _help(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
-    shown = json.dumps(default) if isinstance(default, dict) else str(default) or "none"
+    if isinstance(default, SecretStr):  # A default is no secret.
+        default = default.get_secret_value()
+    shown = json.dumps(default) if isinstance(default, dict) else "none" if default in {None, ""} else str(default)
     # argparse formats help with %.
     return f"{field.description} Takes {allowed_values(field)}; default {shown}.".replace("%", "%%")

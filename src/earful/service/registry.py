@@ -64,6 +64,8 @@ class RegistryLimits:
     connection: ConnectionLimits
     resume_reserve: int = 0
     """Places on top of `max_sessions`, for resumed sessions only."""
+    max_sessions_total: int | None = None
+    """How many sessions all workers hold together, resumed ones not refused."""
 
 
 class Registry:
@@ -100,6 +102,8 @@ class Registry:
         self._clock = clock
         self.connections: dict[str, Connection] = {}
         self.uploads = 0
+        self.sessions_elsewhere = 0
+        """What the other workers hold, as of the last word from the store; 0 while there is none."""
         self.sweepers: list[Callable[[float], None]] = []
         """What else the one sweep minds: the server's HTTP connections."""
         self._taken = 0
@@ -115,11 +119,11 @@ class Registry:
     def slot(self, *, resuming: bool = False) -> Iterator[str]:
         """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
 
-        Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken; who is `resuming`
-        may then have one of the reserve.
+        Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken, or all workers
+        together have `max_sessions_total`; who is `resuming` may then have one of the reserve.
         """
         self._check_open()
-        is_full = self._taken >= self.limits.max_sessions
+        is_full = self._taken >= self.limits.max_sessions or self._is_service_full()
         if is_full and not (resuming and self._taken < self.limits.max_sessions + self.limits.resume_reserve):
             raise self._refusal(ErrorCode.SESSION_LIMIT)
         self._taken += 1
@@ -252,6 +256,7 @@ class Registry:
 
         Verdicts may arrive in another order than they were given in: a newer connection stays.
         """
+        self.metrics.claimed(verdict.value)
         if verdict is not Verdict.GRANTED or not claim.attempt:
             return verdict
         holder = self.connections.get(claim.session_id)
@@ -264,6 +269,10 @@ class Registry:
         self.metrics.session_resumed()
         self.log.debug("session resumed", session=claim.session_id, attempt=claim.attempt)
         return verdict
+
+    def _is_service_full(self) -> bool:
+        most = self.limits.max_sessions_total
+        return most is not None and self._taken + self.sessions_elsewhere >= most
 
     def _check_open(self) -> None:
         if self.draining:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from earful.store.directory import Directory
 
 
+def is_shared(url: str) -> bool:
+    """Whether what is at `url` is known to other workers too. Raises StoreUrlError."""
+    return StoreAddress.parse(url).kind is not StoreKind.MEMORY
+
+
 def directory_at(url: str, *, worker: str | None = None, max_connections: int = 16) -> Directory:
     """The directory at `url` (`StoreAddress.parse` lists the forms), for a worker that is named at random if not given.
 

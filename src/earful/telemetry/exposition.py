@@ -59,6 +59,13 @@ class _WorkerCollector(Collector):
         yield _histogram("model_step_seconds", "Time of a batch model's step", own.model_step)
         yield _histogram("chunk_latency_seconds", "From a chunk's arrival to its answer being sent", own.latency)
         yield _histogram("upload_seconds", "Time to answer an upload", own.upload)
+        yield _labelled("claims", "Starts and resumes that asked for their session", "verdict", own.claims)
+        yield _counter(
+            "claims_undecided", "Of them, those that the store could not be asked about", own.claims_undecided
+        )
+        if own.store_is_up is not None:
+            yield GaugeMetricFamily("earful_store_up", "Whether the shared store answers", value=own.store_is_up)
+            yield _histogram("store_exchange_seconds", "Time of a worker's word with the store", own.exchange)
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:

@@ -54,6 +54,13 @@ class Distribution:
         counts = tuple(now - then for now, then in zip(self.counts, earlier.counts, strict=True))
         return Distribution(self.bounds_s, counts, self.total_s - earlier.total_s)
 
+    def plus(self, other: Distribution) -> Distribution:
+        """Both together; this one alone where the other's bounds differ, as those of another release may."""
+        if self.bounds_s != other.bounds_s:
+            return self
+        counts = tuple(own + others for own, others in zip(self.counts, other.counts, strict=True))
+        return Distribution(self.bounds_s, counts, self.total_s + other.total_s)
+
     @property
     def count(self) -> int:
         """How many durations."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from earful.telemetry.histogram import Histogram
+from earful.telemetry.summary import Summary, Window, summary_of
 
 if TYPE_CHECKING:
     from earful.errors import ErrorCode
@@ -21,26 +22,6 @@ _SNAPSHOT_EVERY_S = 1.0
 _MOST_LABELS = 32
 BATCH_SIZES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000)
 _OTHER = "other"
-
-
-class Percentiles(TypedDict):
-    """Durations in ms that 50, 95 and 99 of a hundred do not exceed."""
-
-    p50: float
-    p95: float
-    p99: float
-
-
-class Summary(TypedDict):
-    """The body of `/v1/metrics`; rates, latencies and percentiles are those of the last 60 s."""
-
-    total_requests: int
-    active_connections: int
-    requests_per_second: float
-    error_rate: float
-    avg_latency_ms: float
-    latency_ms: Percentiles
-    upload_ms: Percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +64,13 @@ class Metrics:
         self.batch_wait = Histogram()
         self.model_step = Histogram()
         self.upload = Histogram()
+        self.claims: dict[str, int] = {}
+        self.claims_undecided = 0
+        """Of them: those that the store could not be asked about."""
+        self.exchange = Histogram()
+        """Times of a worker's word with the store, those that went well."""
+        self.store_is_up: bool | None = None
+        """None where there is no store beside this worker's memory."""
         self.answered = self.latency.observe
         """`answered(seconds)`: one chunk's way from its arrival to its answer being sent."""
         self._moments = deque([self._moment(now)])
@@ -106,6 +94,10 @@ class Metrics:
         self.active_sessions -= 1
         self.failed += failed
         _count(self.sessions_ended, reason)
+
+    def claimed(self, verdict: str) -> None:
+        """Count what was said to a session's claim."""
+        _count(self.claims, verdict)
 
     def refused(self, code: ErrorCode) -> None:
         """Count a session or upload that was not let in; it is no request of `total_requests`."""
@@ -144,22 +136,24 @@ class Metrics:
         while len(self._moments) > 1 and self._moments[1].at_s <= now - WINDOW_S:
             self._moments.popleft()
 
-    def summary(self, now: float) -> Summary:
-        """The numbers of `/v1/metrics` at `now`."""
+    def window(self, now: float) -> Window:
+        """What this worker served, and how fast over the last 60 s."""
         self.tick(now)
         then, current = self._moments[0], self._moment(now)
-        ended = current.ended - then.ended
-        latency = current.latency.since(then.latency)
-        return Summary(
+        return Window(
             total_requests=self.total_requests,
             active_connections=self.active_sessions,
             # A session that turns out to be resumed was counted for a moment.
-            requests_per_second=round(max(0, current.requests - then.requests) / max(1.0, now - then.at_s), 3),
-            error_rate=round((current.failed - then.failed) / ended, 4) if ended else 0.0,
-            avg_latency_ms=round(latency.mean_ms(), 2),
-            latency_ms=_percentiles(latency),
-            upload_ms=_percentiles(current.upload.since(then.upload)),
+            requests_per_second=max(0, current.requests - then.requests) / max(1.0, now - then.at_s),
+            ended=current.ended - then.ended,
+            failed=current.failed - then.failed,
+            latency=current.latency.since(then.latency),
+            upload=current.upload.since(then.upload),
         )
+
+    def summary(self, now: float) -> Summary:
+        """The numbers of `/v1/metrics` at `now`, of this worker alone."""
+        return summary_of([self.window(now)])
 
     def _moment(self, now: float) -> _Moment:
         return _Moment(
@@ -177,11 +171,3 @@ def _count(table: dict[str, int], label: str) -> None:
     if label not in table and len(table) >= _MOST_LABELS:
         label = _OTHER
     table[label] = table.get(label, 0) + 1
-
-
-def _percentiles(distribution: Distribution) -> Percentiles:
-    return Percentiles(
-        p50=round(distribution.quantile_ms(0.50), 2),
-        p95=round(distribution.quantile_ms(0.95), 2),
-        p99=round(distribution.quantile_ms(0.99), 2),
-    )

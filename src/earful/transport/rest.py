@@ -21,9 +21,9 @@ from earful.transport.spool import spooled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from earful.service.connection import Connection
     from earful.service.identity import Identity
     from earful.service.registry import Registry
+    from earful.service.roster import Roster
 
 _FOREIGN = ("forwarded", "origin", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
@@ -69,26 +69,31 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     return router
 
 
-def health_routes(registry: Registry, identity: Identity) -> APIRouter:
+def health_routes(registry: Registry, roster: Roster, identity: Identity) -> APIRouter:
     """`GET /v1/health`, `/livez`, `/readyz`."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/v1/health", responses=schemas.HEALTH_ERRORS)
+    @router.get("/v1/health", responses=schemas.HEALTH_ERRORS, response_model_exclude_unset=True)
     async def health(response: Response) -> schemas.Health:
         """Tell whether this server should get traffic: 200, or 503 while it is starting or draining."""
         status = status_of(registry)
         response.status_code = 200 if status == "ok" else 503
-        return schemas.Health(
-            status=status,
-            active_sessions=len(registry.connections),
-            scope="service" if identity.is_alone else "worker",
-            worker=schemas.Worker(
-                id=identity.id,
-                slot=identity.slot,
-                active_sessions=len(registry.connections),
-                max_sessions=registry.limits.max_sessions,
-            ),
-            version=__version__,
+        store = roster.store
+        known = {} if store is None else {"store": store}
+        return schemas.Health.model_validate(
+            {
+                "status": "degraded" if status == "ok" and store == "away" else status,
+                "active_sessions": roster.active_sessions,
+                "scope": "service" if store == "ok" or (store is None and identity.is_alone) else "worker",
+                "worker": {
+                    "id": identity.id,
+                    "slot": identity.slot,
+                    "active_sessions": len(registry.connections),
+                    "max_sessions": registry.limits.max_sessions,
+                },
+                "version": __version__,
+                **known,
+            }
         )
 
     @router.get("/livez")
@@ -106,14 +111,14 @@ def health_routes(registry: Registry, identity: Identity) -> APIRouter:
     return router
 
 
-def metrics_routes(registry: Registry) -> APIRouter:
+def metrics_routes(registry: Registry, roster: Roster) -> APIRouter:
     """`GET /v1/metrics` and `GET /metrics`."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/v1/metrics")
     async def summary() -> schemas.Metrics:
-        """Tell what was served, and how fast over the last 60 s."""
-        return schemas.Metrics.model_validate(registry.metrics.summary(time.monotonic()))
+        """Tell what all workers together served, and how fast over the last 60 s."""
+        return schemas.Metrics.model_validate(await roster.summary())
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def prometheus() -> Response:
@@ -126,32 +131,31 @@ def metrics_routes(registry: Registry) -> APIRouter:
     return router
 
 
-def session_routes(registry: Registry) -> APIRouter:
-    """`GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`."""
+def session_routes(roster: Roster) -> APIRouter:
+    """`GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`; any worker answers for any session it can know of."""
     router = APIRouter(tags=["sessions"])
 
-    @router.get("/v1/sessions", responses=schemas.BAD_PARAMETERS)
+    @router.get("/v1/sessions", responses=schemas.BAD_PARAMETERS, response_model_exclude_unset=True)
     async def sessions(
         limit: Annotated[int, Query(ge=1, le=1000, description="Most sessions in one answer.")] = 100,
         cursor: Annotated[str, Query(max_length=64, description="`next_cursor` of the page before.")] = "",
     ) -> schemas.SessionPage:
         """List the live sessions, in the order of their ids."""
-        ids = sorted(session_id for session_id in registry.connections if session_id > cursor)
-        page = ids[:limit]
-        return schemas.SessionPage(
-            sessions=[view(registry.connections[session_id]) for session_id in page],
-            next_cursor=page[-1] if len(ids) > limit else None,
+        page = await roster.page(cursor, limit)
+        partial = {"partial": True} if page.is_partial else {}
+        return schemas.SessionPage.model_validate(
+            {"sessions": page.sessions, "next_cursor": page.next_cursor, **partial}
         )
 
-    @router.get("/v1/sessions/{session_id}", responses=schemas.NOT_FOUND)
+    @router.get("/v1/sessions/{session_id}", responses=schemas.NO_SESSION)
     async def session(session_id: str) -> schemas.SessionView:
         """Inspect one live session; never any of its text."""
-        return view(_find(registry, session_id))
+        return schemas.SessionView.model_validate(await roster.find(session_id))
 
-    @router.delete("/v1/sessions/{session_id}", status_code=202, responses=schemas.NOT_FOUND)
+    @router.delete("/v1/sessions/{session_id}", status_code=202, responses=schemas.NO_SESSION)
     async def end(session_id: str) -> schemas.Alive:
         """End one live session: its open utterance is finalised, then it is closed with 1000."""
-        registry.delete(_find(registry, session_id))
+        await roster.end(session_id)
         return schemas.Alive(status="ending")
 
     return router
@@ -171,29 +175,3 @@ def drain_route(drain: Callable[[], None]) -> APIRouter:
         return schemas.Alive(status="draining")
 
     return router
-
-
-def view(connection: Connection) -> schemas.SessionView:
-    """What may be told of a live session."""
-    session = connection.session
-    return schemas.SessionView.model_validate(
-        {
-            "session_id": session.info.session_id,
-            "state": session.state.value,
-            "duration_s": round(time.monotonic() - session.began_at, 3),
-            "encoding": session.format.encoding.value,
-            "sample_rate": session.format.sample_rate,
-            "channels": session.format.channels,
-            "buffered_ms": session.backlog_ms,
-            "unsent_bytes": connection.unsent_bytes,
-            "lag_ms": round(connection.lag_s * 1000),
-            **session.numbers.as_dict(),
-        }
-    )
-
-
-def _find(registry: Registry, session_id: str) -> Connection:
-    connection = registry.connections.get(session_id)
-    if connection is None:
-        raise EarfulError(ErrorCode.NOT_FOUND, "There is no live session of this id.")
-    return connection

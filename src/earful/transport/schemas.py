@@ -79,7 +79,10 @@ class Worker(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the service should get traffic; `scope` says whether numbers and lists count it all or one worker."""
+    """Whether the service should get traffic; `scope` says whether numbers and lists count it all or one worker.
+
+    `degraded` says that the shared `store` is away: everything goes on, with each worker for itself.
+    """
 
     model_config = _example(
         status="ok",
@@ -94,6 +97,8 @@ class Health(BaseModel):
     scope: Literal["service", "worker"]
     worker: Worker
     version: str
+    store: Literal["ok", "away"] | None = None
+    """Only where workers share one."""
 
 
 class Alive(BaseModel):
@@ -186,6 +191,8 @@ class SessionPage(BaseModel):
 
     sessions: list[SessionView]
     next_cursor: str | None
+    partial: bool = False
+    """Only where it is true: the store is away, and other workers' sessions are missing."""
 
 
 def _failures(*statuses: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -193,7 +200,11 @@ def _failures(*statuses: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 BAD_PARAMETERS = _failures((422, "Bad parameters"))
-NOT_FOUND = _failures((404, "No live session of this id"), (422, "Bad parameters"))
+NO_SESSION = _failures(
+    (404, "No live session of this id"),
+    (422, "Bad parameters"),
+    (503, "Not this worker's, and the store is away"),
+)
 FORBIDDEN = _failures((403, "Not for this peer"))
 HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
 READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}

@@ -1,0 +1,155 @@
+"""A worker among the others: once a second it tells the store of its sessions and numbers, and heeds what it hears.
+
+Guarantees that every wait is bounded (the directory's 250 ms) and that what was not told, or was forgotten, is told
+again, in slices. `app.py` builds it where the store is shared; its one task is the lifespan's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from earful.errors import ErrorCode
+from earful.protocol.states import Input, State
+from earful.service.figures import figures_of
+from earful.store.directory import StoreUnavailableError
+from earful.store.values import Entry, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from earful.service.connection import Connection
+    from earful.service.registry import Registry
+    from earful.service.shared_claims import SharedClaims
+    from earful.store.values import News, Notice
+
+EXCHANGE_EVERY_S = 1.0
+MOST_ENTRIES = 500
+"""Sessions in one exchange: what the store and redis-py do in a few milliseconds."""
+MOST_ENDED = 2000
+LEAST_SLICE = 10
+ROUND_EXCHANGES = 30
+"""Each session is told again about so often, as long as `MOST_ENTRIES` allows."""
+
+
+class Presence:
+    """What the store knows of this worker, and this worker of the others."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        claims: SharedClaims,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing was told yet; `claims` are those of the registry, and `clock` is."""
+        self._directory = claims.directory
+        self._registry = registry
+        self._claims = claims
+        self._clock = clock
+        self._told: dict[str, int] = {}
+        """The attempts of the sessions that the store knows from here, those first that were told longest ago."""
+        self._was_up = True
+
+    async def exchange_for_ever(self) -> None:
+        """Open the directory, and exchange every second until cancelled."""
+        await self._directory.open()
+        while True:
+            await self.exchange()
+            await asyncio.sleep(EXCHANGE_EVERY_S)
+
+    async def close(self) -> None:
+        """Take leave of the store, when nothing is asked of it any more."""
+        await self._directory.close()
+
+    async def exchange(self) -> None:
+        """Tell and hear once; without the store the limits are this worker's own."""
+        began = self._clock()
+        report = self._report(began)
+        try:
+            await self._claims.tell()
+            news = await self._directory.exchange(report)
+        except StoreUnavailableError:
+            self._registry.sessions_elsewhere = 0
+            self._note_store(is_up=False)
+            return
+        self._registry.metrics.exchange.observe(self._clock() - began)
+        self._note_store(is_up=True)
+        self._take_in(report, news)
+
+    def _report(self, now: float) -> Report:
+        connections = self._registry.connections
+        window = self._registry.metrics.window(now)
+        return Report(
+            sessions=tuple(self._entry(connection, now) for connection in islice(self._due(), MOST_ENTRIES)),
+            ended=tuple(islice((name for name in self._told if name not in connections), MOST_ENDED)),
+            tenants=dict(Counter(connection.session.opening.tenant for connection in connections.values())),
+            numbers=window.numbers(),
+            histograms=window.histograms(),
+            expires_s=self._claims.expires_s,
+        )
+
+    def _due(self) -> Iterator[Connection]:
+        """Sessions that the store does not know like this, then a slice of those that it does."""
+        connections = self._registry.connections
+        for name, connection in connections.items():
+            if self._told.get(name) != connection.session.attempt and not _may_be_another(connection):
+                yield connection
+        known = (connections[name] for name in self._told if name in connections)
+        slice_size = max(LEAST_SLICE, math.ceil(len(connections) / ROUND_EXCHANGES))
+        yield from islice(
+            (one for one in known if self._told[one.session.info.session_id] == one.session.attempt), slice_size
+        )
+
+    @staticmethod
+    def _entry(connection: Connection, now: float) -> Entry:
+        session = connection.session
+        return Entry(
+            session.info.session_id,
+            session.opening.tenant,
+            session.attempt,
+            round(time.time() - (now - session.began_at), 3),
+            msgspec.json.encode(figures_of(connection, now)),
+        )
+
+    def _take_in(self, report: Report, news: News) -> None:
+        if news.forgot:
+            self._told.clear()
+        for name in report.ended:
+            self._told.pop(name, None)
+        for entry in report.sessions:
+            self._told.pop(entry.session_id, None)  # To the end of the line.
+            self._told[entry.session_id] = entry.attempt
+        self._registry.sessions_elsewhere = max(0, news.sessions - sum(report.tenants.values()))
+        for notice in news.notices:
+            self._heed(notice)
+
+    def _heed(self, notice: Notice) -> None:
+        """Let go of a session that goes on elsewhere, unless the connection is newer than the word; or end it."""
+        connection = self._registry.connections.get(notice.session_id)
+        if notice.lost_attempt is None:
+            self._claims.learn_ended(notice.session_id, self._registry.limits.session.cursor_life_s)
+            if connection is not None:
+                connection.end(Input.END)
+        elif connection is not None and connection.session.attempt <= notice.lost_attempt:
+            connection.fail(ErrorCode.SUPERSEDED)
+
+    def _note_store(self, *, is_up: bool) -> None:
+        self._registry.metrics.store_is_up = is_up
+        if is_up != self._was_up:
+            self._was_up = is_up
+            if is_up:
+                self._registry.log.info("store is back")
+            else:
+                self._registry.log.warning("store is away; limits and listings are this worker's own")
+
+
+def _may_be_another(connection: Connection) -> bool:
+    """Whether its client said that it would resume a session, and has not said which."""
+    session = connection.session
+    return session.state is State.CREATE and session.opening.is_returning

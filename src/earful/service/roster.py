@@ -1,0 +1,183 @@
+"""What is told of sessions and numbers to whoever asks a worker: of all workers where they share a store, else its own.
+
+Guarantees that no answer waits for a store that is away: then it is of this worker alone, and says so. Asked by
+the REST routes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from earful.errors import EarfulError, ErrorCode
+from earful.service.figures import Figures, figures_of
+from earful.store.directory import StoreUnavailableError
+from earful.telemetry.summary import Summary, read_window, summary_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from earful.service.registry import Registry
+    from earful.service.shared_claims import SharedClaims
+    from earful.store.values import Listed
+    from earful.telemetry.summary import Window
+
+_DECODER = msgspec.json.Decoder(Figures)
+
+
+class Page(NamedTuple):
+    """Some sessions in the order of their ids; where the next page begins; whether other workers' are missing."""
+
+    sessions: list[Figures]
+    next_cursor: str | None
+    is_partial: bool
+
+
+class Roster:
+    """The sessions of this worker, and through the store those of all."""
+
+    def __init__(self, registry: Registry, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know this worker's alone; `clock` is the registry's."""
+        self._registry = registry
+        self._clock = clock
+
+    @property
+    def store(self) -> Literal["ok", "away"] | None:
+        """Whether the shared store answers; None where there is none."""
+        return None
+
+    @property
+    def active_sessions(self) -> int:
+        """Live sessions, as far as can be told now."""
+        return len(self._registry.connections)
+
+    async def page(self, after: str, limit: int) -> Page:
+        """Up to `limit` sessions with ids above `after`."""
+        return self._page_of(after, limit, {})
+
+    async def find(self, session_id: str) -> Figures:
+        """One session. Raises EarfulError: `not_found`, or `overloaded` where it cannot be told."""
+        connection = self._registry.connections.get(session_id)
+        if connection is None:
+            raise _not_found()
+        return figures_of(connection, self._clock())
+
+    async def end(self, session_id: str) -> None:
+        """End one session for good, as `Registry.delete`. Raises as `find`."""
+        connection = self._registry.connections.get(session_id)
+        if connection is None:
+            raise _not_found()
+        self._registry.delete(connection)
+
+    async def summary(self) -> Summary:
+        """What was served, and how fast."""
+        return self._registry.metrics.summary(self._clock())
+
+    def _page_of(
+        self, after: str, limit: int, others: dict[str, Figures], until: str | None = None, *, is_partial: bool = False
+    ) -> Page:
+        """This worker's sessions and these; beyond `until`, if given, there may be more of the others'."""
+        live = self._registry.connections
+        own = {name for name in live if after < name and (until is None or name <= until)}
+        names = own | others.keys()
+        page = heapq.nsmallest(limit, names)
+        now = self._clock()
+        sessions = [figures_of(live[name], now) if name in live else others[name] for name in page]
+        return Page(sessions, page[-1] if len(names) > limit else until, is_partial)
+
+
+class SharedRoster(Roster):
+    """The sessions of all workers: this one's as they are, the others' as they were last reported."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        claims: SharedClaims,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask the directory of `claims` for what this worker does not know."""
+        super().__init__(registry, clock)
+        self._directory = claims.directory
+        self._claims = claims
+
+    @property
+    def store(self) -> Literal["ok", "away"] | None:
+        """Whether the last word with the store was answered."""
+        return "ok" if self._directory.available else "away"
+
+    @property
+    def active_sessions(self) -> int:
+        """All workers', the others' as of the last second; this worker's alone while the store is away."""
+        return super().active_sessions + self._registry.sessions_elsewhere
+
+    async def page(self, after: str, limit: int) -> Page:
+        """Of all workers; partial, of this one, while the store is away."""
+        try:
+            # One more, so that it shows whether there is a next page.
+            listed = await self._directory.page(after, limit + 1, None)
+        except StoreUnavailableError:
+            return self._page_of(after, limit, {}, is_partial=True)
+        until = listed[-1].entry.session_id if len(listed) > limit else None
+        return self._page_of(after, limit, dict(self._elsewhere(listed)), until)
+
+    async def find(self, session_id: str) -> Figures:
+        """Of any worker."""
+        if session_id in self._registry.connections:
+            return await super().find(session_id)
+        try:
+            listed = await self._directory.find(session_id, None)
+        except StoreUnavailableError:
+            raise _unknowable() from None
+        for _, figures in self._elsewhere([listed] if listed is not None else []):
+            return figures
+        raise _not_found()
+
+    async def end(self, session_id: str) -> None:
+        """Of any worker; its owner learns it within about a second."""
+        if session_id in self._registry.connections:
+            await super().end(session_id)
+            with suppress(StoreUnavailableError):  # Then the next exchange tells it.
+                await self._claims.tell()
+            return
+        try:
+            is_known = await self._directory.end(session_id, None, self._registry.limits.session.cursor_life_s)
+        except StoreUnavailableError:
+            raise _unknowable() from None
+        if not is_known:
+            raise _not_found()
+
+    async def summary(self) -> Summary:
+        """Of all live workers, the others' as of the last second."""
+        return summary_of([self._registry.metrics.window(self._clock()), *await self._others()])
+
+    def _elsewhere(self, listed: list[Listed]) -> Iterator[tuple[str, Figures]]:
+        """Name and figures of the others' sessions; this worker knows better of its own.
+
+        What another release wrote and this one cannot read is passed over.
+        """
+        for one in listed:
+            if one.worker != self._directory.worker:
+                with suppress(msgspec.DecodeError):
+                    yield one.entry.session_id, _DECODER.decode(one.entry.detail)
+
+    async def _others(self) -> list[Window]:
+        try:
+            peers = (await self._directory.overview()).workers
+        except StoreUnavailableError:
+            return []
+        read = (read_window(peer.numbers, peer.histograms) for peer in peers if peer.worker != self._directory.worker)
+        return [window for window in read if window is not None]
+
+
+def _not_found() -> EarfulError:
+    return EarfulError(ErrorCode.NOT_FOUND, "There is no live session of this id.")
+
+
+def _unknowable() -> EarfulError:
+    return EarfulError(
+        ErrorCode.OVERLOADED, "The session is not this worker's, and the store is away; try again later."
+    )

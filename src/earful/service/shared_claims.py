@@ -1,0 +1,72 @@
+"""Who may go on with which session, where all workers share a directory: its word, or this worker's own without it.
+
+Guarantees that a session waits for no store that is away: then the cursor and what this worker saw decide, and
+the next exchange notes what came of it (`presence.py`). Built by `app.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from earful.session.claim import Claim, Verdict
+from earful.store.directory import StoreUnavailableError
+from earful.store.values import Claim as StoreClaim
+from earful.store.values import Verdict as StoreVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from earful.service.claims import LocalClaims
+    from earful.store.directory import Directory
+    from earful.telemetry.metrics import Metrics
+
+MOST_UNTOLD = 10_000
+"""Deletions kept for a store that is away; what comes on top only this worker knows."""
+
+
+class SharedClaims:
+    """The claims of this worker's sessions, among those of all workers."""
+
+    def __init__(self, directory: Directory, local: LocalClaims, metrics: Metrics, expires_s: float) -> None:
+        """Ask `directory`, and `local` first; a note there lasts `expires_s` from when it was last reported."""
+        self.directory = directory
+        self.expires_s = expires_s
+        self._local = local
+        self._metrics = metrics
+        self._untold: dict[str, float] = {}
+
+    def claim(self, claim: Claim) -> Verdict | Awaitable[Verdict]:
+        """See `Claims`; what this worker knows to be lost is refused at once."""
+        verdict = self._local.claim(claim)
+        return verdict if verdict is not Verdict.GRANTED else self._ask(claim)
+
+    def delete(self, session_id: str, life_s: float) -> None:
+        """See `Claims`; the directory hears of it with the next `tell`."""
+        self.learn_ended(session_id, life_s)
+        if len(self._untold) < MOST_UNTOLD:
+            self._untold[session_id] = life_s
+
+    def learn_ended(self, session_id: str, life_s: float) -> None:
+        """The directory says that the session was ended."""
+        self._local.delete(session_id, life_s)
+
+    async def tell(self) -> None:
+        """Tell the directory what was deleted here. Raises StoreUnavailableError; the rest is told next time."""
+        for session_id, life_s in list(self._untold.items()):
+            await self.directory.end(session_id, None, life_s)
+            self._untold.pop(session_id, None)
+
+    async def _ask(self, claim: Claim) -> Verdict:
+        try:
+            verdict = await self.directory.claim(
+                StoreClaim(claim.session_id, claim.tenant, claim.attempt, self.expires_s)
+            )
+        except StoreUnavailableError:
+            self._metrics.claims_undecided += 1
+            return Verdict.GRANTED
+        if verdict is StoreVerdict.ENDED:
+            self.learn_ended(claim.session_id, claim.life_s)
+            return Verdict.DELETED
+        # A start's id was drawn here, so what is noted for it is this worker's own report of it.
+        is_lost = verdict is StoreVerdict.SUPERSEDED and claim.attempt > 0
+        return Verdict.SUPERSEDED if is_lost else Verdict.GRANTED

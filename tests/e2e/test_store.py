@@ -1,0 +1,173 @@
+"""Two `earful serve` with one Redis: each answers for both, also after Redis stopped, forgot everything, came back."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.session.ear import told
+from tests.support.raw import RawSocket, connected
+from tests.support.redis_server import RedisServer, running_redis
+from tests.support.resuming import connect, hear, send
+from tests.support.server import Running, await_true, running
+from tests.support.speech import OPENING, SPEECH, expected, pieces
+
+from earful.client.core import Speaker
+from earful.protocol.messages import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.server import Address
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+AWAY = "store is away; limits and listings are this worker's own"
+BACK = "store is back"
+
+
+@contextmanager
+def two_workers(**settings: Any) -> Iterator[tuple[RedisServer, Running, Running]]:
+    """An empty Redis and two servers that share it and a secret."""
+    wanted = {"mock_latency_ms": 5, "max_speed": 0, "secret": "shared", "allowed": {AWAY}, **settings}
+    with (
+        running_redis() as redis,
+        running(store=redis.url, **wanted) as one,
+        running(store=redis.url, **wanted) as other,
+    ):
+        await_true(lambda: redis.ask("ZCARD", "earful:{workers}:leases") == 2)
+        yield redis, one, other
+
+
+def ids(address: Address) -> list[str]:
+    """The sessions that a worker lists."""
+    return [session["session_id"] for session in address.get("/v1/sessions")["sessions"]]
+
+
+def health(*servers: Running) -> list[tuple[str, str, int]]:
+    """Status, store and all sessions, as each worker sees them."""
+    answers = [server.address.get("/v1/health") for server in servers]
+    return [(answer["status"], answer["store"], answer["active_sessions"]) for answer in answers]
+
+
+def opened(address: Address) -> RawSocket:
+    """A plain session in the middle of a sentence."""
+    raw = RawSocket(address).upgrade()
+    for piece in pieces(OPENING):
+        raw.say_audio(piece)
+    raw.hear_until("partial")
+    return raw
+
+
+def test_any_worker_lists_shows_and_ends_any_session() -> None:
+    """Within about a second; the owner answers what it owes and closes with 1000."""
+    with two_workers() as (_, one, other):
+        raws = [opened(one.address), opened(other.address)]
+        names = sorted(raw.response.headers["x-session-id"] for raw in raws)
+        await_true(lambda: ids(one.address) == names == ids(other.address), 3)
+        await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2, 3)
+        owned = raws[0].response.headers["x-session-id"]
+        assert owned == other.address.get(f"/v1/sessions/{owned}")["session_id"]
+        assert 2 == other.address.get("/v1/metrics")["active_connections"]
+        assert 202 == other.address.request("DELETE", f"/v1/sessions/{owned}").status
+        heard, gone = raws[0].hear_all()
+        assert (1000, ["ended"]) == (gone.code, [m["reason"] for m in heard if m["type"] == "final"])
+        await_true(lambda: ids(other.address) == [raws[1].response.headers["x-session-id"]], 3)
+        for raw in raws:
+            raw.close()
+
+
+def test_a_session_that_resumes_elsewhere_is_closed_where_it_was() -> None:
+    """4010 within about a second, also where the store was emptied in between; the finals are those of one run."""
+    with two_workers() as (redis, one, other):
+        speaker = Speaker(Start())
+        first = connect(speaker, one.address)
+        for piece in pieces(SPEECH[:320_000]):
+            speaker.speak(piece)
+        send(speaker, first)
+        while not speaker.finals:
+            assert None is hear(speaker, first, 1)
+        redis.ask("FLUSHALL")
+        speaker.lost()
+        for piece in pieces(SPEECH[320_000:]):
+            speaker.speak(piece)
+        speaker.stop()
+        second = connect(speaker, other.address)
+        assert None is hear(speaker, second, 1)
+        assert 4010 == first.hear_all()[1].code
+        assert 1000 == getattr(hear(speaker, second, 10_000), "code", None)
+        for raw in (first, second):
+            raw.close()
+    assert expected(SPEECH) == told(speaker.finals)[: len(expected(SPEECH))]
+
+
+def test_without_its_store_each_worker_goes_on_alone() -> None:
+    """`degraded` with 200 while Redis is gone, `ok` when it is back, empty; then all is as before."""
+    with two_workers() as (redis, one, other):
+        raw = opened(one.address)
+        name = raw.response.headers["x-session-id"]
+        await_true(lambda: ids(other.address) == [name], 3)
+        redis.kill()
+        await_true(lambda: health(one, other) == [("degraded", "away", 1), ("degraded", "away", 0)], 5)
+        assert 200 == one.address.request("GET", "/v1/health").status
+        assert [True, True] == [server.address.get("/v1/sessions")["partial"] for server in (one, other)]
+        assert ([name], []) == (ids(one.address), ids(other.address))
+        with connected(other.address) as newcomer:
+            newcomer.say("start")
+            assert "started" == newcomer.hear()["type"]
+            redis.start()
+            await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2, 8)
+            assert 2 == len(ids(one.address))
+        assert 202 == other.address.request("DELETE", f"/v1/sessions/{name}").status
+        assert 1000 == raw.hear_all()[1].code
+        raw.close()
+    for server in (one, other):
+        assert [AWAY, BACK] == [line["event"] for line in server.log.events if line["event"] in {AWAY, BACK}]
+
+
+def test_workers_of_one_supervisor_share_a_store() -> None:
+    """Each answers for all, and nothing is said of numbers of one's own."""
+    with running_redis() as redis, running(workers=2, store=redis.url) as server:
+        raws = [opened(server.address) for _ in range(8)]  # All with one worker: once in a hundred runs.
+        await_true(lambda: {("ok", "ok", 8)} == {health(server)[0] for _ in range(8)}, 5)
+        assert {"service"} == {server.address.get("/v1/health")["scope"] for _ in range(8)}
+        assert {8} == {len(ids(server.address)) for _ in range(8)}
+        for raw in raws:
+            raw.say("stop")
+            raw.hear_all()
+            raw.close()
+    assert "without a shared store" not in server.log.text
+
+
+def test_all_workers_together_have_a_limit() -> None:
+    """503, also at a worker that holds nobody."""
+    with two_workers(max_sessions_total=1) as (_, one, other):
+        raw = opened(one.address)
+        await_true(lambda: health(other) == [("ok", "ok", 1)], 3)
+        refused = RawSocket(other.address).upgrade()
+        assert (503, True) == (refused.response.status, b"session_limit" in refused.response.body)
+        refused.close()
+        raw.close()
+
+
+def test_a_worker_that_was_stopped_lets_go_when_it_wakes() -> None:
+    """Another has gone on meanwhile: 4010, and nobody hears anything twice."""
+    with two_workers() as (_, one, other):
+        speaker = Speaker(Start())
+        first = connect(speaker, one.address)
+        assert None is hear(speaker, first, 1)
+        one.signal(signal.SIGSTOP)
+        speaker.lost()
+        for piece in pieces(SPEECH):
+            speaker.speak(piece)
+        speaker.stop()
+        second = connect(speaker, other.address)
+        assert None is hear(speaker, second, 1)
+        one.signal(signal.SIGCONT)
+        assert 4010 == first.hear_all()[1].code
+        assert 1000 == getattr(hear(speaker, second, 10_000), "code", None)
+        for raw in (first, second):
+            raw.close()
+    assert expected(SPEECH) == told(speaker.finals)[: len(expected(SPEECH))]

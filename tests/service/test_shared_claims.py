@@ -1,0 +1,92 @@
+"""Claims where workers share a directory: its word where it has one, this worker's own where it has not."""
+
+from __future__ import annotations
+
+from tests.service.company import Colleague, Store, cursor_of, resume, together
+from tests.support.clock import settle
+
+from earful.service import shared_claims
+from earful.session.claim import Claim, Verdict
+
+
+def test_an_attempt_that_is_not_larger_is_refused_anywhere() -> None:
+    """And changes nothing where the session is."""
+
+    async def scenario(_store: Store, one: Colleague, other: Colleague) -> None:
+        first = one.begin("a")
+        await settle()
+        second = one.begin("b", resume(cursor_of(first), 5))
+        await settle()
+        late = other.begin("c", resume(cursor_of(first), 5))
+        await settle()
+        assert [(4010, "superseded"), None, (4010, "superseded")] == [wire.closed for wire in (first, second, late)]
+        assert ({"granted": 2}, {"superseded": 1}) == (one.registry.metrics.claims, other.registry.metrics.claims)
+
+    together(scenario)
+
+
+def test_what_this_worker_knows_takes_no_question() -> None:
+    """A claim that is lost here is lost at once."""
+
+    async def scenario(store: Store, one: Colleague, _: Colleague) -> None:
+        first = one.begin("a")
+        await settle()
+        store.is_away = True
+        again = one.begin("b", resume(cursor_of(first), 1))
+        await settle()
+        stale = one.begin("c", resume(cursor_of(first), 1))
+        assert [None, (4010, "superseded")] == [wire.closed for wire in (again, stale)]
+
+    together(scenario)
+
+
+def test_a_session_that_was_ended_elsewhere_is_not_resumed() -> None:
+    """4004 at any worker, which remembers it when the store is gone."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        first = one.begin("a")
+        await settle()
+        await one.roster.end("a")
+        assert ((1000, "deleted"), ["a"]) == (first.closed, one.door.ends)
+        refused = [other.begin("b", resume(cursor_of(first)))]
+        await settle()
+        store.is_away = True
+        refused.append(other.begin("c", resume(cursor_of(first))))
+        assert {(4004, "resume_failed")} == {wire.closed for wire in refused}
+
+    together(scenario)
+
+
+def test_a_deletion_waits_for_the_store() -> None:
+    """It is told with the next exchange that arrives, and once."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        first = one.begin("a")
+        await settle()
+        store.is_away = True
+        await one.roster.end("a")
+        await one.presence.exchange()
+        assert ((1000, "deleted"), []) == (first.closed, one.door.ends)
+        store.is_away = False
+        for _ in range(2):
+            await one.presence.exchange()
+        assert ["a"] == one.door.ends
+        late = other.begin("b", resume(cursor_of(first)))
+        await settle()
+        assert (4004, "resume_failed") == late.closed
+
+    together(scenario)
+
+
+def test_deletions_that_wait_are_bounded() -> None:
+    """Beyond that they are this worker's own knowledge."""
+
+    async def scenario(store: Store, one: Colleague, _: Colleague) -> None:
+        store.is_away = True
+        most = shared_claims.MOST_UNTOLD
+        for nth in range(most + 1):
+            one.claims.delete(str(nth), 100.0)
+        assert most == len(one.claims._untold)
+        assert Verdict.DELETED is one.claims.claim(Claim(str(most), "", 1, 100.0))
+
+    together(scenario)
