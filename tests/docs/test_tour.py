@@ -27,8 +27,8 @@ def test_every_name_is_in_its_file() -> None:
 
 
 def test_labels_of_files_are_their_names() -> None:
-    """A label that ends in .py is the name of the file it leads to."""
-    files = [(label.strip("`"), path) for label, path in stops() if label.endswith(".py`")]
+    """A label that ends in .py or .js is the name of the file it leads to."""
+    files = [(label.strip("`"), path) for label, path in stops() if label.endswith((".py`", ".js`"))]
 
     assert [] == [(label, path) for label, path in files if not path.endswith(f"/{label}")]
 
@@ -42,7 +42,7 @@ def test_no_file_is_left_out() -> None:
 
 def named(label: str) -> list[str]:
     """The identifiers in a label; none in one that is a file's name or plain words."""
-    is_code = label.startswith("`") and not label.endswith((".py`", ".toml`"))
+    is_code = label.startswith("`") and not label.endswith((".py`", ".js`", ".toml`"))
     return label.strip("`").split(".") if is_code else []
 
 

@@ -1,0 +1,147 @@
+// One session with an earful server over as many WebSockets as it takes.
+//
+// Guarantees that a lost connection costs no word as long as a server answers again within the session's
+// resume_window_s, and that every wait ends. Tells "change" after everything it hears and whenever `state` changes.
+
+import { Speaker, finality, waitMs } from "./speaker.js";
+
+const CONNECT_WITHIN_MS = 5000;
+const QUIET_MS = 35_000;  // A server that has audio says something sooner: a mark every 10 s, a model's error after 30 s.
+const WINDOW_S = 120;  // Until the server says what its resume_window_s is.
+
+export class ResumingClient extends EventTarget {
+  state = "connecting";  // then "live"; "lost" and "live" in turns; at last "finished", or "ended" with a `reason`
+  reason = "";
+  drops = 0;
+
+  #url;
+  #speaker;
+  #socket = null;
+  #tries = 0;
+  #lostAt = performance.now();
+  #retryAfterMs;
+  #again;  // timer: the next try
+  #quiet;  // timer: nothing came for too long
+
+  constructor(url, start = {}) {
+    super();
+    this.#url = url;
+    this.#speaker = new Speaker(start);
+    this.#connect();
+  }
+
+  get finals() {
+    return this.#speaker.finals;
+  }
+
+  // What was heard of utterances that have no final yet, in their order.
+  get fragments() {
+    return [...this.#speaker.fragments].sort(([one], [other]) => one - other).map(([, text]) => text);
+  }
+
+  get isOver() {
+    return this.state === "finished" || this.state === "ended";
+  }
+
+  // The next chunk of audio. A source that can wait does so while `isFull`; for one that cannot it is the end.
+  get isFull() {
+    return this.#speaker.isFull;
+  }
+
+  speak(bytes) {
+    if (this.isOver) return;
+    if (this.isFull) return this.end("More was said than can be kept while no server answers.");
+    this.#speaker.speak(bytes);
+    this.#send();
+  }
+
+  stop() {
+    if (this.isOver) return;
+    this.#speaker.stop();
+    this.#send();
+  }
+
+  // Leave, and say why.
+  end(reason) {
+    this.#become("ended", reason);
+  }
+
+  #connect() {
+    const url = new URL(this.#url);
+    url.searchParams.set("refuse", "close");  // A page is not told the status of a refused upgrade.
+    if (this.#speaker.cursor) url.searchParams.set("resume", "1");
+    const socket = new WebSocket(url);
+    this.#socket = socket;
+    this.#retryAfterMs = undefined;
+    this.#expectNewsWithin(CONNECT_WITHIN_MS);
+    socket.onopen = () => {
+      this.#speaker.connected();
+      this.#send();
+    };
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onclose = ({ code }) => this.#lost(code);
+  }
+
+  #receive(message) {
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
+    if (message.type === "error") this.#retryAfterMs = message.retry_after_ms;
+    this.#speaker.receive(message);
+    if (message.type === "started") {
+      this.#tries = 0;
+      this.#become("live");
+    }
+    if (this.#speaker.isComplete) this.#become("finished");
+    this.#send();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #send() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    for (const message of this.#speaker.takeMessages()) {
+      // A binary frame takes the next number, which is this chunk's: all are sent in order, from `next_sequence` on.
+      this.#socket.send(message.type === "audio_chunk" ? message.data : JSON.stringify(message));
+      if (this.#quiet === undefined) this.#expectNewsWithin(QUIET_MS);
+    }
+  }
+
+  #expectNewsWithin(ms) {
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.#lost(1006), ms);
+  }
+
+  #lost(code) {
+    this.#forget();
+    this.#speaker.lost();
+    const reason = finality(code);
+    if (reason) return this.end(reason);
+    if (this.state === "live") this.drops++;
+    if (this.state !== "lost") this.#lostAt = performance.now();
+    const windowS = this.#speaker.limits?.resume_window_s ?? WINDOW_S;
+    const delayMs = waitMs(code, this.#tries++, this.#retryAfterMs, Math.random());
+    if (performance.now() + delayMs - this.#lostAt > windowS * 1000) {
+      return this.end(`No server answered for ${windowS} s.`);
+    }
+    this.#become("lost");
+    this.#again = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  // Of a connection that is given up nothing is heard any more: what it still brings would be counted twice.
+  #forget() {
+    clearTimeout(this.#again);
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
+    if (!this.#socket) return;
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close();
+    this.#socket = null;
+  }
+
+  #become(state, reason = "") {
+    if (this.isOver) return;
+    this.state = state;
+    this.reason = reason;
+    if (this.isOver) this.#forget();
+    this.dispatchEvent(new Event("change"));
+  }
+}
