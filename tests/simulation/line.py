@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from earful.service.connection import Connection
 
 DELAY_S = 0.2
-LATE_S = 1.5
+LATE_S = 3.0
 """What was under way to the server when a line was cut may be so late."""
 LOSS_HEARD_S = 2.0
 SILENT_SHARE = 0.3

@@ -27,6 +27,8 @@ MOST_FAULTS = 12
 FAULT_EVERY_S = 1.0
 RATES = (0.0, 0.01, 0.04, 0.15)
 OUTAGE_S = 4.0
+STORE_FAILS_SHARE = 0.4
+"""Of the schedules; in the others it must see to it that a session has one owner, within a bound."""
 LET_GO_WITHIN_S = 3.0
 """From the moment a session lives elsewhere: a report, the answer, a close."""
 OVER_WITHIN_S = 30.0
@@ -49,6 +51,7 @@ class World:
         self._faults = chance.below(MOST_FAULTS + 1)
         self._rate = chance.pick(RATES)
         self._disasters: set[asyncio.Task[None]] = set()
+        self._store_may_fail = chance.happens(STORE_FAILS_SHARE)
         self._store_was_well = True
 
     async def run(self) -> None:
@@ -90,15 +93,15 @@ class World:
             case 2:
                 self._note("drain")
                 self._start(self._chance.pick(self._workers).drain())
-            case 3:
+            case 3 if self._store_may_fail:
                 self._note("the store is away")
                 self._store_was_well = False
                 self._store.go_away(self._chance.up_to_s(OUTAGE_S))
-            case 4:
+            case 4 if self._store_may_fail:
                 self._note("the store forgets")
                 self._store_was_well = False
                 self._store.forget()
-            case 5:
+            case 5 | 6:
                 self._note("the client leaves")
                 self._client.leave()
             case _ if line is not None:
