@@ -270,3 +270,19 @@ def test_a_registry_that_closes_waits_for_no_verdict() -> None:
         assert (True, set()) == (claims.answers[0].cancelled(), registry._claiming)
 
     slowly(scenario)
+
+
+def test_a_registry_that_closes_forgets_who_has_not_asked_yet() -> None:
+    """A claim that was never begun is let go of without a warning."""
+
+    class Never(LocalClaims):
+        async def claim(self, claim: Claim) -> Verdict:  # type: ignore[override]  # later instead of at once
+            raise AssertionError(claim)
+
+    async def scenario(registry: Registry) -> None:
+        registry._claims = Never(virtual_now)
+        begin(registry, "a")
+        await registry.close()
+        assert set() == registry._claiming
+
+    registered(scenario)

@@ -105,14 +105,19 @@ def run_virtual(main: Coroutine[Any, Any, T], *, limit_s: float = 86_400.0) -> T
     Raises AssertionError where tasks are left when it returns (they get a few rounds of the loop to end, and
     no time), where a callback or a forgotten task failed, or where it is not done after `limit_s`.
     """
-    loop = JumpingLoop(limit_s)
     gc.freeze()  # What was there before is left out of the collection below, or it would take 30 ms each time.
     try:
-        with asyncio.Runner(loop_factory=lambda: loop, debug=False) as runner:
-            result = runner.run(_guarded(main))
-            gc.collect()  # A forgotten task tells of its error when it is collected.
+        return run_on(JumpingLoop(limit_s), main, collect=True)
     finally:
         gc.unfreeze()
+
+
+def run_on(loop: JumpingLoop, main: Coroutine[Any, Any, T], *, collect: bool = False) -> T:
+    """Run `main` on this loop, as `run_virtual` does; without `collect` an error of a forgotten task may be missed."""
+    with asyncio.Runner(loop_factory=lambda: loop, debug=False) as runner:
+        result = runner.run(_guarded(main))
+        if collect:
+            gc.collect()  # A forgotten task tells of its error when it is collected.
     if loop.unhandled:
         raise LeftBehindError(f"errors nobody took: {loop.unhandled}")
     return result

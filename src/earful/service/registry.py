@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 import traceback
+from collections.abc import Coroutine
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -237,6 +238,8 @@ class Registry:
         task = asyncio.get_running_loop().create_task(self._await_verdict(connection, claim, answer), name="claim")
         self._claiming.add(task)
         task.add_done_callback(self._claiming.discard)
+        if isinstance(answer, Coroutine):  # A task that is cancelled before its first step leaves it as it was.
+            task.add_done_callback(lambda _: answer.close())
         return None
 
     async def _await_verdict(self, connection: Connection, claim: Claim, answer: Awaitable[Verdict]) -> None:
