@@ -75,7 +75,7 @@ async def connect_to(
         return await connect(
             url,
             additional_headers=headers,
-            ssl=tls if parts.scheme == "wss" else None,
+            ssl=(tls or True) if parts.scheme == "wss" else None,
             open_timeout=within_s,
             close_timeout=_CLOSE_S,
             ping_interval=None,
