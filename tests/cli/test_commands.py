@@ -57,7 +57,7 @@ def test_transcribe_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(transcribe, "transcribe", record)
     assert 0 == run(["transcribe", "-", "--fast"])
-    assert ["-", "ws://127.0.0.1:8000", {"fast": True, "as_json": False, "terminal": False}] == given
+    assert ["-", "ws://127.0.0.1:8000", {"fast": True, "as_json": False, "terminal": False, "plain": False}] == given
 
 
 def test_drain_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,9 @@ def test_trouble_while_reading_is_a_read_error() -> None:
         def read(self) -> bytes:
             raise OSError(errno.EIO, "Input/output error")
 
+        def give_up(self) -> None:
+            pass
+
     async def collect() -> list[bytes]:
         return [piece async for piece in pieces(Failing())]
 

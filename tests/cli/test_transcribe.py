@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -19,16 +20,18 @@ from earful.cli.recording import ReadError
 from earful.cli.screens import JsonLines
 from earful.cli.transcribe import transcribe
 from earful.errors import EarfulError, ErrorCode
+from earful.protocol.messages import Final, Limits, Started
 from earful.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-STARTED = {"type": "started", "limits": {"max_speed": 0}}
+LIMITS = Limits(1 << 20, 10_000, 60, 14_400, 0, 5_000, 120, 50)
+STARTED = msgspec.to_builtins(Started("id", 1, 0, 16_000, "pcm_s16le", LIMITS, cursor="c0", resumable="anywhere"))
 WAV = sample().read_bytes()[: 44 + 3200 * 2]
-FINAL = {"type": "final", "text": "hello", "start_ms": 0, "end_ms": 200, "timestamp": 1}
-LAST = {"type": "final", "text": "", "start_ms": 200, "end_ms": 200, "timestamp": 1, "last": True}
+FINAL = msgspec.to_builtins(Final("hello", 1, 2, 0, 0, 200, "silence"))
+LAST = msgspec.to_builtins(Final("", 1, 2, 1, 200, 200, "stop", last=True))
 ERROR = {"type": "error", "message": "The model failed.", "code": "model_failed"}
 
 
@@ -87,10 +90,15 @@ def test_other_screens_succeed_too(recording: str, screen: dict[str, bool], caps
     assert "hello" in capsys.readouterr().out
 
 
-def test_without_the_last_final_it_fails(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_without_the_last_final_it_fails(
+    plain: bool,  # noqa: FBT001 - a parameter of the test
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Also where the server closed in good order; its errors are told."""
     with answering(FINAL, ERROR) as url:
-        assert 1 == transcribe(recording, url, fast=True, as_json=False, terminal=False)
+        assert 1 == transcribe(recording, url, fast=True, as_json=False, terminal=False, plain=plain)
     error = capsys.readouterr().err.splitlines()
     assert "earful: the server says: The model failed. (model_failed)" == error[0]
     assert "earful: The server closed before the last final: code 1000." == error[1]
@@ -112,16 +120,26 @@ def test_no_address_is_a_sentence(url: str, recording: str, capsys: pytest.Captu
     assert said == capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("fast", "kinds"), [(True, ["started", "final"]), (False, ["final"])])
-def test_only_fast_says_start(
+@pytest.mark.parametrize(
+    ("fast", "plain", "kinds"),
+    [
+        (True, False, ["started", "final"]),
+        (False, False, ["started", "final"]),
+        (True, True, ["started", "final"]),
+        (False, True, ["final"]),
+    ],
+)
+def test_who_says_start(
     fast: bool,  # noqa: FBT001 - a parameter of the test
+    plain: bool,  # noqa: FBT001 - a parameter of the test
     kinds: list[str],
     recording: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In real time it is the plain protocol."""
-    with answering(LAST) as url:
-        assert 0 == transcribe(recording, url, fast=fast, as_json=True, terminal=False)
+    """All but the plain protocol in real time."""
+    last = {**LAST, "index": 0}
+    with answering(last) as url:
+        assert 0 == transcribe(recording, url, fast=fast, as_json=True, terminal=False, plain=plain)
     assert kinds == [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
 
 
@@ -147,7 +165,7 @@ def test_an_output_that_fails_is_a_sentence(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(JsonLines, "show", fail)
-    with answering(LAST) as url:
+    with answering(FINAL, LAST) as url:
         assert 1 == transcribe(recording, url, fast=True, as_json=True, terminal=False)
     assert "earful: The transcript cannot be shown: No space left on device.\n" == capsys.readouterr().err
 

@@ -176,3 +176,31 @@ def test_a_server_that_cannot_resume_is_spoken_to_anew() -> None:
     speaker.lost()
     speaker.connected()
     assert [START, ONE] == speaker.take_messages()
+
+
+def test_it_knows_what_it_is_owed() -> None:
+    """`started` at first, then an answer for what is kept; nothing, where nothing is."""
+    speaker = Speaker(START)
+    speaker.connected()
+    assert (False, True, True) == (speaker.is_greeted, speaker.is_owed, speaker.is_promised)
+    speaker.receive(started())
+    assert (True, False, False) == (speaker.is_greeted, speaker.is_owed, speaker.is_promised)
+    speaker.speak(b"1")
+    assert (True, False) == (speaker.is_owed, speaker.is_promised)
+    speaker.flush("a")
+    assert speaker.is_promised
+    speaker.receive(Flushed("a", 1))
+    speaker.receive(Ack("c1", 2))
+    assert (False, False) == (speaker.is_owed, speaker.is_promised)
+    speaker.stop()
+    assert (True, True) == (speaker.is_owed, speaker.is_promised)
+    speaker.receive(final(0, last=True))
+    assert (False, False) == (speaker.is_owed, speaker.is_promised)
+
+
+def test_it_knows_where_its_audio_goes_on() -> None:
+    """What is before the first chunk that it keeps."""
+    speaker = speaking(chunks=3)
+    assert 0 == speaker.done_bytes
+    speaker.receive(Ack("c1", 3))
+    assert (3, 3) == (speaker.done_bytes, speaker.kept_bytes)

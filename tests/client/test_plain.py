@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from earful.client.plain import (
-    CHUNK_BYTES,
-    ConnectError,
-    Ending,
-    NoAnswerError,
-    Patience,
-    allowed_speed,
-    stream,
-    stream_url,
-)
+from earful.client.connecting import ConnectError
+from earful.client.plain import CHUNK_BYTES, Ending, NoAnswerError, Patience, allowed_speed, stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -57,20 +49,6 @@ async def polite(connection: ServerConnection) -> None:
         if json.loads(message)["type"] == "stop":
             await connection.send(FINAL)
             return
-
-
-def test_an_address_is_completed() -> None:
-    """People write what they know."""
-    assert "ws://h:1/v1/transcribe/stream" == stream_url("http://h:1")
-    assert "wss://h/v1/transcribe/stream" == stream_url("https://h/")
-    assert "ws://h:1/other?x=1" == stream_url("ws://h:1/other?x=1")
-
-
-@pytest.mark.parametrize("url", ["h:1", "ftp://h", "ws://", "", "ws://:8000", "ws://h:99999", "ws://h:x", "ws://[::1"])
-def test_what_is_no_address_is_refused(url: str) -> None:
-    """With a sentence that shows one."""
-    with pytest.raises(ConnectError, match=r"ws://127\.0\.0\.1:8000"):
-        stream_url(url)
 
 
 def test_chunks_are_numbered_and_followed_by_stop() -> None:

@@ -17,7 +17,7 @@ from earful.bench.plan import CannotMeasureError, Plan
 from earful.bench.recording import MAX_WAV_BYTES, Recording, pcm_of_wav
 from earful.bench.report import FAILED, Report, why_not
 from earful.bench.run import Run
-from earful.client.plain import ConnectError, stream_url
+from earful.client.connecting import ConnectError, stream_url
 from earful.errors import EarfulError
 from earful.samples import sample
 

@@ -77,12 +77,14 @@ def _transcribe(
     url: Annotated[str, typer.Option(help="The server's address.")] = "ws://127.0.0.1:8000",
     *,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as the server allows, not in real time.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each message as it came, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each message, one a line.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="The plain protocol: one connection, no resuming.")] = False,
 ) -> None:
-    """Stream a recording to a server and show what it hears."""
+    """Stream a recording to a server and show what it hears; a lost connection is resumed."""
     from earful.cli.transcribe import transcribe
 
-    raise typer.Exit(transcribe(file, url, fast=fast, as_json=as_json, terminal=sys.stdout.isatty()))
+    terminal = sys.stdout.isatty()
+    raise typer.Exit(transcribe(file, url, fast=fast, as_json=as_json, terminal=terminal, plain=plain))
 
 
 @app.command("drain")

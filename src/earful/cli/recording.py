@@ -22,7 +22,7 @@ from earful.audio.wavfile import WavDecoder
 from earful.client.plain import CHUNK_BYTES, CHUNK_MS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from earful.audio.container import Decoder
 
@@ -46,15 +46,25 @@ class Recording(Protocol):
         """Give the next audio, b"" at the end; may block. Raises EarfulError for what is not audio."""
         ...
 
+    def give_up(self) -> None:
+        """Nobody wants more: a `read` that waits for standard input ends soon."""
+        ...
 
-async def pieces(recording: Recording) -> AsyncIterator[bytes]:
-    """Give a recording's audio in pieces of 100 ms, read in a thread; raises ReadError and EarfulError."""
+
+async def pieces(recording: Recording) -> AsyncGenerator[bytes]:
+    """Give a recording's audio in pieces of 100 ms, read in a thread; raises ReadError and EarfulError.
+
+    Whoever cancels it leaves no thread waiting for more.
+    """
     waiting = bytearray()
-    while data := await asyncio.to_thread(_read, recording):
-        waiting += data
-        while len(waiting) >= CHUNK_BYTES:
-            yield bytes(waiting[:CHUNK_BYTES])
-            del waiting[:CHUNK_BYTES]
+    try:
+        while data := await asyncio.to_thread(_read, recording):
+            waiting += data
+            while len(waiting) >= CHUNK_BYTES:
+                yield bytes(waiting[:CHUNK_BYTES])
+                del waiting[:CHUNK_BYTES]
+    finally:
+        recording.give_up()
     if waiting:
         yield bytes(waiting)
 
@@ -110,8 +120,9 @@ def _wav_duration_ms(path: Path) -> float | None:
 class _Decoded:
     """What a decoder gives, converted."""
 
-    def __init__(self, decoder: Decoder, duration_ms: float | None) -> None:
+    def __init__(self, decoder: Decoder, duration_ms: float | None, pipe: _Pipe | None = None) -> None:
         self.duration_ms = duration_ms
+        self._pipe = pipe
         self._decoder = decoder
         self._converter: Converter | None = Converter(decoder.format)
 
@@ -123,6 +134,10 @@ class _Decoded:
             if pcm:
                 return pcm
         return b""
+
+    def give_up(self) -> None:
+        if self._pipe is not None:
+            self._pipe.give_up()
 
 
 class _Raw:
@@ -139,9 +154,12 @@ class _Raw:
         self._prefix = b""
         return data
 
+    def give_up(self) -> None:
+        self._pipe.give_up()
+
 
 class _Pipe:
-    """A descriptor that is read as bytes come, until it is left."""
+    """A descriptor that is read as bytes come, until it is left or given up."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -151,6 +169,10 @@ class _Pipe:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody wants more."""
         self._is_wanted = False
 
     def read(self, most_bytes: int) -> bytes:
@@ -183,4 +205,4 @@ def _from_pipe(pipe: _Pipe) -> Recording:
         return _Raw(prefix, pipe)
     # All that the decoder asks of a file is to be read.
     file = cast("BinaryIO", _Rejoined(prefix, pipe))
-    return _Decoded(WavDecoder(file, Cap(_MAX_S, _MAX_BYTES)), None)
+    return _Decoded(WavDecoder(file, Cap(_MAX_S, _MAX_BYTES)), None, pipe)

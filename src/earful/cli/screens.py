@@ -73,8 +73,8 @@ class Terminal:
         """Print a final above the bar, a partial beside it."""
         if message["type"] == "partial":
             self._heard += message["text"]
-        elif message["type"] == "final":
-            self._heard = ""
+        elif message["type"] in {"final", "started"}:
+            self._heard = ""  # What was heard of it comes again, after `started`.
             if is_spoken(message):
                 self._bar.console.print(line_of(message), markup=False, highlight=False)
         self._bar.update(self._task, heard=self._heard[-_PARTIAL_WIDTH:].strip(), refresh=True)

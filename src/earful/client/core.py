@@ -41,7 +41,8 @@ class Speaker:
     """One session as its client has it, over any number of connections.
 
     `finals` are the utterances in order, `fragments` what was heard of later ones, `session_id` the session's.
-    Audio from the newest cursor's `keep_from` on is kept; whoever speaks on while `is_full` keeps more than asked.
+    Audio from the newest cursor's `keep_from` on is kept; whoever speaks on while `is_full` keeps more than
+    `max_kept_bytes`.
     """
 
     def __init__(self, start: Start, *, max_kept_bytes: int = 16 << 20) -> None:
@@ -52,13 +53,15 @@ class Speaker:
         self.cursor = ""
         self.attempt = 0
         self._start = start
-        self._max_kept_bytes = max_kept_bytes
+        self.max_kept_bytes = max_kept_bytes
         self._kept: deque[tuple[int, bytes]] = deque()
         self._kept_bytes = 0
         self._next_sequence = 1
         self._flushes: list[_Flush] = []
         self._has_stopped = False
         self._may_speak = False
+        self._is_greeted = False
+        self._spoken_bytes = 0
         self._messages: list[ClientMessage] = []
 
     @property
@@ -67,9 +70,29 @@ class Speaker:
         return self._kept_bytes
 
     @property
+    def done_bytes(self) -> int:
+        """Audio that is done with: how far the session's position is at the first chunk that is kept."""
+        return self._spoken_bytes - self._kept_bytes
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the server has anything to answer at all."""
+        return self.is_promised or self._kept_bytes > 0
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether an answer is due that must come whatever the audio is: `started`, `flushed` or the last final."""
+        return not self.is_complete and (self._has_stopped or bool(self._flushes) or not self._is_greeted)
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether this connection's `started` came."""
+        return self._is_greeted
+
+    @property
     def is_full(self) -> bool:
         """Whether as much is kept as may be: time to wait for the server, or to give up."""
-        return self._kept_bytes >= self._max_kept_bytes
+        return self._kept_bytes >= self.max_kept_bytes
 
     @property
     def is_complete(self) -> bool:
@@ -84,6 +107,7 @@ class Speaker:
         self._next_sequence += 1
         self._kept.append((sequence, data))
         self._kept_bytes += len(data)
+        self._spoken_bytes += len(data)
         self._say(AudioChunk(data, sequence))
 
     def flush(self, flush_id: str) -> None:
@@ -101,6 +125,7 @@ class Speaker:
 
     def connected(self) -> None:
         """A new connection stands; of the one before nothing is read any more."""
+        self._is_greeted = False
         self._may_speak = not self.cursor
         if self.cursor:
             self.attempt += 1
@@ -143,6 +168,7 @@ class Speaker:
             self._messages.append(message)
 
     def _begin(self, started: Started) -> None:
+        self._is_greeted = True
         self.session_id = started.session_id
         self.fragments = {index: text for index, text in self.fragments.items() if index < started.next_index}
         if started.cursor is not UNSET:

@@ -12,33 +12,25 @@ import math
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed
+
+from earful.client.connecting import ClientError, connect_to, stream_url
+from earful.client.pace import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
     from websockets.asyncio.client import ClientConnection
 
-STREAM_PATH = "/v1/transcribe/stream"
 CHUNK_MS = 100
 CHUNK_BYTES = 3_200
 """100 ms of 16 kHz mono s16le, the audio of one message."""
 
-MARGIN = 0.1
-"""How far below a server's `max_speed` its client stays: two clocks never agree quite."""
-
 _BYTES_PER_MS = CHUNK_BYTES // CHUNK_MS
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class ConnectError(Exception):
-    """The server cannot be reached or refuses the connection; the text is one sentence."""
-
-
-class NoAnswerError(Exception):
+class NoAnswerError(ClientError):
     """The connection stood, and nothing moved on it for too long."""
 
 
@@ -56,23 +48,6 @@ class Patience:
 
     connect_s: float = 10.0
     answer_s: float = 60.0
-
-
-def stream_url(url: str) -> str:
-    """Complete a server's address: ws(s) for http(s), and the stream's path where it has none.
-
-    Raises ConnectError where it is no address.
-    """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # Read for its ValueError.
-    except ValueError:
-        raise _no_address(url) from None
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.hostname:
-        raise _no_address(url)
-    path = parts.path if parts.path.strip("/") else STREAM_PATH
-    return parts._replace(scheme=scheme, path=path).geturl()
 
 
 def allowed_speed(text: str) -> float:
@@ -100,15 +75,17 @@ async def stream(
     `receive` and `sent` raise.
     """
     patience = patience or Patience()
-    connection = await _open(stream_url(url), patience)
+    connection = await connect_to(stream_url(url), patience.connect_s)
     try:
         async with asyncio.timeout(patience.answer_s) as limit, asyncio.TaskGroup() as tasks:
             moved = _postpone(limit, patience.answer_s)
             agreed: asyncio.Future[float] = asyncio.get_running_loop().create_future()
             if speed is not None:
                 agreed.set_result(speed)
-            tasks.create_task(_send(connection, pcm, agreed, sent, moved))
-            tasks.create_task(_receive(connection, receive, agreed, moved))
+            sending = tasks.create_task(_send(connection, pcm, agreed, sent, moved))
+            await _receive(connection, receive, agreed, moved)
+            # Audio that is still to come, from a microphone perhaps, has nobody to go to.
+            sending.cancel()
     except TimeoutError:
         raise NoAnswerError(f"Nothing moved on the connection for {patience.answer_s:g} s.") from None
     except BaseExceptionGroup as group:
@@ -117,39 +94,6 @@ async def stream(
         # Whoever fails leaves at once: the server is not waited for.
         connection.transport.abort()
     return Ending(connection.close_code or 1006, connection.close_reason or "")
-
-
-async def _open(url: str, patience: Patience) -> ClientConnection:
-    host = urlsplit(url).hostname or ""
-    try:
-        # No pings: a server that holds its reading back answers none, and is well.
-        return await connect(
-            url,
-            open_timeout=patience.connect_s,
-            ping_interval=None,
-            compression=None,
-            proxy=None if host in _LOOPBACK else True,
-        )
-    except ConnectionRefusedError:
-        raise ConnectError(f"Nothing listens at {url}; start the server with `earful serve`.") from None
-    except InvalidStatus as error:
-        raise ConnectError(f"The server refuses the connection: {_refusal(error)}") from None
-    except (InvalidURI, UnicodeError):
-        raise _no_address(url) from None
-    except (OSError, WebSocketException, TimeoutError) as error:
-        raise ConnectError(f"No connection to {url}: {str(error) or 'it did not answer in time'}.") from None
-
-
-def _no_address(url: str) -> ConnectError:
-    return ConnectError(f"{url} is not an address of a server; write it as ws://127.0.0.1:8000.")
-
-
-def _refusal(error: InvalidStatus) -> str:
-    """What the body of a refusal says, or its status."""
-    try:
-        return str(json.loads(error.response.body or b"")["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {error.response.status_code}."
 
 
 def _postpone(limit: asyncio.Timeout, answer_s: float) -> Callable[[], None]:

@@ -1,0 +1,186 @@
+"""One connection of a resuming session, from `start` to its loss: a reader, a writer and a watch over both.
+
+Guarantees that every wait ends, that the writer is never ahead of what it may send, and that no task and no socket
+is left. Called by `Carrier`, one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+from pybase64 import b64encode
+from websockets.exceptions import ConnectionClosed
+
+from earful.client.losses import Advice, Loss, loss_by_close
+from earful.client.silence import Patience, Silence, Verdict
+from earful.errors import CloseCode
+from earful.protocol.messages import AudioChunk, EncodedChunk, Error, ServerMessage, Started
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from websockets.asyncio.client import ClientConnection
+
+    from earful.client.core import Speaker
+    from earful.client.pace import Pace
+    from earful.protocol.messages import ClientMessage
+
+_LOOK_S = 0.1
+"""Between two looks at a silent peer; part of its patience where that is short."""
+
+_LEAVE_S = 1.0
+"""For the server to close after its last final."""
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in ServerMessage.__args__)
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What a session's calls share: its core and its pace, and the ways to and from the application."""
+
+    speaker: Speaker
+    pace: Pace
+    said: asyncio.Event
+    """Set whenever there may be something to be sent."""
+    hear: Callable[[ServerMessage], Awaitable[None]]
+    """Takes in a message; waits while the application takes nothing."""
+    is_held: Callable[[], bool]
+    """Whether `hear` waits: who is not read is not judged."""
+
+
+class Call:
+    """A connection that stands."""
+
+    def __init__(self, connection: ClientConnection, talk: Talk, patience: Patience, vain_tries: int) -> None:
+        """`vain_tries`: calls in a row that were given up for their silence."""
+        self.is_given_up = False
+        self._connection = connection
+        self._talk = talk
+        self._patience = patience
+        self._clock = asyncio.get_running_loop().time
+        self._silence = Silence(patience, self._clock(), vain_tries)
+        self._greeted = asyncio.Event()
+        self._error: Error | None = None
+        self._fault: Loss | None = None
+
+    async def run(self) -> Loss:
+        """Speak and listen until the connection ends, or the session is complete; how it ended."""
+        self._talk.speaker.connected()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                others = [tasks.create_task(self._write()), tasks.create_task(self._watch())]
+                await self._read()
+                for other in others:
+                    other.cancel()
+        finally:
+            # Whoever fails leaves at once: the server is not waited for.
+            self._connection.transport.abort()
+        return self._fault or self._loss()
+
+    def _loss(self) -> Loss:
+        if self.is_given_up:
+            return Loss(Advice.RESUME, "The server has fallen silent.")
+        connection = self._connection
+        code = connection.close_code or CloseCode.ABNORMAL
+        return loss_by_close(code, connection.close_reason or "", self._error)
+
+    async def _read(self) -> None:
+        with suppress(ConnectionClosed):
+            async for text in self._connection:
+                self._silence.heard(self._clock())
+                message = self._decode(text)
+                if message is not None:
+                    await self._receive(message)
+                if self._fault is not None:
+                    return
+                if self._talk.speaker.is_complete:
+                    await self._take_leave()
+                    return
+
+    async def _receive(self, message: ServerMessage) -> None:
+        await self._talk.hear(message)
+        if isinstance(message, Started):
+            self._greeted.set()
+        elif isinstance(message, Error) and message.fatal is True:
+            self._error = message
+        elif isinstance(message, Error) and not self._greeted.is_set():
+            # Nothing but `start` was said yet, and nothing better will be.
+            told = f"The server refuses the session: {message.message} ({message.code})"
+            self._fault = Loss(Advice.GIVE_UP, told, CloseCode.POLICY)
+
+    def _decode(self, text: str | bytes) -> ServerMessage | None:
+        """Read a message; None for one of a type that is not known yet, or that nobody can read."""
+        try:
+            return _decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeError):
+            if not _is_news(text):
+                self._fault = Loss(Advice.GIVE_UP, "The server says what cannot be read.", CloseCode.PROTOCOL_ERROR)
+            return None
+
+    async def _take_leave(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                await self._connection.wait_closed()
+
+    async def _write(self) -> None:
+        """Send what there is to say; ends early, in silence, where the connection does: `_read` sees why."""
+        with suppress(ConnectionClosed):
+            while True:
+                self._talk.said.clear()
+                for message in self._talk.speaker.take_messages():
+                    await self._send(message)
+                await self._talk.said.wait()
+
+    async def _send(self, message: ClientMessage) -> None:
+        if not isinstance(message, AudioChunk):
+            await self._connection.send(_encoder.encode(message), text=True)
+            return
+        # What the server allows has to be known; the watch bounds the wait.
+        await self._greeted.wait()
+        await asyncio.sleep(self._talk.pace.wait_s(self._clock()))
+        chunk = EncodedChunk(b64encode(message.data).decode(), message.sequence)
+        await self._connection.send(_encoder.encode(chunk), text=True)
+        self._talk.pace.sent(len(message.data))
+
+    async def _watch(self) -> None:
+        """Give the connection up when its peer is gone, as `Silence` judges."""
+        look_s = min(_LOOK_S, self._patience.pong_s / 4)
+        while True:
+            await asyncio.sleep(look_s)
+            speaker, now = self._talk.speaker, self._clock()
+            if self._talk.is_held():
+                self._silence.heard(now)
+            verdict = self._silence.look(now, is_owed=speaker.is_owed, is_promised=speaker.is_promised)
+            if verdict is Verdict.PING:
+                await self._ping()
+            elif verdict is Verdict.GONE:
+                self.is_given_up = True
+                self._connection.transport.abort()
+                return
+
+    async def _ping(self) -> None:
+        """Ask whether anybody is there; the ping itself may not get out, which is an answer too."""
+        with suppress(TimeoutError, ConnectionClosed):
+            async with asyncio.timeout(self._patience.pong_s):
+                await (await self._connection.ping())
+                self._silence.ponged(self._clock())
+
+
+class _Any(msgspec.Struct):
+    type: str | msgspec.UnsetType = UNSET
+
+
+def _is_news(text: str | bytes) -> bool:
+    """Whether it is a message of a type that a later server may have."""
+    try:
+        kind = msgspec.json.decode(text, type=_Any).type
+    except (msgspec.DecodeError, UnicodeError):
+        return False
+    return kind is not UNSET and kind not in _TYPES

@@ -1,0 +1,55 @@
+"""One outage of a session: when to try again, and when no more. Pure: time and chance are arguments.
+
+Guarantees waits by the schedule with full jitter, never shorter than the server asked for, and an end
+when the window is over. Called by `Client`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from earful.client.losses import Advice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from earful.client.losses import Loss
+
+BACKOFF_MS = (10, 50, 250, 500, 1000, 2000, 5000)
+"""The longest wait before each try; the last one goes on."""
+
+ANEW_MS = 1000
+"""The spread of those who all have to begin again at once."""
+
+
+class Outage:
+    """From the first drop until the session moves on again.
+
+    A connection that is lost before it brought anything belongs to the same outage.
+    """
+
+    def __init__(self, window_s: float, now: float, random: Callable[[], float]) -> None:
+        """`random` gives 0 to 1 as `random.random` does; the window is counted from `now`."""
+        self.tries = 0
+        self._began = now
+        self._window_s = window_s
+        self._random = random
+
+    def left_s(self, now: float) -> float:
+        """What is left of the window; 0 at least."""
+        return max(0.0, self._began + self._window_s - now)
+
+    def next_wait_s(self, loss: Loss, now: float) -> float:
+        """How long to wait before the next try; infinity where the window ends before it."""
+        wait_s = self._drawn_s(loss.advice) + loss.retry_after_s
+        self.tries += 1
+        return wait_s if wait_s < self.left_s(now) else math.inf
+
+    def _drawn_s(self, advice: Advice) -> float:
+        if advice is Advice.RESUME_AT_ONCE and self.tries == 0:
+            return 0.0
+        longest_ms = BACKOFF_MS[min(self.tries, len(BACKOFF_MS) - 1)]
+        if advice is Advice.START_ANEW:
+            longest_ms = max(longest_ms, ANEW_MS)
+        return self._random() * longest_ms / 1000
