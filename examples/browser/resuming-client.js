@@ -5,8 +5,8 @@
 
 import { Speaker, finality, waitMs } from "./speaker.js";
 
-const CONNECT_WITHIN_MS = 5000;
-const QUIET_MS = 35_000;  // A server that has audio says something sooner: a mark every 10 s, a model's error after 30 s.
+const CONNECT_WITHIN_MS = 10_000;  // As long as the server waits for it.
+const QUIET_MS = 35_000;  // A server that has audio says something sooner: a mark every 10 s, a model's error in 30 s.
 const WINDOW_S = 120;  // Until the server says what its resume_window_s is.
 
 export class ResumingClient extends EventTarget {

@@ -1,4 +1,4 @@
-"""The page of `examples/browser` in a real Chromium: its core beside the Python one, a file over kills, a voice."""
+"""The page of `examples/browser` in a real Chromium: its core beside the Python one, a file over faults, a voice."""
 
 from __future__ import annotations
 
@@ -168,20 +168,21 @@ def test_what_a_close_means() -> None:
 # The page
 
 
-def test_a_file_over_kills(tmp_path: Path) -> None:
-    """The server is killed twice in the middle; the page ends with the finals of an undisturbed run, and says so."""
+def test_a_file_over_a_kill_and_a_drain(tmp_path: Path) -> None:
+    """The server goes twice in the middle; the page ends with the finals of an undisturbed run, and says so."""
     recording = tmp_path / "speech.wav"
     recording.write_bytes(wav(SPEECH))
     port = free_port()
     with window() as (browser, page):
         opened(browser, page, Address(port))
         browser.run("document.querySelector('#speed').value = 4")
-        for life, enough in enumerate((1, 3)):
-            with running(port=port, env=SECRET, exit_code=-signal.SIGKILL) as server:
-                if life == 0:
+        for enough, number, exit_code in ((1, signal.SIGKILL, -signal.SIGKILL), (3, signal.SIGTERM, 0)):
+            with running(port=port, env=SECRET, exit_code=exit_code) as server:
+                if number == signal.SIGKILL:
                     browser.type("#file", str(recording))
                 browser.await_true(f"{FINALS}.length >= {enough} && document.querySelector('#fragments').textContent")
-                server.signal(signal.SIGKILL)
+                server.signal(number)
+                assert exit_code == server.exit_code()
                 browser.await_true("document.querySelector('#state').textContent.startsWith('Connection lost')")
         with running(port=port, env=SECRET):
             browser.await_true("document.querySelector('#state').dataset.state === 'finished'")
