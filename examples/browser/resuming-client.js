@@ -5,13 +5,13 @@
 
 import { Speaker, finality, waitMs } from "./speaker.js";
 
-const CONNECT_WITHIN_MS = 5000;
-const QUIET_MS = 35_000;  // A server that has audio says something sooner: a mark every 10 s, a model's error after 30 s.
+const CONNECT_WITHIN_MS = 10_000;  // As long as the server waits for it.
+const QUIET_MS = 35_000;  // A server that has audio says something sooner: a mark every 10 s, a model's error in 30 s.
 const WINDOW_S = 120;  // Until the server says what its resume_window_s is.
 
 export class ResumingClient extends EventTarget {
-  state = "connecting";  // then "live"; "lost" and "live" in turns; at last "finished", or "ended" with a `reason`
-  reason = "";
+  state = "connecting";  // then "live" and "lost" in turns; at last "finished" or "ended"
+  reason = "";  // of being lost or ended, in words for people; the server's own where it said any
   drops = 0;
 
   #url;
@@ -19,7 +19,7 @@ export class ResumingClient extends EventTarget {
   #socket = null;
   #tries = 0;
   #lostAt = performance.now();
-  #retryAfterMs;
+  #error = {};  // what the server last said was wrong with this connection
   #again;  // timer: the next try
   #quiet;  // timer: nothing came for too long
 
@@ -72,7 +72,7 @@ export class ResumingClient extends EventTarget {
     if (this.#speaker.cursor) url.searchParams.set("resume", "1");
     const socket = new WebSocket(url);
     this.#socket = socket;
-    this.#retryAfterMs = undefined;
+    this.#error = {};
     this.#expectNewsWithin(CONNECT_WITHIN_MS);
     socket.onopen = () => {
       this.#speaker.connected();
@@ -85,7 +85,7 @@ export class ResumingClient extends EventTarget {
   #receive(message) {
     clearTimeout(this.#quiet);
     this.#quiet = undefined;
-    if (message.type === "error") this.#retryAfterMs = message.retry_after_ms;
+    if (message.type === "error") this.#error = message;
     this.#speaker.receive(message);
     if (message.type === "started") {
       this.#tries = 0;
@@ -118,11 +118,11 @@ export class ResumingClient extends EventTarget {
     if (this.state === "live") this.drops++;
     if (this.state !== "lost") this.#lostAt = performance.now();
     const windowS = this.#speaker.limits?.resume_window_s ?? WINDOW_S;
-    const delayMs = waitMs(code, this.#tries++, this.#retryAfterMs, Math.random());
+    const delayMs = waitMs(code, this.#tries++, this.#error.retry_after_ms, Math.random());
     if (performance.now() + delayMs - this.#lostAt > windowS * 1000) {
       return this.end(`No server answered for ${windowS} s.`);
     }
-    this.#become("lost");
+    this.#become("lost", this.#error.message ?? "Connection lost.");
     this.#again = setTimeout(() => this.#connect(), delayMs);
   }
 

@@ -88,7 +88,7 @@ def test_the_worker_knows_who_the_client_is(balancer: Balancer) -> None:
 
     with service(balancer) as (front, first, second):
         asyncio.run(visit(front.ws))
-        ended = [line for worker in (first, second) for line in worker.log.events if line["event"] == "session ended"]
+    ended = [line for worker in (first, second) for line in worker.log.events if line["event"] == "session ended"]
     assert ["127.0.0.2"] == [line["peer"] for line in ended]
 
 
@@ -146,16 +146,18 @@ def told_to_go(raw: RawSocket) -> tuple[bool, bool]:
 
 
 def test_haproxy_ends_the_sessions_of_a_worker_that_is_frozen() -> None:
-    """Nobody waits for a worker that answers no check, and its clients need no deadline of their own."""
+    """Its clients need no deadline of their own, and those who connect to it are served elsewhere."""
     with service(haproxy) as (front, first, second):
-        clients = [RawSocket(front).upgrade()]
+        waiting = RawSocket(front).upgrade()
         frozen = first if sessions_of(first) else second
-        clients.append(RawSocket(front).upgrade())
+        other = RawSocket(front).upgrade()
         frozen.signal(signal.SIGSTOP)
         with pytest.raises(Gone):
-            clients[0].read_frame()
+            waiting.read_frame()
+        late = [RawSocket(front).upgrade() for _ in range(2)]
         frozen.signal(signal.SIGCONT)
-        clients[1].say("stop")
-        assert 1000 == clients[1].hear_all()[1].code
-        for raw in clients:
+        for raw in (other, *late):
+            raw.say("stop")
+            assert 1000 == raw.hear_all()[1].code
+        for raw in (waiting, other, *late):
             raw.close()

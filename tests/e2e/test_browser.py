@@ -1,4 +1,4 @@
-"""The page of `examples/browser` in a real Chromium: its core beside the Python one, a file over kills, a voice."""
+"""The page of `examples/browser` in a real Chromium: its core beside the Python one, a file over faults, a voice."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import msgspec
 import pytest
 from tests.scenario.journey import Journey
 from tests.support.chromium import Browser, chromium, pages
+from tests.support.raw import connected
 from tests.support.redis_server import free_port
 from tests.support.server import ROOT, Address, running
 from tests.support.sounds import wav
 from tests.support.speech import SENTENCE, SPEECH, expected, pieces, silence
 
 from earful.client.core import Speaker
+from earful.errors import ERRORS, ErrorCode
 from earful.protocol.messages import AudioChunk, ClientMessage, Partials, ServerMessage, Start
 
 if TYPE_CHECKING:
@@ -168,21 +170,22 @@ def test_what_a_close_means() -> None:
 # The page
 
 
-def test_a_file_over_kills(tmp_path: Path) -> None:
-    """The server is killed twice in the middle; the page ends with the finals of an undisturbed run, and says so."""
+def test_a_file_over_a_kill_and_a_drain(tmp_path: Path) -> None:
+    """The server goes twice in the middle; the page ends with the finals of an undisturbed run, and says so."""
     recording = tmp_path / "speech.wav"
     recording.write_bytes(wav(SPEECH))
     port = free_port()
     with window() as (browser, page):
         opened(browser, page, Address(port))
         browser.run("document.querySelector('#speed').value = 4")
-        for life, enough in enumerate((1, 3)):
-            with running(port=port, env=SECRET, exit_code=-signal.SIGKILL) as server:
-                if life == 0:
+        for enough, number, exit_code in ((1, signal.SIGKILL, -signal.SIGKILL), (3, signal.SIGTERM, 0)):
+            with running(port=port, env=SECRET, exit_code=exit_code) as server:
+                if number == signal.SIGKILL:
                     browser.type("#file", str(recording))
                 browser.await_true(f"{FINALS}.length >= {enough} && document.querySelector('#fragments').textContent")
-                server.signal(signal.SIGKILL)
-                browser.await_true("document.querySelector('#state').textContent.startsWith('Connection lost')")
+                server.signal(number)
+                assert exit_code == server.exit_code()
+                browser.await_true("document.querySelector('#state').dataset.state === 'lost'")
         with running(port=port, env=SECRET):
             browser.await_true("document.querySelector('#state').dataset.state === 'finished'")
         assert expected(SPEECH) == finals(browser)
@@ -202,6 +205,22 @@ def test_a_microphone(tmp_path: Path) -> None:
         assert finals(browser)[0][1]
         said = browser.log()
     assert [] == said
+
+
+def test_a_server_that_is_full(tmp_path: Path) -> None:
+    """The page repeats what it says, comes again when told to, and loses nothing by it."""
+    recording = tmp_path / "sentence.wav"
+    recording.write_bytes(wav(SENTENCE))
+    with running(max_sessions=1, max_speed=0) as server, window() as (browser, page):
+        with connected(server.address):
+            opened(browser, page, server.address)
+            browser.type("#file", str(recording))
+            browser.await_true("document.querySelector('#state').dataset.state === 'lost'")
+            told = browser.text("#state")
+        browser.await_true("document.querySelector('#state').dataset.state === 'finished'")
+        assert expected(SENTENCE) == finals(browser)
+        assert "All is heard." == browser.text("#state")
+    assert told.startswith(ERRORS[ErrorCode.SESSION_LIMIT].text)
 
 
 def test_a_file_that_is_no_audio(tmp_path: Path) -> None:
