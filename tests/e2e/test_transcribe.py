@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.haproxy import balancing
-from tests.support.server import PATHS, Address, Running, running
+from tests.support.server import PATHS, ROOT, Address, Running, running
 from tests.support.speech import SPEECH, expected, finals
 
 from earful.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -47,12 +48,14 @@ def fast(*addresses: Address) -> list[str]:
     return ["--fast", "--json", *urls, str(sample())]
 
 
-def await_finals(process: subprocess.Popen[str], number: int) -> list[dict[str, Any]]:
-    """Everything up to so many finals."""
+def hear(process: subprocess.Popen[str], *kinds: str) -> list[dict[str, Any]]:
+    """Everything up to messages of these types, one after another."""
     heard: list[dict[str, Any]] = []
     assert process.stdout is not None
-    while sum(message["type"] == "final" for message in heard) < number:
+    for kind in kinds:
         heard.append(json.loads(process.stdout.readline()))
+        while kind != heard[-1]["type"]:
+            heard.append(json.loads(process.stdout.readline()))
     return heard
 
 
@@ -79,7 +82,7 @@ def test_another_server_goes_on() -> None:
         running(**SETTINGS) as second,
         transcribing(*fast(first.address, second.address)) as process,
     ):
-        heard = await_finals(process, 2)
+        heard = hear(process, "final", "final")
         kill(first)
         check(process, heard, outages=1)
 
@@ -87,13 +90,27 @@ def test_another_server_goes_on() -> None:
 def test_the_same_server_comes_back() -> None:
     """Twice, at the same address."""
     with running(**KILLED) as first, transcribing(*fast(first.address)) as process:
-        heard = await_finals(process, 1)
+        heard = hear(process, "final")
         kill(first)
         with running(**{**KILLED, "port": first.address.port}) as second:
-            heard += await_finals(process, 1)
+            heard += hear(process, "started", "final")
             kill(second)
             with running(**{**SETTINGS, "port": first.address.port}):
                 check(process, heard, outages=2)
+
+
+def test_a_server_that_stands_still_is_left() -> None:
+    """Stopped, its sockets open; when it wakes up its session has gone elsewhere."""
+    with (
+        running(**SETTINGS) as first,
+        running(**SETTINGS) as second,
+        transcribing(*fast(first.address, second.address)) as process,
+    ):
+        heard = hear(process, "final", "final")
+        first.signal(signal.SIGSTOP)
+        heard += hear(process, "started")
+        first.signal(signal.SIGCONT)
+        check(process, heard, outages=1)
 
 
 def test_a_balancer_finds_the_worker_that_lives() -> None:
@@ -104,7 +121,7 @@ def test_a_balancer_finds_the_worker_that_lives() -> None:
         balancing(first.address, second.address) as balancer,
         transcribing(*fast(balancer)) as process,
     ):
-        heard = await_finals(process, 2)
+        heard = hear(process, "final", "final")
         owner = next(one for one in (first, second) if one.address.get("/v1/health")["active_sessions"])
         kill(owner)
         check(process, heard, outages=1)
@@ -122,3 +139,16 @@ def test_a_silent_input_is_not_waited_for(flags: list[str]) -> None:
         assert 1 == process.wait(WITHIN_S)
         assert process.stderr is not None
         assert "code 4008" in process.stderr.read()
+
+
+def test_the_example_hears_what_it_is_given(tmp_path: Path) -> None:
+    """Raw audio on its standard input, each sentence a line."""
+    (tmp_path / "speech.raw").write_bytes(SPEECH)
+    command = [sys.executable, str(ROOT / "examples" / "resuming_client.py")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
+    with running(**SETTINGS) as server, (tmp_path / "speech.raw").open("rb") as audio:
+        done = subprocess.run(
+            [*command, server.address.http], stdin=audio, capture_output=True, env=env, timeout=WITHIN_S, check=False
+        )
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert [text for _, text, *_ in expected(SPEECH)] == done.stdout.decode().splitlines()
