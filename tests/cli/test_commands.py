@@ -51,13 +51,13 @@ def test_transcribe_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     """By name, with their defaults."""
     given: list[object] = []
 
-    def record(file: str, url: str, **options: bool) -> int:
+    def record(file: str, url: list[str], **options: bool) -> int:
         given.extend((file, url, options))
         return 0
 
     monkeypatch.setattr(transcribe, "transcribe", record)
     assert 0 == run(["transcribe", "-", "--fast"])
-    assert ["-", "ws://127.0.0.1:8000", {"fast": True, "as_json": False, "terminal": False, "plain": False}] == given
+    assert ["-", ["ws://127.0.0.1:8000"], {"fast": True, "as_json": False, "terminal": False, "plain": False}] == given
 
 
 def test_drain_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

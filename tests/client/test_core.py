@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import UNSET
 
 from earful.client.core import Speaker
@@ -20,6 +22,9 @@ from earful.protocol.messages import (
     Started,
     Stop,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMITS = Limits(1 << 20, 10_000, 60, 14_400, 4, 5_000, 120, 50)
 START = Start(sample_rate=8_000, words=True, token="t")  # noqa: S106 - no secret
@@ -178,24 +183,24 @@ def test_a_server_that_cannot_resume_is_spoken_to_anew() -> None:
     assert [START, ONE] == speaker.take_messages()
 
 
-def test_it_knows_what_it_is_owed() -> None:
-    """`started` at first, then an answer for what is kept; nothing, where nothing is."""
+def test_it_knows_what_must_come() -> None:
+    """`started` at first, then what was flushed, at last the last final; audio alone may be silence."""
     speaker = Speaker(START)
     speaker.connected()
-    assert (False, True, True) == (speaker.is_greeted, speaker.is_owed, speaker.is_promised)
-    speaker.receive(started())
-    assert (True, False, False) == (speaker.is_greeted, speaker.is_owed, speaker.is_promised)
-    speaker.speak(b"1")
-    assert (True, False) == (speaker.is_owed, speaker.is_promised)
-    speaker.flush("a")
-    assert speaker.is_promised
-    speaker.receive(Flushed("a", 1))
-    speaker.receive(Ack("c1", 2))
-    assert (False, False) == (speaker.is_owed, speaker.is_promised)
-    speaker.stop()
-    assert (True, True) == (speaker.is_owed, speaker.is_promised)
-    speaker.receive(final(0, last=True))
-    assert (False, False) == (speaker.is_owed, speaker.is_promised)
+    seen = [(speaker.is_greeted, speaker.is_promised)]
+    steps: list[Callable[[], None]] = [
+        lambda: speaker.receive(started()),
+        lambda: speaker.speak(b"1"),
+        lambda: speaker.flush("a"),
+        lambda: speaker.receive(Flushed("a", 1)),
+        speaker.stop,
+        lambda: speaker.receive(final(0, last=True)),
+    ]
+    for step in steps:
+        step()
+        seen.append((speaker.is_greeted, speaker.is_promised))
+    assert [False] + [True] * 6 == [is_greeted for is_greeted, _ in seen]
+    assert [True, False, False, True, False, True, False] == [is_promised for _, is_promised in seen]
 
 
 def test_it_knows_where_its_audio_goes_on() -> None:

@@ -47,7 +47,6 @@ def test_the_server_is_left_as_long_as_it_asked() -> None:
 def test_a_window_ends() -> None:
     """A try that would come after it is none."""
     outage = Outage(2.0, 100.0, longest)
-    assert (2.0, 0.5, 0.0) == (outage.left_s(100.0), outage.left_s(101.5), outage.left_s(110.0))
     assert 0.01 == outage.next_wait_s(LOST, 101.0)
     assert math.inf == outage.next_wait_s(LOST, 101.96)
     assert math.inf == Outage(2.0, 0.0, longest).next_wait_s(Loss(Advice.RESUME, "", retry_after_s=3.0), 0.0)

@@ -10,33 +10,51 @@ PATIENCE = Patience(ping_after_s=1.0, pong_s=2.0, answer_s=60.0)
 WELL, PING, GONE = Verdict.WELL, Verdict.PING, Verdict.GONE
 
 
-def look(silence: Silence, now: float, *, is_owed: bool = True, is_promised: bool = False) -> Verdict:
-    """Judge; audio is outstanding unless told otherwise."""
-    return silence.look(now, is_owed=is_owed, is_promised=is_promised)
+def spoken_to() -> Silence:
+    """A peer that was told something at 0."""
+    silence = Silence(PATIENCE, 0.0)
+    silence.spoke(0.0)
+    return silence
+
+
+def look(silence: Silence, now: float, *, is_promised: bool = False) -> Verdict:
+    """Judge; nothing is promised unless told otherwise."""
+    return silence.look(now, is_promised=is_promised)
 
 
 def test_nothing_after_a_ping_is_the_end() -> None:
     """2 s after it, and not earlier."""
-    silence = Silence(PATIENCE, 0.0)
+    silence = spoken_to()
     verdicts = [look(silence, now) for now in (0.5, 0.9, 1.0, 1.1, 2.9, 3.0)]
     assert [WELL, WELL, PING, WELL, WELL, GONE] == verdicts
 
 
-@pytest.mark.parametrize("word", ["heard", "ponged"])
-def test_anything_at_all_is_a_sign_of_life(word: str) -> None:
-    """A message or a pong, and the count begins anew."""
-    silence = Silence(PATIENCE, 0.0)
+def test_a_message_is_a_sign_of_life() -> None:
+    """The count begins anew: it may have been on its way when what is outstanding was said."""
+    silence = spoken_to()
     assert PING is look(silence, 1.0)
-    getattr(silence, word)(2.9)
+    silence.heard(2.9)
     assert [WELL, PING, WELL, GONE] == [look(silence, now) for now in (3.0, 3.9, 5.8, 5.9)]
 
 
-def test_where_nothing_is_owed_nothing_is_asked() -> None:
-    """However long it lasts; what is said after it has its time."""
-    silence = Silence(PATIENCE, 0.0)
+def test_a_pong_proves_what_was_said_before_the_ping() -> None:
+    """Nothing is outstanding then, and nothing is asked, until there is more; what was said after it still is."""
+    silence = spoken_to()
     assert PING is look(silence, 1.0)
-    assert WELL is look(silence, 100.0, is_owed=False)
-    assert [WELL, PING, GONE] == [look(silence, now) for now in (100.9, 101.0, 103.0)]
+    silence.ponged(1.1)
+    assert [WELL, WELL] == [look(silence, now) for now in (2.2, 100.0)]
+    silence.spoke(100.0)
+    assert [WELL, PING] == [look(silence, now) for now in (100.9, 101.0)]
+    silence.spoke(101.0)
+    silence.ponged(101.1)
+    assert [WELL, PING, GONE] == [look(silence, now) for now in (102.0, 102.1, 104.1)]
+
+
+def test_where_nothing_was_said_nothing_is_asked() -> None:
+    """However long it lasts, with a pong that nobody waits for any more."""
+    silence = Silence(PATIENCE, 0.0)
+    silence.ponged(50.0)
+    assert WELL is look(silence, 100.0)
 
 
 def test_a_promised_answer_has_to_come() -> None:
@@ -66,4 +84,5 @@ def test_a_promise_counts_from_when_it_is_made() -> None:
 def test_who_gave_up_in_vain_waits_longer(vain_tries: int, pong_s: float) -> None:
     """A server that holds its reading back is well, and would never be heard out."""
     silence = Silence(PATIENCE, 0.0, vain_tries)
+    silence.spoke(0.0)
     assert [PING, WELL, GONE] == [look(silence, now) for now in (1.0, 0.9 + pong_s, 1.0 + pong_s)]

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from earful.client import Patience, transcribe
 from earful.protocol.messages import Final, Limits, ServerMessage, Started
 
 if TYPE_CHECKING:
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request, Response
 
+    from earful.client import Note, Result
+
     Script = Callable[["Heard"], Awaitable[None]]
     Refuse = Callable[[ServerConnection, Request], Response | None]
 
 STARTED = Started("s1", 1, 0, 16_000, "pcm_s16le", Limits(1 << 20, 10_000, 60, 14_400, 0, 5_000, 120, 50), cursor="c0")
 """The answer to `start` of a server that sets no pace."""
+PCM = bytes(3_200)
 LAST = Final("", 1, 0, 0, 0, 0, "stop", last=True)
+
+
+QUICK = Patience(ping_after_s=0.05, pong_s=0.1, answer_s=0.3, full_s=0.05, begin_s=0.5)
 
 
 @dataclass
@@ -95,6 +102,30 @@ async def scripted(
             # The server would wait for those that wait for nothing.
             for run in scripts_run:
                 run.cancel()
+
+
+async def audio(*pieces: bytes) -> AsyncIterator[bytes]:
+    """These pieces."""
+    for piece in pieces:
+        yield piece
+
+
+async def heard_from(here: Scripted, *pieces: bytes, **options: Any) -> list[Result | Note]:
+    """All results of one chunk, or of these."""
+    given = audio(*(pieces or (PCM,)))
+    return [result async for result in transcribe(here.url, given, notes=True, **options)]
+
+
+def kinds(results: list[Result | Note]) -> list[type]:
+    """What they are."""
+    return [type(result) for result in results]
+
+
+async def begin(heard: Heard) -> None:
+    """Say `started`, and hear the first chunk."""
+    await heard.until("start")
+    await heard.say(STARTED)
+    await heard.until("audio_chunk")
 
 
 async def polite(heard: Heard) -> None:

@@ -147,10 +147,10 @@ class Running:
         self.out.join()
         return code
 
-    def check_end(self, allowed: Collection[str], exit_code: int) -> None:
+    def check_end(self, allowed: Collection[str], exit_code: int | None) -> None:
         """The server ended as it should: exit code, nothing on stdout, no traceback, no unexpected trouble."""
         everything = f"{self.out.text}\n{self.log.text}"
-        assert exit_code == self.exit_code(), everything
+        assert exit_code in {self.exit_code(), None}, everything
         assert "Traceback" not in everything, everything
         assert [] == [line for line in self.log.lines if not line.startswith("{")], everything
         trouble = [line for line in self.log.events if line["level"] in _TROUBLE and line["event"] not in allowed]
@@ -161,13 +161,14 @@ class Running:
 def running(
     *flags: str,
     allowed: Collection[str] = (),
-    exit_code: int = 0,
+    exit_code: int | None = 0,
     env: Mapping[str, str] | None = None,
     **settings: object,
 ) -> Iterator[Running]:
     """Run `earful serve` on a free port with these settings until the scope ends, then SIGTERM and check its end.
 
-    `allowed` are the events of warnings and errors that belong to the test. A test may end the server itself.
+    `allowed` are the events of warnings and errors that belong to the test. A test may end the server itself; with
+    None for `exit_code` it may be any.
     """
     wanted = {"port": 0, "log_format": "json", **settings}
     arguments = [word for name, value in wanted.items() for word in (flag_of(name), _spell(value))]

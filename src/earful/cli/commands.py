@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # These commands read their own flags, made from the settings.
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
+_SERVER = "ws://127.0.0.1:8000"
+
 app = typer.Typer(
     name="earful",
     help="The serving layer for streaming speech-to-text.",
@@ -74,7 +76,7 @@ def _config(context: typer.Context) -> None:
 @app.command("transcribe")
 def _transcribe(
     file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
-    url: Annotated[str, typer.Option(help="The server's address.")] = "ws://127.0.0.1:8000",
+    urls: Annotated[list[str] | None, typer.Option("--url", help="An address; several are tried in turn.")] = None,
     *,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as the server allows, not in real time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message, one a line.")] = False,
@@ -84,7 +86,7 @@ def _transcribe(
     from earful.cli.transcribe import transcribe
 
     terminal = sys.stdout.isatty()
-    raise typer.Exit(transcribe(file, url, fast=fast, as_json=as_json, terminal=terminal, plain=plain))
+    raise typer.Exit(transcribe(file, urls or [_SERVER], fast=fast, as_json=as_json, terminal=terminal, plain=plain))
 
 
 @app.command("drain")

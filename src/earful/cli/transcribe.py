@@ -23,7 +23,7 @@ from earful.client.plain import stream as stream_plainly
 from earful.errors import EarfulError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from earful.cli.recording import Recording
     from earful.client import Note, Result
@@ -61,15 +61,18 @@ class _Listener:
                 self.receive(msgspec.json.encode(result).decode())
 
 
-def transcribe(file: str, url: str, *, fast: bool, as_json: bool, terminal: bool, plain: bool = False) -> int:
-    """Stream `file` to `url`; the exit code.
+def transcribe(
+    file: str, url: str | Sequence[str], *, fast: bool, as_json: bool, terminal: bool, plain: bool = False
+) -> int:
+    """Stream `file` to `url`, or to one of several; the exit code.
 
     `terminal`: whether the output may be rewritten. `plain`: with the plain protocol, over one connection.
     """
+    urls = [url] if isinstance(url, str) else url
     stream_over = _stream_plainly if plain else _stream
     try:
         with open_recording(file) as recording, _screen(recording, as_json=as_json, terminal=terminal) as screen:
-            return asyncio.run(stream_over(recording, url, screen, fast=fast))
+            return asyncio.run(stream_over(recording, urls, screen, fast=fast))
     except BrokenPipeError:
         return _let_go_of_output()
     except OSError as error:
@@ -82,10 +85,10 @@ def transcribe(file: str, url: str, *, fast: bool, as_json: bool, terminal: bool
         return 130
 
 
-async def _stream(recording: Recording, url: str, screen: Screen, *, fast: bool) -> int:
+async def _stream(recording: Recording, urls: Sequence[str], screen: Screen, *, fast: bool) -> int:
     """Stream over as many connections as it takes; 0, since everything else is a ClientError."""
     listener = _Listener(screen)
-    client = Client(url, notes=True, patience=_PATIENCE)
+    client = Client(urls, notes=True, patience=_PATIENCE)
     audio = _given(pieces(recording), client, screen, fast=fast)
     async with client, speaking(client, audio):
         async for result in client:
@@ -94,10 +97,10 @@ async def _stream(recording: Recording, url: str, screen: Screen, *, fast: bool)
     return 0
 
 
-async def _stream_plainly(recording: Recording, url: str, screen: Screen, *, fast: bool) -> int:
+async def _stream_plainly(recording: Recording, urls: Sequence[str], screen: Screen, *, fast: bool) -> int:
     listener = _Listener(screen)
     speed = None if fast else 1.0
-    ending = await stream_plainly(url, pieces(recording), listener.receive, speed=speed, sent=screen.progress)
+    ending = await stream_plainly(urls[0], pieces(recording), listener.receive, speed=speed, sent=screen.progress)
     if listener.is_complete:
         return 0
     return _complain(f"The server closed before the last final: code {ending.code} {ending.reason}".rstrip() + ".")

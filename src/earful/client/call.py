@@ -145,6 +145,7 @@ class Call:
         # What the server allows has to be known; the watch bounds the wait.
         await self._greeted.wait()
         await asyncio.sleep(self._talk.pace.wait_s(self._clock()))
+        self._silence.spoke(self._clock())
         chunk = EncodedChunk(b64encode(message.data).decode(), message.sequence)
         await self._connection.send(_encoder.encode(chunk), text=True)
         self._talk.pace.sent(len(message.data))
@@ -154,10 +155,10 @@ class Call:
         look_s = min(_LOOK_S, self._patience.pong_s / 4)
         while True:
             await asyncio.sleep(look_s)
-            speaker, now = self._talk.speaker, self._clock()
+            now = self._clock()
             if self._talk.is_held():
                 self._silence.heard(now)
-            verdict = self._silence.look(now, is_owed=speaker.is_owed, is_promised=speaker.is_promised)
+            verdict = self._silence.look(now, is_promised=self._talk.speaker.is_promised)
             if verdict is Verdict.PING:
                 await self._ping()
             elif verdict is Verdict.GONE:

@@ -75,11 +75,6 @@ class Speaker:
         return self._spoken_bytes - self._kept_bytes
 
     @property
-    def is_owed(self) -> bool:
-        """Whether the server has anything to answer at all."""
-        return self.is_promised or self._kept_bytes > 0
-
-    @property
     def is_promised(self) -> bool:
         """Whether an answer is due that must come whatever the audio is: `started`, `flushed` or the last final."""
         return not self.is_complete and (self._has_stopped or bool(self._flushes) or not self._is_greeted)

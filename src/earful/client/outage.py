@@ -31,25 +31,20 @@ class Outage:
 
     def __init__(self, window_s: float, now: float, random: Callable[[], float]) -> None:
         """`random` gives 0 to 1 as `random.random` does; the window is counted from `now`."""
-        self.tries = 0
-        self._began = now
-        self._window_s = window_s
+        self._ends = now + window_s
+        self._tries = 0
         self._random = random
-
-    def left_s(self, now: float) -> float:
-        """What is left of the window; 0 at least."""
-        return max(0.0, self._began + self._window_s - now)
 
     def next_wait_s(self, loss: Loss, now: float) -> float:
         """How long to wait before the next try; infinity where the window ends before it."""
         wait_s = self._drawn_s(loss.advice) + loss.retry_after_s
-        self.tries += 1
-        return wait_s if wait_s < self.left_s(now) else math.inf
+        self._tries += 1
+        return wait_s if now + wait_s < self._ends else math.inf
 
     def _drawn_s(self, advice: Advice) -> float:
-        if advice is Advice.RESUME_AT_ONCE and self.tries == 0:
+        if advice is Advice.RESUME_AT_ONCE and self._tries == 0:
             return 0.0
-        longest_ms = BACKOFF_MS[min(self.tries, len(BACKOFF_MS) - 1)]
+        longest_ms = BACKOFF_MS[min(self._tries, len(BACKOFF_MS) - 1)]
         if advice is Advice.START_ANEW:
             longest_ms = max(longest_ms, ANEW_MS)
         return self._random() * longest_ms / 1000

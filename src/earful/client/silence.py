@@ -1,4 +1,4 @@
-"""When a connection that stands is given up: an answer is owed, a ping was sent, nothing came. Pure.
+"""When a connection that stands is given up: audio is outstanding, a ping was sent, nothing came. Pure.
 
 Guarantees that a peer which sends anything at all, a pong included, is given up only where it owes a promised
 answer (`started`, `flushed`, the last final) for `answer_s`. Called by `Client`'s watch over each connection.
@@ -52,6 +52,14 @@ class Silence:
         self._heard_at = now
         self._answered_at = now
         self._pinged_at: float | None = None
+        self._spoke_at: float | None = None
+
+    def spoke(self, now: float) -> None:
+        """Audio was sent, and is outstanding until a pong proves that the peer had it.
+
+        Not until its answer: pings count against `idle_timeout_s`, and who is silent for ever wants no session.
+        """
+        self._spoke_at = now
 
     def heard(self, now: float) -> None:
         """A message came."""
@@ -59,18 +67,20 @@ class Silence:
         self._pinged_at = None
 
     def ponged(self, now: float) -> None:
-        """The peer lives, and says nothing."""
+        """The peer lives, and has what was said before the ping."""
+        if self._spoke_at is not None and self._pinged_at is not None and self._spoke_at < self._pinged_at:
+            self._spoke_at = None
         self._heard_at = now
         self._pinged_at = None
 
-    def look(self, now: float, *, is_owed: bool, is_promised: bool) -> Verdict:
-        """Judge the peer, which owes something at all, or an answer that it must give soon."""
+    def look(self, now: float, *, is_promised: bool) -> Verdict:
+        """Judge the peer, which may owe an answer that must come soon."""
         if not is_promised:
             self._answered_at = now
         elif now - self._answered_at >= self._answer_s:
             return Verdict.GONE
-        if not is_owed:
-            self.ponged(now)
+        if self._spoke_at is None and not is_promised:
+            self._heard_at = now
             return Verdict.WELL
         if self._pinged_at is not None:
             return Verdict.GONE if now - self._pinged_at >= self._pong_s else Verdict.WELL
