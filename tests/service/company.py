@@ -58,6 +58,8 @@ class Door(MemoryDirectory):
         self._store = store
         self.reports: list[Report] = []
         self.ends: list[str] = []
+        self.faults: list[Exception] = []
+        """What the next exchanges raise."""
 
     @property
     def available(self) -> bool:  # type: ignore[override]  # never away there, sometimes here
@@ -78,6 +80,8 @@ class Door(MemoryDirectory):
     async def exchange(self, report: Report) -> News:
         """As ever, where the store is there."""
         self._knock()
+        if self.faults:
+            raise self.faults.pop()
         self.reports.append(report)
         return await super().exchange(report)
 

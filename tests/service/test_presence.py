@@ -231,6 +231,21 @@ def test_a_worker_that_starts_without_its_store_goes_on_alone() -> None:
     together(scenario)
 
 
+def test_a_bug_costs_one_exchange() -> None:
+    """It is logged, and the next second is as ever."""
+
+    async def scenario(_store: Store, one: Colleague, _: Colleague) -> None:
+        one.door.faults.append(ZeroDivisionError())
+        task = asyncio.create_task(one.presence.exchange_for_ever())
+        await asyncio.sleep(1.5 * EXCHANGE_EVERY_S)
+        task.cancel()
+        await asyncio.wait({task})
+        assert ["ZeroDivisionError"] == [line["error"] for line in one.log.all_of("exchange failed")]
+        assert 1 == len(one.door.reports)
+
+    together(scenario)
+
+
 def test_all_workers_together_have_a_limit() -> None:
     """`session_limit`; who resumes is let in; without the store each has it for itself."""
 

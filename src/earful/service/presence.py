@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import traceback
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -60,7 +61,10 @@ class Presence:
         """Open the directory, and exchange every second until cancelled."""
         await self._directory.open()
         while True:
-            await self.exchange()
+            try:
+                await self.exchange()
+            except Exception as fault:  # noqa: BLE001 - the task's boundary: a bug costs this exchange, visibly
+                self._note_fault(fault)
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
@@ -138,6 +142,10 @@ class Presence:
                 connection.end(Input.END)
         elif connection is not None and connection.session.attempt <= notice.lost_attempt:
             connection.fail(ErrorCode.SUPERSEDED)
+
+    def _note_fault(self, fault: Exception) -> None:
+        places = "".join(traceback.format_tb(fault.__traceback__))
+        self._registry.log.error("exchange failed", error=type(fault).__name__, traceback=places)
 
     def _note_store(self, *, is_up: bool) -> None:
         self._registry.metrics.store_is_up = is_up
