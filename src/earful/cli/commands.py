@@ -76,7 +76,10 @@ def _config(context: typer.Context) -> None:
 @app.command("transcribe")
 def _transcribe(
     file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
-    urls: Annotated[list[str] | None, typer.Option("--url", help="An address; several are tried in turn.")] = None,
+    urls: Annotated[
+        list[str] | None,
+        typer.Option("--url", show_default=_SERVER, help="An address; several are tried in turn."),
+    ] = None,
     *,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as the server allows, not in real time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message, one a line.")] = False,
