@@ -89,6 +89,8 @@ class Caller:
         self._hangs_up = hangs_up
         self._line: Line | None = None
         self._lost_at = 0.0
+        self._began_at = 0.0
+        self._attempts = number
 
     @property
     def finals(self) -> list[Told]:
@@ -144,9 +146,10 @@ class Caller:
         """A connection on which the session has begun, or goes on; None where the attempt came to nothing."""
         line = Line(self)
         self._began_at = time.perf_counter()
+        self._attempts += 1
         try:
             async with asyncio.timeout(ATTEMPT_WITHIN_S):
-                await dial(line, self._door.port())
+                await dial(line, self._door.port(self._attempts))
                 line.write(upgrade_request(PATH + ("?resume=1" if self.speaker.cursor else "")))
                 await line.upgraded
                 self._line = line
@@ -182,7 +185,7 @@ class Caller:
         self._line = None
         self._lost_at = time.perf_counter()
         self.speaker.lost()
-        if line.upgraded.done():
+        if line.upgraded.done() and not line.upgraded.cancelled():
             line.upgraded.exception()  # Asked for here, so that nobody misses the asking.
         if self._hangs_up or not line.started.done():
             line.leave()

@@ -32,12 +32,10 @@ class Door:
         """Lead to these ports of this machine."""
         self.faults_at: list[float] = [time.perf_counter()]
         self._ports = ports
-        self._next = 0
 
-    def port(self) -> int:
-        """The port for the next attempt."""
-        self._next += 1
-        return self._ports[self._next % len(self._ports)]
+    def port(self, nth: int) -> int:
+        """The port for the nth attempt of somebody."""
+        return self._ports[nth % len(self._ports)]
 
     def note_fault(self) -> None:
         """Something is being done to a worker now."""

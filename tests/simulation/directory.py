@@ -46,11 +46,12 @@ class Store:
 
     def forget(self) -> None:
         """Lose everything, as one that was emptied."""
-        fresh = Hub(self.hub.clock)
-        fresh.inboxes = self.hub.inboxes
-        for inbox in fresh.inboxes.values():
+        hub = self.hub
+        hub.desks.clear()
+        hub._notes.clear()
+        hub._expiries.clear()
+        for inbox in hub.inboxes.values():
             inbox.clear()
-        self.hub.__dict__.update(fresh.__dict__)
 
     async def travel(self) -> None:
         """One way; raises StoreUnavailableError where there is none."""

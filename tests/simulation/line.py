@@ -52,7 +52,6 @@ class Line:
     ) -> None:
         """`free` is called once, when the server's socket is gone."""
         self.connection: Connection | None = None
-        self.close_reason = ""
         self.over_at_s: float | None = None
         """When the server had done with it."""
         self.began_at_s: float | None = None
@@ -119,7 +118,6 @@ class Line:
 
     def close(self, code: int, reason: str) -> None:
         """Close behind what is queued."""
-        self.close_reason = reason
         if not self.is_cut and not self._is_dead:
             self._to_client.append(Close(code, reason))
             self._soon(self._reach_client)
@@ -127,7 +125,6 @@ class Line:
 
     def abort(self) -> None:
         """The server lets go at once."""
-        self.close_reason = "aborted"
         self._lose_client()
         self._end()
 

@@ -7,8 +7,8 @@ import gc
 import pytest
 from tests.simulation.world import explore, explore_all
 
-BATCHES = 12
-SCHEDULES = 500
+BATCHES = 24
+SCHEDULES = 250
 """In each batch: together 6,000, all different."""
 
 
