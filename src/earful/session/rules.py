@@ -34,23 +34,23 @@ class ListeningRules:
     max_utterance_s: float = 30.0
 
     # Derived once, not at each use: most of them are looked at for every chunk.
-    frame_bytes: int = field(init=False, repr=False)
+    frame_bytes: int = field(init=False, repr=False, compare=False)
     """One VAD frame."""
-    unbelieved_frames: int = field(init=False, repr=False)
+    unbelieved_frames: int = field(init=False, repr=False, compare=False)
     """Frames after a mark that are fed to the VAD and not believed."""
-    endpoint_frames: int = field(init=False, repr=False)
+    endpoint_frames: int = field(init=False, repr=False, compare=False)
     """Frames without speech that end an utterance."""
-    silent_frames: int = field(init=False, repr=False)
+    silent_frames: int = field(init=False, repr=False, compare=False)
     """Frames without an utterance after which a mark is made."""
-    onset_mask: int = field(init=False, repr=False)
+    onset_mask: int = field(init=False, repr=False, compare=False)
     """Bits of the frames that the onset rule looks at."""
-    pre_roll_bytes: int = field(init=False, repr=False)
+    pre_roll_bytes: int = field(init=False, repr=False, compare=False)
     """Audio before the first speech frame that the model hears."""
-    hangover_bytes: int = field(init=False, repr=False)
+    hangover_bytes: int = field(init=False, repr=False, compare=False)
     """Audio after the last speech frame that the model hears."""
-    quiet_bytes: int = field(init=False, repr=False)
+    quiet_bytes: int = field(init=False, repr=False, compare=False)
     """Audio kept while nobody speaks: what an onset may still reach back to."""
-    max_bytes: int = field(init=False, repr=False)
+    max_bytes: int = field(init=False, repr=False, compare=False)
     """The most audio of one utterance that the model hears."""
 
     def __post_init__(self) -> None:
