@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 # The tests that cross what is compiled. They ran with the tree already; here the wheel stands in its place. Left out:
 # the one that puts a fault into a module's names, which compiled code does not look up.
-INSTALLED := tests/installed.py tests/conformance tests/e2e tests/engine $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
+INSTALLED := tests/installed.py tests/conformance tests/engine $(addprefix tests/e2e/test_, crowd.py drain.py plain_client.py resuming.py uploads.py) $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
 	--deselect tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
 
 .DEFAULT_GOAL := help
