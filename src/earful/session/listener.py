@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from earful.session.rules import ListeningRules
     from earful.session.transcript import Transcript, Utterance
 
-_FEW = 3
-"""So many chunks are kept before it is looked which of them are needed: looking costs as much as half a chunk."""
-_WORTH_COPYING_BYTES = 4_096
-"""A chunk with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
+_WORTH_COPYING_BYTES = 512
+"""A chunk with more than this before the needed part is cut: what is kept of 500 sessions should stay in the cache."""
 
 
 @dataclass(slots=True)
@@ -213,7 +211,7 @@ class Listener:
     def _forget(self) -> None:
         """Drop chunks that no later mark and no later result can lie in, if there may be one."""
         pieces = self._pieces
-        if not pieces or (len(pieces) < _FEW and len(pieces[-1].data) < _WORTH_COPYING_BYTES):
+        if not pieces:
             return
         place = max(0, self._place(self._segmenter.needed_from - 2))
         while len(pieces) > 1 and pieces[1].at <= place:

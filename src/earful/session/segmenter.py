@@ -14,6 +14,8 @@ from earful.audio.vad import Vad
 from earful.session.rules import BYTES_PER_MS, SILENT_LOOKBACK_MS, ListeningRules
 
 CutReason = Literal["silence", "max_length"]
+_WORTH_COPYING_BYTES = 4_096
+"""A piece with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ class Segmenter:
         "_heard_until",
         "_history",
         "_inside_speech",
+        "_kept",
+        "_kept_at",
+        "_kept_bytes",
+        "_rest",
         "_rules",
-        "_tail",
-        "_tail_at",
         "_vad",
         "begin",
         "is_open",
@@ -61,8 +65,12 @@ class Segmenter:
         self._decide = self._decide_continuing if inside_speech else self._decide_quiet
         self._frames = 0
         self._history = 0
-        self._tail = b""
-        self._tail_at = 0
+        self._kept: list[bytes] = []
+        """Judged audio that may still be asked for, as it came: joined only where somebody asks across its pieces."""
+        self._kept_at = 0
+        self._kept_bytes = 0
+        self._rest = b""
+        """What is less than a frame yet."""
         self._heard_until = 0
         self.is_open = False
         self.begin = 0
@@ -72,12 +80,12 @@ class Segmenter:
     @property
     def end(self) -> int:
         """All the audio pushed so far."""
-        return self._tail_at + len(self._tail)
+        return self._kept_at + self._kept_bytes + len(self._rest)
 
     @property
     def buffered_bytes(self) -> int:
         """PCM held."""
-        return len(self._tail)
+        return self._kept_bytes + len(self._rest)
 
     @property
     def heard_until(self) -> int:
@@ -97,10 +105,10 @@ class Segmenter:
 
     def push(self, pcm: bytes) -> Mark | None:
         """Judge more audio; stops at a mark and leaves what follows it unjudged."""
-        audio = self._tail + pcm if self._tail else pcm
-        self._tail = audio
-        rules = self._rules
-        verdicts = self._vad.judge(audio, self._frames * rules.frame_bytes - self._tail_at, rules.frame_bytes)
+        audio = self._rest + pcm if self._rest else pcm
+        frame_bytes = self._rules.frame_bytes
+        verdicts = self._vad.judge(audio, 0, frame_bytes)
+        self._keep(audio, len(verdicts) * frame_bytes)
         if self.is_open and self._is_plain_speech(verdicts):
             return None
         for speech in verdicts:
@@ -134,10 +142,19 @@ class Segmenter:
         limit = min(limit, self.speech_end + self._rules.hangover_bytes)
         if limit <= self._heard_until:
             return b""
-        heard = self._tail[self._heard_until - self._tail_at : limit - self._tail_at]
+        begin, end = self._heard_until - self._kept_at, limit - self._kept_at
+        one = len(self._kept) == 1 and end <= self._kept_bytes
+        heard = (self._kept[0] if one else b"".join([*self._kept, self._rest]))[begin:end]
         self._heard_until = limit
         self._forget()
         return heard
+
+    def _keep(self, audio: bytes, judged_bytes: int) -> None:
+        """Part what is judged from what is less than a frame; a chunk of whole frames is not copied."""
+        self._rest = audio[judged_bytes:]
+        if judged_bytes:
+            self._kept.append(audio[:judged_bytes])
+            self._kept_bytes += judged_bytes
 
     def _forget(self) -> None:
         """Drop audio that nothing can ask for any more, so that memory stays bounded."""
@@ -147,9 +164,17 @@ class Segmenter:
             keep_from = 0
         else:
             keep_from = self._frames * self._rules.frame_bytes - self._rules.quiet_bytes
-        if keep_from > self._tail_at:
-            self._tail = self._tail[keep_from - self._tail_at :]
-            self._tail_at = keep_from
+        kept = self._kept
+        while kept and keep_from - self._kept_at >= len(kept[0]):
+            self._drop(len(kept.pop(0)))
+        needless = keep_from - self._kept_at
+        if needless > _WORTH_COPYING_BYTES and kept:
+            kept[0] = kept[0][needless:]
+            self._drop(needless)
+
+    def _drop(self, size_bytes: int) -> None:
+        self._kept_at += size_bytes
+        self._kept_bytes -= size_bytes
 
     def _open(self, *, begin: int, speech_begin: int) -> None:
         self.is_open = True
