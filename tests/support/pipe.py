@@ -58,8 +58,9 @@ class RecordingTransport(asyncio.Transport):
         taken, self.unsent = self.unsent[:size], self.unsent[size:]
         if not self.unsent:
             self.is_stuck = False
-            while os.read(self._read_end, 1 << 20) == bytes(1 << 20):
-                continue
+            with suppress(BlockingIOError):
+                while os.read(self._read_end, 1 << 20) == bytes(1 << 20):
+                    continue
             assert self.protocol is not None
             self.protocol.resume_writing()
         return taken

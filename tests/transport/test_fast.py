@@ -477,6 +477,67 @@ def test_a_flood_behind_a_refusal_is_read_in_a_trickle_too() -> None:
     met(scenario, asks=False)
 
 
+def test_a_flood_of_small_frames_behind_our_close_is_heard_in_a_trickle() -> None:
+    """So many at once, then a pause, however many one read has brought."""
+
+    async def scenario(here: Here) -> None:
+        here.connection.close(1000, "done")
+        here.receive(masked(PONG, b"") * (3 * FRAMES_AT_ONCE))
+        for taken in (1, 2, 3):
+            assert (taken * FRAMES_AT_ONCE, False) == (here.heard.count("pong"), here.pipe.is_reading_now)
+            await asyncio.sleep(DISCARD_EVERY_S)
+        await asyncio.sleep(DISCARD_EVERY_S)
+        assert here.pipe.is_reading_now
+
+    met(scenario)
+
+
+@pytest.mark.parametrize(
+    ("said", "end"), [(masked(CLOSE, b"\x03\xf5"), "close"), (masked(PONG, b"") * (FRAMES_AT_ONCE + 1), "abort")]
+)
+def test_a_refused_peer_is_let_go_at_its_close(said: bytes, end: str) -> None:
+    """Or cut off where it says a lot of other things first."""
+
+    async def scenario(here: Here) -> None:
+        here.hall.refusal = EarfulError(ErrorCode.SESSION_LIMIT)
+        assert 101 == here.ask(request(f"{PATH}?refuse=close"))[0]
+        here.receive(said)
+        assert end == here.pipe.calls[-1]
+
+    met(scenario, asks=False)
+
+
+def test_parts_of_a_message_are_counted() -> None:
+    """Each is a sign of life; without end they are held as messages are."""
+
+    async def scenario(here: Here) -> None:
+        here.receive(masked(TEXT, b"", first=0), masked(CONTINUATION, b"", first=0), masked(CONTINUATION, b"x"))
+        assert ["pong", "pong", b"x"] == here.heard
+
+    met(scenario)
+
+
+def test_what_an_earlier_answer_left_unsent_goes_first() -> None:
+    """The transport told the protocol before us that it is full; nothing of ours overtakes what waits there."""
+
+    async def scenario(here: Here) -> None:
+        here.pipe.protocol = None
+        here.pipe.is_stuck = True
+        here.pipe.write(b"earlier")
+        here.connection.data_received(request())
+        here.pipe.protocol = here.connection
+        here.connection.send(b"x")
+        assert 0 < here.connection.unsent_bytes
+        assert here.pipe.unsent.startswith(b"earlierHTTP/1.1 101 ")
+        assert here.pipe.unsent.endswith(frame(TEXT, b"x"))
+        assert b"" == here.pipe.drain()
+        here.pipe.take()
+        here.connection.send(b"y")
+        assert (0, frame(TEXT, b"y")) == (here.connection.unsent_bytes, here.pipe.drain())
+
+    met(scenario, asks=False)
+
+
 def test_a_broken_frame_behind_a_close_changes_nothing() -> None:
     """The connection is going anyway."""
 
@@ -493,7 +554,7 @@ def test_a_message_in_fragments_may_come_in_any_segments() -> None:
     async def scenario(here: Here) -> None:
         for byte in masked(TEXT, b"he", first=0) + masked(CONTINUATION, b"llo"):
             here.receive(bytes([byte]))
-        assert [b"hello"] == here.heard
+        assert ["pong", b"hello"] == here.heard
 
     met(scenario)
 

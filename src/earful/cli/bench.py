@@ -80,11 +80,14 @@ def _recording(wav: str | None, chunk_ms: int) -> Recording:
 
 
 def _open_json(name: str | None, opened: ExitStack) -> IO[str] | None:
-    """Where the JSON goes; opened before the run, so that no measurement is lost to a name that cannot be written."""
+    """Where the JSON goes; opened before the run, so that no measurement is lost to a name that cannot be written.
+
+    What is there stays until there is something to replace it.
+    """
     if name is None or name == STDOUT:
         return sys.stdout if name else None
     try:
-        return opened.enter_context(Path(name).open("w", encoding="utf-8"))
+        return opened.enter_context(Path(name).open("a", encoding="utf-8"))
     except OSError as error:
         raise CannotMeasureError(f"{name} cannot be written: {error.strerror}.") from None
 
@@ -103,6 +106,8 @@ def _show(report: Report, out: IO[str] | None) -> None:
             print(note, file=people)
     print(report.verdict, file=people)
     if out is not None:
+        if out is not sys.stdout:
+            out.truncate(0)
         print(json.dumps(report.tree(), indent=1), file=out)
 
 

@@ -79,6 +79,7 @@ class FastConnection:
         "_config",
         "_connection",
         "_fd",
+        "_has_turn",
         "_is_clogged",
         "_is_closing",
         "_is_held",
@@ -99,6 +100,7 @@ class FastConnection:
         self._slot = ExitStack()
         self._reader = FrameReader(shared.max_message_bytes)
         self._connection: Talk | None = None
+        self._has_turn = False
         self._is_clogged = False
         self._is_closing = False
         self._is_held = False
@@ -122,7 +124,7 @@ class FastConnection:
         connection = self._connection
         if connection is None:
             if self._is_closing:
-                self._trickle()
+                self._look_for_close(data)
             else:
                 self._shake_hands(parse(data))
             return
@@ -221,6 +223,8 @@ class FastConnection:
 
     def _hear(self, connection: Talk, messages: list[Message]) -> None:
         """Hand on what came, until the `Connection` wants no more of it for now."""
+        for _ in range(self._reader.parts):
+            connection.ponged()  # A sign of life that counts as a message.
         if self._is_held and messages:
             self._waiting = messages
             return
@@ -241,6 +245,15 @@ class FastConnection:
         elif self._reader.is_behind:
             self._take_turns()
 
+    def _look_for_close(self, data: bytes) -> None:
+        """Who was refused after the upgrade is waited for until its close, or until it says too much else."""
+        if any(opcode == _CLOSE for opcode, _ in self._reader.feed(data)):
+            self.transport.close()
+        elif self._reader.is_behind:
+            self.abort()
+        else:
+            self._trickle()
+
     def _trickle(self) -> None:
         """Behind our close only the peer's own is looked for: a flood of anything else is read no faster than this."""
         if not self._is_behind:
@@ -250,14 +263,23 @@ class FastConnection:
     def _take_turns(self) -> None:
         """Let others have the loop before the rest of what was read; meanwhile nothing more is."""
         self.transport.pause_reading()
-        asyncio.get_running_loop().call_soon(self._go_on)
+        if self._has_turn:
+            return
+        self._has_turn = True
+        loop = asyncio.get_running_loop()
+        if self._is_closing:
+            loop.call_later(DISCARD_EVERY_S, self._go_on)
+        else:
+            loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """Hear more of what was read; a connection held meanwhile goes on when it is released."""
+        self._has_turn = False
         if self._connection is None or self._is_held:
             return
         self.data_received(b"")
-        self._read_on()
+        if not self._is_closing:  # There it is read in a trickle.
+            self._read_on()
 
     def _read_on(self) -> None:
         if not self._is_held and not self._is_behind and not self.transport.is_closing():
@@ -339,6 +361,8 @@ class FastConnection:
         offered = SUBPROTOCOL in request.values(b"sec-websocket-protocol")
         chosen = [(b"sec-websocket-protocol", SUBPROTOCOL.encode())] if offered else []
         self.transport.write(granted(request, [*chosen, *self._server_state.default_headers, *headers]))
+        # The transport still tells the protocol before us: what waits behind an earlier answer we must see ourselves.
+        self._is_clogged = self.transport.get_write_buffer_size() > 0
 
     def _turn_away(self, refused: EarfulError) -> None:
         """Refuse after the upgrade, for browsers, which see no status before it."""

@@ -60,11 +60,13 @@ _INSIDE_A_MESSAGE = _CONTROLS | {0, _FIN}
 class FrameReader:
     """Takes a connection's bytes as they come. `fault` is the close code of what was wrong with them, once."""
 
-    __slots__ = ("_allowed", "_decoder", "_fragments", "_max_bytes", "_need", "_opcode", "_rest", "fault")
+    __slots__ = ("_allowed", "_decoder", "_fragments", "_max_bytes", "_need", "_opcode", "_rest", "fault", "parts")
 
     def __init__(self, max_message_bytes: int) -> None:
         """Begin behind the upgrade."""
         self.fault: CloseCode | None = None
+        self.parts = 0
+        """Frames of the last call that only went on with a message: uncounted, empty ones without end would be free."""
         self._max_bytes = max_message_bytes
         self._rest = bytearray()
         self._need = _HEAD_BYTES
@@ -96,6 +98,7 @@ class FrameReader:
 
         None after a fault.
         """
+        self.parts = 0
         fault = self.fault
         if fault is not None:
             return []
@@ -188,6 +191,8 @@ class FrameReader:
             messages.append((self._opcode, bytes(self._fragments)))
             self._fragments.clear()
             self._allowed = _BETWEEN_MESSAGES
+        else:
+            self.parts += 1
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
