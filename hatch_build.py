@@ -1,4 +1,4 @@
-"""Compiles the chunk's way to C with mypyc when a wheel is built: the same code, for about half of its CPU.
+"""Compiles the chunk's way to C with mypyc when a wheel is built: the same code, for about a sixth less CPU.
 
 Where it cannot (no C compiler) the wheel is built without, and works the same; the server's first log line says it.
 `COMPILE_EARFUL=0` leaves it out, `COMPILE_EARFUL=1` fails where it cannot. Editable installs are never compiled.

@@ -11,7 +11,7 @@ COLLECT_AT = (20_000, 20, 20)
 
 
 def is_compiled() -> bool:
-    """Whether what runs for every chunk is machine code, or Python: the same, for twice the CPU."""
+    """Whether what runs for every chunk is machine code, or Python: the same, for more CPU."""
     return not str(connection.__file__).endswith(".py")
 
 
