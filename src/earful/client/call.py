@@ -1,4 +1,4 @@
-"""One connection of a resuming session, from `start` to its loss: a reader, a writer and a watch over both.
+"""One connection of a resuming session, from `start` to its loss: a reader, a writer, a watch over both, and its pings.
 
 Guarantees that every wait ends, that the writer is never ahead of what it may send, and that no task and no socket
 is left. Called by `Carrier`, one at a time.
@@ -67,6 +67,7 @@ class Call:
         self._clock = asyncio.get_running_loop().time
         self._silence = Silence(patience, self._clock(), vain_tries)
         self._greeted = asyncio.Event()
+        self._doubted = asyncio.Event()
         self._error: Error | None = None
         self._fault: Loss | None = None
 
@@ -75,7 +76,7 @@ class Call:
         self._talk.speaker.connected()
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._write()), tasks.create_task(self._watch())]
+                others = [tasks.create_task(part()) for part in (self._write, self._watch, self._ask)]
                 await self._read()
                 for other in others:
                     other.cancel()
@@ -160,18 +161,24 @@ class Call:
                 self._silence.heard(now)
             verdict = self._silence.look(now, is_promised=self._talk.speaker.is_promised)
             if verdict is Verdict.PING:
-                await self._ping()
+                self._doubted.set()
             elif verdict is Verdict.GONE:
                 self.is_given_up = True
                 self._connection.transport.abort()
                 return
 
-    async def _ping(self) -> None:
-        """Ask whether anybody is there; the ping itself may not get out, which is an answer too."""
-        with suppress(TimeoutError, ConnectionClosed):
-            async with asyncio.timeout(self._patience.pong_s):
+    async def _ask(self) -> None:
+        """Ping whenever the watch doubts, one ping at a time.
+
+        A ping may not get out, and its pong may be late: how long that may take is for `Silence` alone to judge.
+        """
+        with suppress(ConnectionClosed):
+            while True:
+                await self._doubted.wait()
+                self._doubted.clear()
+                asked_at = self._clock()
                 await (await self._connection.ping())
-                self._silence.ponged(self._clock())
+                self._silence.ponged(asked_at, self._clock())
 
 
 class _Any(msgspec.Struct):

@@ -66,9 +66,9 @@ class Silence:
         self._heard_at = self._answered_at = now
         self._pinged_at = None
 
-    def ponged(self, now: float) -> None:
-        """The peer lives, and has what was said before the ping."""
-        if self._spoke_at is not None and self._pinged_at is not None and self._spoke_at < self._pinged_at:
+    def ponged(self, asked_at: float, now: float) -> None:
+        """The peer lives, and has what was said before the ping of `asked_at`."""
+        if self._spoke_at is not None and self._spoke_at < asked_at:
             self._spoke_at = None
         self._heard_at = now
         self._pinged_at = None
