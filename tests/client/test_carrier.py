@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.certificate import make_certificate
 from tests.support.far_end import in_time
-from tests.support.scripted import LAST, PCM, QUICK, STARTED, Heard, audio, begin, heard_from, kinds, polite, scripted
+from tests.support.scripted import LAST, PCM, QUICK, Heard, audio, begin, heard_from, kinds, polite, scripted
 
 from earful.client import (
     AudioBufferFullError,
@@ -233,28 +233,6 @@ def test_tls_and_headers(tmp_path: Path) -> None:
         assert call.connection.request is not None
         assert "one" == call.connection.request.headers["x-tenant"]
         assert ("t", True) == (call.messages[0]["token"], call.messages[0]["words"])
-
-    in_time(main())
-
-
-def test_an_outage_has_a_window() -> None:
-    """That of the server; a connection which brings nothing new does not open another."""
-    limits = type(STARTED.limits)(1 << 20, 10_000, 60, 14_400, 0, 5_000, 0.5, 50)
-
-    async def script(heard: Heard) -> None:
-        await heard.until("start")
-        await heard.say(Started("s1", 1, 0, 16_000, "pcm_s16le", limits, cursor="c0"), Partial("a", 1, 1, 0, 0, 9))
-        await heard.until("audio_chunk")
-        heard.connection.transport.abort()
-
-    async def main() -> None:
-        async with scripted(script) as here, Client(here.url, notes=True) as client:
-            await client.send(PCM)
-            results = []
-            with pytest.raises(SessionOverError, match=r"It was tried for 0\.5 s") as caught:
-                results.extend([result async for result in client])
-        assert caught.value.can_start_anew
-        assert 3 <= len(here.calls)
 
     in_time(main())
 

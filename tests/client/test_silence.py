@@ -68,6 +68,17 @@ def test_where_nothing_was_said_nothing_is_asked() -> None:
     assert WELL is look(silence, 100.0)
 
 
+def test_a_peer_is_sound_while_it_owes_nothing() -> None:
+    """Neither an answer nor a sign that it has what was said."""
+    silence = spoken_to()
+    seen = []
+    for now, is_promised in ((1.0, False), (2.0, False), (3.0, True), (4.0, False)):
+        look(silence, now, is_promised=is_promised)
+        silence.ponged(now, now)
+        seen.append(silence.sound_at)
+    assert [0.0, 2.0, 2.0, 4.0] == seen
+
+
 def test_a_promised_answer_has_to_come() -> None:
     """Pongs alone do not do; partials on the way to it do."""
     silence = Silence(PATIENCE, 0.0)

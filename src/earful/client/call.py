@@ -7,6 +7,7 @@ is left. Called by `Carrier`, one at a time.
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,9 +68,15 @@ class Call:
         self._clock = asyncio.get_running_loop().time
         self._silence = Silence(patience, self._clock(), vain_tries)
         self._greeted = asyncio.Event()
+        self._greeted_at = math.inf
         self._doubted = asyncio.Event()
         self._error: Error | None = None
         self._fault: Loss | None = None
+
+    @property
+    def sound_s(self) -> float:
+        """How long after `started` its peer still owed nothing; negative where it always owed something."""
+        return self._silence.sound_at - self._greeted_at
 
     async def run(self) -> Loss:
         """Speak and listen until the connection ends, or the session is complete; how it ended."""
@@ -109,6 +116,7 @@ class Call:
         await self._talk.hear(message)
         if isinstance(message, Started):
             self._greeted.set()
+            self._greeted_at = self._clock()
         elif isinstance(message, Error) and message.fatal is True:
             self._error = message
         elif isinstance(message, Error) and not self._greeted.is_set():
