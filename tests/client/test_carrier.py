@@ -254,6 +254,19 @@ def test_a_full_buffer_says_so(when_full: str) -> None:
     in_time(main())
 
 
+def test_a_full_buffer_says_how_much_it_took() -> None:
+    """Of audio that is longer than a chunk, so that the rest can be said later."""
+
+    async def main() -> None:
+        options: Any = {"when_full": "raise", "keep_audio_s": 1}
+        async with scripted(polite) as here, Client(here.url, **options) as client:
+            with pytest.raises(AudioBufferFullError) as caught:
+                await client.send(bytes(50_000))
+        assert 32_000 == caught.value.taken_bytes
+
+    in_time(main())
+
+
 def test_room_is_waited_for() -> None:
     """An `ack` makes it; the end of the session ends the waiting, too."""
 
