@@ -93,8 +93,18 @@ export class ResumingClient extends EventTarget {
       this.#speaker.connected();
       this.#send();
     };
-    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onmessage = ({ data }) => this.#read(data);
     socket.onclose = ({ code }) => this.#lost(code);
+  }
+
+  #read(text) {
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return this.end("The server says what cannot be read.");
+    }
+    this.#receive(message);
   }
 
   #receive(message) {
