@@ -14,6 +14,7 @@ from tests.support.scripted import LAST, PCM, QUICK, STARTED, Heard, begin, hear
 from earful.client import (
     Client,
     Error,
+    Flushed,
     Partial,
     Patience,
     Reconnecting,
@@ -178,7 +179,42 @@ def test_what_is_not_known_is_ignored() -> None:
     in_time(main())
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"type":"final"}', '{"text":"a"}', b"\xff"])
+def test_a_flush_is_answered_once() -> None:
+    """Whatever the server repeats, and whatever nobody asked."""
+
+    async def script(heard: Heard) -> None:
+        await begin(heard)
+        await heard.until("flush")
+        await heard.say(Flushed("1", 1), Flushed("1", 1), Flushed("other", 1))
+        await heard.until("stop")
+        await heard.say(LAST)
+
+    async def main() -> None:
+        async with scripted(script) as here, Client(here.url) as client:
+            await client.send(PCM)
+            assert "1" == await client.flush()
+            await client.stop()
+            assert [Flushed, Final] == [type(result) async for result in client]
+
+    in_time(main())
+
+
+def test_a_fatal_error_is_the_end_of_its_connection() -> None:
+    """Also where the server forgets to close."""
+
+    async def script(heard: Heard) -> None:
+        await begin(heard)
+        await heard.say(error(ErrorCode.STALLED, fatal=True))
+        await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        async with scripted(script, polite) as here:
+            assert [Started, Reconnecting, Resumed, Final] == kinds(await heard_from(here))
+
+    in_time(main(), 5)
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", "[" * 100_000, '{"type":"final"}', '{"text":"a"}', b"\xff"])
 def test_what_cannot_be_read_is_the_end(text: str | bytes) -> None:
     """It is no server of ours."""
 

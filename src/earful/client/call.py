@@ -35,10 +35,11 @@ _LOOK_S = 0.1
 """Between two looks at a silent peer; part of its patience where that is short."""
 
 _LEAVE_S = 1.0
-"""For the server to close after its last final."""
+"""For the server to close after its last final, or a fatal error."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _TYPES = frozenset(str(kind.__struct_config__.tag) for kind in ServerMessage.__args__)
 
 
@@ -108,7 +109,8 @@ class Call:
                     await self._receive(message)
                 if self._fault is not None:
                     return
-                if self._talk.speaker.is_complete:
+                if self._talk.speaker.is_complete or self._error is not None:
+                    # Nothing follows but the close, which may never come.
                     await self._take_leave()
                     return
 
@@ -128,7 +130,7 @@ class Call:
         """Read a message; None for one of a type that is not known yet, or that nobody can read."""
         try:
             return _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
+        except _UNREADABLE:
             if not _is_news(text):
                 self._fault = Loss(Advice.GIVE_UP, "The server says what cannot be read.", CloseCode.PROTOCOL_ERROR)
             return None
@@ -197,6 +199,6 @@ def _is_news(text: str | bytes) -> bool:
     """Whether it is a message of a type that a later server may have."""
     try:
         kind = msgspec.json.decode(text, type=_Any).type
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREADABLE:
         return False
     return kind is not UNSET and kind not in _TYPES
