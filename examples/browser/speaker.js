@@ -53,12 +53,11 @@ export class Speaker {
     next.#begunAt = Infinity;  // Beginning anew moves nobody on.
     const last = this.finals.at(-1);
     const done = last && !last.cursor ? last.sequence : 0;  // A session's last words bring no cursor.
-    const flushes = this.#flushes.filter(({ after }) => after > done);
-    for (const { sequence, data } of this.#kept.filter((chunk) => chunk.sequence > done)) {
-      next.speak(data);
-      while (flushes[0]?.after === sequence) next.flush(flushes.shift().id);
+    for (const { type, sequence, data, id } of this.#replay(done + 1)) {
+      if (type === "audio_chunk" && sequence > done) next.speak(data);
+      if (type === "flush") next.flush(id);
+      if (type === "stop") next.stop();
     }
-    if (this.#hasStopped) next.stop();
     return next;
   }
 

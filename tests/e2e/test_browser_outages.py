@@ -131,3 +131,25 @@ def test_a_session_that_no_server_knows_begins_anew() -> None:
     assert ("finished", ["before", "after"]) == (said["state"], said["texts"])
     assert [False, True, False] == [resumed(call) for call in calls]
     assert [2, 3] == audio(calls[2])
+
+
+SUCCEED = """
+const { Speaker } = await import("/speaker.js"), old = new Speaker({ words: true });
+old.flush("before");
+for (const [nth, id] of [[1, "a"], [2, "b"], [3, "c"]]) { old.speak(new Uint8Array([nth])); old.flush(id); }
+old.receive({ type: "flushed", id: "a" });
+old.receive({ type: "final", index: 0, sequence: 2 });
+old.stop();
+const next = old.successor();
+next.connected();
+return next.takeMessages().map(({ type, sequence, id, words }) => [type, sequence ?? id ?? words ?? null]);
+"""
+
+
+def test_a_new_session_takes_over_what_is_owed() -> None:
+    """Its numbers begin anew; a flush whose chunk has its final goes first, and the format stays."""
+    with pages(ROOT / "examples" / "browser") as page, chromium() as browser:
+        browser.go(page)
+        said = browser.run(SUCCEED)
+    flushes = [["flush", "before"], ["flush", "b"]]
+    assert [["start", True], *flushes, ["audio_chunk", 1], ["flush", "c"], ["stop", None]] == said
