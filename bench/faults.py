@@ -6,8 +6,9 @@
     python bench/faults.py freeze                                SIGSTOP for 5 s, SIGCONT, one worker after the other
     python bench/faults.py rolling [--clients 400] [--workers 4] SIGHUP: all workers replaced under live sessions
 
-Two workers stand behind HAProxy where there is a configuration for it (`--haproxy FILE`), else clients try one
-after the other. `--store URL` is passed to the workers. Equal means: index, text, times and reason.
+Two workers stand behind HAProxy with the configuration of `deploy`. With `--balancer none` clients have the workers'
+own ports, and try one after the other. `--store URL` is passed to the workers. Equal means: index, text, times and
+reason.
 """
 
 from __future__ import annotations
@@ -115,8 +116,8 @@ async def standing(wanted: argparse.Namespace, workers: int) -> AsyncIterator[tu
     async with Fleet(workers, max_sessions=wanted.clients + 50, **settings) as fleet:
         with contextlib.ExitStack() as scope:
             ports = fleet.ports
-            if wanted.haproxy is not None and workers == 2:  # noqa: PLR2004 - as many as its configuration has
-                ports = [scope.enter_context(haproxy(wanted.haproxy, ports))]
+            if wanted.balancer == "haproxy" and workers == 2:  # noqa: PLR2004 - as many as its configuration has
+                ports = [scope.enter_context(haproxy(HAPROXY, ports))]
             yield fleet, Door(ports)
 
 
@@ -173,8 +174,9 @@ async def _trouble(store: Redis) -> None:
 async def freeze(wanted: argparse.Namespace) -> int:
     """Stop one worker after the other for a while, and let it go on; the exit code."""
     report = Report("faults freeze")
+    is_balanced = wanted.balancer == "haproxy"
     async with standing(wanted, 2) as (fleet, door):
-        crowd = Crowd(wanted, door, hangs_up=wanted.haproxy is not None)
+        crowd = Crowd(wanted, door, hangs_up=is_balanced)
 
         async def faults() -> None:
             await asyncio.sleep(SETTLE_S)
@@ -187,7 +189,7 @@ async def freeze(wanted: argparse.Namespace) -> int:
         await crowd.speak(faults())
         await asyncio.sleep(SETTLE_S)
         # Without a balancer that looks, an attempt may wait for a frozen worker until that wakes.
-        crowd.judge(report, in_time=wanted.haproxy is not None)
+        crowd.judge(report, in_time=is_balanced)
         abandoned = [line for caller in crowd.callers for line in caller.abandoned]
         superseded = sum(line.gone.done() and line.close_code == SUPERSEDED for line in abandoned)
         report.note("connections left as they stood", len(abandoned))
@@ -250,7 +252,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--every", type=float, default=3, help="seconds between two kills")
     parser.add_argument("--workers", type=int, default=4, help="of rolling")
-    parser.add_argument("--haproxy", type=Path, default=HAPROXY if HAPROXY.exists() else None)
+    parser.add_argument("--balancer", choices=["haproxy", "none"], default="haproxy", help="before two workers")
     parser.add_argument("--store", help="where the workers' directory is")
     wanted = parser.parse_args()
     wanted.clients = wanted.clients or (400 if wanted.scenario == "rolling" else 50)

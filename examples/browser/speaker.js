@@ -21,6 +21,9 @@ export class Speaker {
   #flushes = [];  // without their answer yet: { id, after }, the chunk each follows
   #hasStopped = false;
   #maySpeak = false;
+  #isGreeted = false;
+  #begunAt = -1;
+  #newestHeard = -1;
   #messages = [];
 
   // `start` holds the fields of the first connection's `start`; later ones send its token again, and no more of it.
@@ -37,6 +40,25 @@ export class Speaker {
   // Whether everything up to `stop` is answered.
   get isComplete() {
     return this.finals.at(-1)?.last === true;
+  }
+
+  // Whether an answer is due that must come whatever the audio is: `started`, `flushed` or the last final.
+  get isPromised() {
+    return !this.isComplete && (this.#hasStopped || this.#flushes.length > 0 || !this.#isGreeted);
+  }
+
+  // A new session for what this one, which cannot go on, leaves unanswered: its audio, its flushes, its end.
+  successor() {
+    const next = new Speaker(this.#start, this.#maxKeptBytes);
+    next.#begunAt = Infinity;  // Beginning anew moves nobody on.
+    const last = this.finals.at(-1);
+    const done = last && !last.cursor ? last.sequence : 0;  // A session's last words bring no cursor.
+    for (const { type, sequence, data, id } of this.#replay(done + 1)) {
+      if (type === "audio_chunk" && sequence > done) next.speak(data);
+      if (type === "flush") next.flush(id);
+      if (type === "stop") next.stop();
+    }
+    return next;
   }
 
   // What the application says.
@@ -63,6 +85,7 @@ export class Speaker {
 
   // A new connection stands; of the one before nothing is read any more.
   connected() {
+    this.#isGreeted = false;
     this.#maySpeak = !this.cursor;
     if (this.cursor) {
       const again = { type: "start", resume: { cursor: this.cursor, attempt: ++this.attempt } };
@@ -80,13 +103,19 @@ export class Speaker {
     this.#messages = [];
   }
 
-  // Take in what the server says on the newest connection.
+  // Take in what the server says on the newest connection; whether the session has moved on by it.
+  //
+  // It has by what no connection brought before: a later beginning, a mark, a final, the answer to a flush, or a
+  // partial of a later chunk. A server that only repeats itself gets nobody further.
   receive(message) {
-    if (message.type === "started") this.#begin(message);
-    if (message.type === "partial") this.#hear(message);
-    if (message.type === "final") this.#conclude(message);
-    if (message.type === "flushed") this.#settle(message.id);
-    if (message.type === "final" || message.type === "ack") this.#keep(message.cursor, message.keep_from);
+    switch (message.type) {
+      case "started": return this.#begin(message);
+      case "partial": return this.#hear(message);
+      case "final": return this.#conclude(message);
+      case "ack": return this.#keep(message.cursor, message.keep_from);
+      case "flushed": return this.#settle(message.id);
+      default: return false;
+    }
   }
 
   // What is to be sent now, in order.
@@ -101,13 +130,18 @@ export class Speaker {
   }
 
   #begin({ session_id, next_sequence, next_index, cursor, limits }) {
+    const isFurther = next_sequence > this.#begunAt;
+    this.#isGreeted = true;
+    this.#begunAt = Math.max(this.#begunAt, next_sequence);
     this.sessionId = session_id;
     this.limits = limits;
     for (const index of [...this.fragments.keys()]) if (index >= next_index) this.fragments.delete(index);
     this.#keep(cursor, next_sequence);
-    if (this.#maySpeak) return;
-    this.#maySpeak = true;
-    this.#messages.push(...this.#replay(next_sequence));
+    if (!this.#maySpeak) {
+      this.#maySpeak = true;
+      this.#messages.push(...this.#replay(next_sequence));
+    }
+    return isFurther;
   }
 
   // Everything from this chunk on again, each unanswered flush behind the chunk it followed.
@@ -128,35 +162,47 @@ export class Speaker {
 
   // All before `keepFrom` is done with. Some finals bring no cursor: nothing goes on from there.
   #keep(cursor, keepFrom) {
-    if (!cursor) return;
+    if (!cursor) return false;
+    const isNew = cursor !== this.cursor;
     this.cursor = cursor;
     const first = this.#kept.findIndex(({ sequence }) => sequence >= keepFrom);
     const done = this.#kept.splice(0, first < 0 ? this.#kept.length : first);
     for (const { data } of done) this.#keptBytes -= data.length;
+    return isNew;
   }
 
-  // The oldest flush of this name is answered.
+  // The oldest flush of this name is answered; one that nobody asked, or that is answered, is nothing.
   #settle(id) {
     const nth = this.#flushes.findIndex((flush) => flush.id === id);
     if (nth >= 0) this.#flushes.splice(nth, 1);
+    return nth >= 0;
   }
 
-  #hear({ index, text }) {
-    if (index < this.finals.length) return;
+  #hear({ index, text, sequence }) {
+    if (index < this.finals.length) return false;
     const before = this.#start.partials === "cumulative" ? "" : this.fragments.get(index) ?? "";
     this.fragments.set(index, before + text);
+    const isNewer = sequence > this.#newestHeard;
+    this.#newestHeard = Math.max(this.#newestHeard, sequence);
+    return isNewer;
   }
 
-  // Keep a final once: a replay may tell it again.
+  // Keep a final once: a replay may tell it again. One before which others are missing is not taken at all.
   #conclude(final) {
+    const due = this.finals.length;
+    if (final.index > due) return false;
     this.fragments.delete(final.index);
-    if (final.index === this.finals.length) this.finals.push(final);
+    this.#keep(final.cursor, final.keep_from);
+    if (final.index < due) return false;
+    this.finals.push(final);
+    return true;
   }
 }
 
-// What to do when a connection has ended; docs/protocol.md, section 6.
+// What to do when a connection has ended; docs/protocol.md, section "Close codes".
 
 const WAITS_MS = [10, 50, 250, 500, 1000, 2000, 5000];
+const ANEW_MS = 1000;
 const OVER = new Map([
   [1000, "The server ended the session."],
   [1002, "The server could not read what was sent."],
@@ -164,18 +210,22 @@ const OVER = new Map([
   [1007, "The server could not read what was sent."],
   [1008, "The server refused what was sent."],
   [1009, "A message was too big for the server."],
-  [1012, "The server restarted and could not hand the session over. Start a new one."],
   [4001, "The server wants to know who you are."],
   [4003, "The server does not allow this."],
-  [4004, "The session cannot be resumed any more. Start a new one."],
   [4008, "The session was idle or open for too long. Start a new one."],
   [4010, "The session goes on in another connection."],
   [4108, "The audio came faster than the server allows."],
 ]);
+const ANEW = new Set([1012, 4004]);
 
-// Why a close with this code is the end of the session; undefined where it is worth another try.
+// Why a close with this code is the end; undefined where it is worth another try.
 export function finality(code) {
   return OVER.get(code);
+}
+
+// Whether this session is over with a close of this code, and a new one may go on with what it left unanswered.
+export function beginsAnew(code) {
+  return ANEW.has(code);
 }
 
 // How long to wait before try number `tries` (from 0) after a close with this code. `retryAfterMs` is what the server
@@ -183,5 +233,7 @@ export function finality(code) {
 export function waitMs(code, tries, retryAfterMs, random) {
   if (code === 4201 && tries === 0) return 0;
   if (code === 1013 && retryAfterMs !== undefined) return retryAfterMs * (1 + random / 4);
-  return WAITS_MS[Math.min(tries, WAITS_MS.length - 1)] * (0.5 + random / 2);
+  const longestMs = WAITS_MS[Math.min(tries, WAITS_MS.length - 1)];
+  if (beginsAnew(code)) return Math.max(longestMs, ANEW_MS) * random;
+  return longestMs * (0.5 + random / 2);
 }

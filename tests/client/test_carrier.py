@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.certificate import make_certificate
 from tests.support.far_end import in_time
-from tests.support.scripted import LAST, PCM, QUICK, STARTED, Heard, audio, begin, heard_from, kinds, polite, scripted
+from tests.support.scripted import LAST, PCM, QUICK, Heard, audio, begin, heard_from, kinds, polite, scripted
 
 from earful.client import (
     AudioBufferFullError,
@@ -237,28 +237,6 @@ def test_tls_and_headers(tmp_path: Path) -> None:
     in_time(main())
 
 
-def test_an_outage_has_a_window() -> None:
-    """That of the server; a connection which brings nothing new does not open another."""
-    limits = type(STARTED.limits)(1 << 20, 10_000, 60, 14_400, 0, 5_000, 0.5, 50)
-
-    async def script(heard: Heard) -> None:
-        await heard.until("start")
-        await heard.say(Started("s1", 1, 0, 16_000, "pcm_s16le", limits, cursor="c0"), Partial("a", 1, 1, 0, 0, 9))
-        await heard.until("audio_chunk")
-        heard.connection.transport.abort()
-
-    async def main() -> None:
-        async with scripted(script) as here, Client(here.url, notes=True) as client:
-            await client.send(PCM)
-            results = []
-            with pytest.raises(SessionOverError, match=r"It was tried for 0\.5 s") as caught:
-                results.extend([result async for result in client])
-        assert caught.value.can_start_anew
-        assert 3 <= len(here.calls)
-
-    in_time(main())
-
-
 @pytest.mark.parametrize("when_full", ["wait", "raise"])
 def test_a_full_buffer_says_so(when_full: str) -> None:
     """At once, or after a while in which no room was made; the audio is not taken, the session goes on."""
@@ -272,6 +250,19 @@ def test_a_full_buffer_says_so(when_full: str) -> None:
             await client.stop()
             assert [Final] == [type(result) async for result in client]
         assert ["start", "audio_chunk", "stop"] == here.calls[0].types
+
+    in_time(main())
+
+
+def test_a_full_buffer_says_how_much_it_took() -> None:
+    """Of audio that is longer than a chunk, so that the rest can be said later."""
+
+    async def main() -> None:
+        options: Any = {"when_full": "raise", "keep_audio_s": 1}
+        async with scripted(polite) as here, Client(here.url, **options) as client:
+            with pytest.raises(AudioBufferFullError) as caught:
+                await client.send(bytes(50_000))
+        assert 32_000 == caught.value.taken_bytes
 
     in_time(main())
 

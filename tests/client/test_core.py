@@ -18,6 +18,7 @@ from earful.protocol.messages import (
     Limits,
     Partial,
     Resume,
+    ServerMessage,
     Start,
     Started,
     Stop,
@@ -188,7 +189,7 @@ def test_it_knows_what_must_come() -> None:
     speaker = Speaker(START)
     speaker.connected()
     seen = [(speaker.is_greeted, speaker.is_promised)]
-    steps: list[Callable[[], None]] = [
+    steps: list[Callable[[], object]] = [
         lambda: speaker.receive(started()),
         lambda: speaker.speak(b"1"),
         lambda: speaker.flush("a"),
@@ -201,6 +202,39 @@ def test_it_knows_what_must_come() -> None:
         seen.append((speaker.is_greeted, speaker.is_promised))
     assert [False] + [True] * 6 == [is_greeted for is_greeted, _ in seen]
     assert [True, False, False, True, False, True, False] == [is_promised for _, is_promised in seen]
+
+
+def test_it_knows_when_it_has_moved_on() -> None:
+    """By what is new to the session, on whatever connection; what is told again moves nothing."""
+    speaker = Speaker(START)
+    speaker.connected()
+    speaker.flush("a")
+    steps: list[tuple[ServerMessage, bool]] = [
+        (started(), True),
+        (Ack("c1", 2), True),
+        (Ack("c1", 2), False),
+        (Partial("a", 5, 3, 0, 0, 9), True),
+        (Partial("b", 5, 3, 0, 0, 9), False),
+        (Flushed("a", 3), True),
+        (Flushed("a", 3), False),
+        (started(2), True),
+        (started(2), False),
+        (started(1), False),
+        (final(0, "c2", 4), True),
+        (final(0, "c2", 4), False),
+        (Partial("late", 5, 9, 0, 0, 9), False),
+        (Partial("a", 5, 3, 1, 0, 9), False),
+        (Partial("a", 5, 4, 1, 0, 9), True),
+        (Closing("drain", 5_000, resume=True), False),
+    ]
+    assert [has for _, has in steps] == [speaker.receive(message) for message, _ in steps]
+
+
+def test_a_final_before_which_others_are_missing_is_not_taken() -> None:
+    """Nor its cursor: whoever resumes with it would never hear the others."""
+    speaker = speaking()
+    assert not speaker.receive(final(1, "c9", 4))
+    assert ([], "c0", 6) == (speaker.finals, speaker.cursor, speaker.kept_bytes)
 
 
 def test_it_knows_where_its_audio_goes_on() -> None:

@@ -59,8 +59,22 @@ def test_a_close_is_told_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "error_code", "meant"),
+    [(1006, "superseded", 4010), (1006, "not known", 1006), (4201, "superseded", 4201)],
+)
+def test_an_error_stands_for_a_close_that_never_came(code: int, error_code: str, meant: int) -> None:
+    """Where it is one of the table."""
+    assert meant == loss_by_close(code, "", Error("m", error_code, fatal=True)).code
+
+
+@pytest.mark.parametrize(
     ("error", "wait_s"),
-    [(None, 0.0), (Error("m", "stalled"), 0.0), (Error("m", "overloaded", retry_after_ms=1500), 1.5)],
+    [
+        (None, 0.0),
+        (Error("m", "stalled"), 0.0),
+        (Error("m", "overloaded", retry_after_ms=1500), 1.5),
+        (Error("m", "overloaded", retry_after_ms=-1500), 0.0),
+    ],
 )
 def test_the_error_before_a_close_says_when(error: Error | None, wait_s: float) -> None:
     """In ms, where it does."""
@@ -100,6 +114,7 @@ def test_a_refusal_says_when(header: str | None, wait_s: float) -> None:
         (b'{"error": {"message": "Full."}}', "Full."),
         (b"[]", "HTTP 503."),
         (b"", "HTTP 503."),
+        (b'{"error": ' * 100_000, "HTTP 503."),
         (b'{"error": {"message": "\xff"}}', "HTTP 503."),
     ],
 )

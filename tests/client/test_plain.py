@@ -112,7 +112,10 @@ def test_the_schedule_is_absolute() -> None:
         ('{"type":"started","limits":{"max_speed":0}}', math.inf),
         ('{"type":"started"}', 1.0),
         ('{"type":"error","code":"unknown_type"}', 1.0),
+        ('{"type":"started","limits":{"max_speed":NaN}}', math.inf),
+        ('{"type":"started","limits":{"max_speed":1%s}}' % ("0" * 400), 1.0),
         ("[]", 1.0),
+        ("[" * 100_000, 1.0),
         ("", 1.0),
     ],
 )

@@ -41,29 +41,51 @@ def test_a_pong_proves_what_was_said_before_the_ping() -> None:
     """Nothing is outstanding then, and nothing is asked, until there is more; what was said after it still is."""
     silence = spoken_to()
     assert PING is look(silence, 1.0)
-    silence.ponged(1.1)
+    silence.ponged(1.0, 1.1)
     assert [WELL, WELL] == [look(silence, now) for now in (2.2, 100.0)]
     silence.spoke(100.0)
     assert [WELL, PING] == [look(silence, now) for now in (100.9, 101.0)]
     silence.spoke(101.0)
-    silence.ponged(101.1)
+    silence.ponged(101.0, 101.1)
     assert [WELL, PING, GONE] == [look(silence, now) for now in (102.0, 102.1, 104.1)]
+
+
+def test_a_pong_proves_no_more_than_its_ping_asked() -> None:
+    """One that was asked for before the newest audio leaves it outstanding, though a later ping is on its way."""
+    silence = spoken_to()
+    assert PING is look(silence, 1.0)
+    silence.heard(1.5)
+    silence.spoke(2.0)
+    assert PING is look(silence, 2.5)
+    silence.ponged(1.0, 3.0)
+    assert [WELL, PING, GONE] == [look(silence, now) for now in (3.9, 4.0, 6.0)]
 
 
 def test_where_nothing_was_said_nothing_is_asked() -> None:
     """However long it lasts, with a pong that nobody waits for any more."""
     silence = Silence(PATIENCE, 0.0)
-    silence.ponged(50.0)
+    silence.ponged(49.9, 50.0)
     assert WELL is look(silence, 100.0)
+
+
+def test_a_peer_is_sound_while_it_owes_nothing() -> None:
+    """Neither an answer nor a sign that it has what was said."""
+    silence = spoken_to()
+    seen = []
+    for now, is_promised in ((1.0, False), (2.0, False), (3.0, True), (4.0, False)):
+        look(silence, now, is_promised=is_promised)
+        silence.ponged(now, now)
+        seen.append(silence.sound_at)
+    assert [0.0, 2.0, 2.0, 4.0] == seen
 
 
 def test_a_promised_answer_has_to_come() -> None:
     """Pongs alone do not do; partials on the way to it do."""
     silence = Silence(PATIENCE, 0.0)
     for now in (10.0, 50.0, 59.9):
-        silence.ponged(now)
+        silence.ponged(now, now)
         assert WELL is look(silence, now, is_promised=True)
-    silence.ponged(60.0)
+    silence.ponged(60.0, 60.0)
     assert GONE is look(silence, 60.0, is_promised=True)
     silence.heard(60.0)
     assert WELL is look(silence, 60.5, is_promised=True)
@@ -72,11 +94,11 @@ def test_a_promised_answer_has_to_come() -> None:
 def test_a_promise_counts_from_when_it_is_made() -> None:
     """A pause before it does not."""
     silence = Silence(PATIENCE, 0.0)
-    silence.ponged(100.0)
+    silence.ponged(100.0, 100.0)
     assert WELL is look(silence, 100.0)
-    silence.ponged(150.0)
+    silence.ponged(150.0, 150.0)
     assert WELL is look(silence, 150.0, is_promised=True)
-    silence.ponged(160.0)
+    silence.ponged(160.0, 160.0)
     assert GONE is look(silence, 160.0, is_promised=True)
 
 

@@ -39,11 +39,10 @@ const { Speaker } = await import("/speaker.js");
 const [start, steps] = values, speaker = new Speaker(start);
 return steps.map(([name, value]) => {
     if (name === "speak") value = new Uint8Array(value);
-    const said = name === "takeMessages" ? speaker.takeMessages() : (speaker[name](value), []);
+    const answer = speaker[name](value) ?? null, plain = (said) => said.data ? { ...said, data: [...said.data] } : said;
     return [
-        said.map((message) => message.data ? { ...message, data: [...message.data] } : message),
-        speaker.finals.map(({ index }) => index), Object.fromEntries(speaker.fragments), speaker.cursor,
-        speaker.isComplete,
+        Array.isArray(answer) ? answer.map(plain) : answer, speaker.finals.map(({ index }) => index),
+        Object.fromEntries(speaker.fragments), speaker.cursor, speaker.isComplete, speaker.isPromised,
     ];
 });
 """
@@ -102,10 +101,11 @@ class Noted(Speaker):
         super().lost()
         self._note("lost")
 
-    def receive(self, message: ServerMessage) -> None:
+    def receive(self, message: ServerMessage) -> bool:
         """Note it."""
-        super().receive(message)
-        self._note("receive", msgspec.to_builtins(message))
+        has_moved_on = super().receive(message)
+        self._note("receive", msgspec.to_builtins(message), has_moved_on)
+        return has_moved_on
 
     def take_messages(self) -> list[ClientMessage]:
         """Note it."""
@@ -113,11 +113,11 @@ class Noted(Speaker):
         self._note("takeMessages", None, [plain(message) for message in messages])
         return messages
 
-    def _note(self, name: str, value: object = None, said: object = ()) -> None:
+    def _note(self, name: str, value: object = None, answer: object = None) -> None:
         fragments = {str(index): text for index, text in self.fragments.items()}
         self.steps.append((name, value))
         self.answers.append(
-            [list(said), [final.index for final in self.finals], fragments, self.cursor, self.is_complete]  # type: ignore[call-overload]  # a list or an empty tuple
+            [answer, [final.index for final in self.finals], fragments, self.cursor, self.is_complete, self.is_promised]
         )
 
 
@@ -157,14 +157,15 @@ def test_what_a_close_means() -> None:
     """Each code of the protocol page has its advice; waits grow, vary, and never exceed five seconds."""
     ask = """const { finality, waitMs } = await import("/speaker.js"), [codes, tries] = values;
         return [codes.map((code) => !finality(code)), tries.map((nth) => waitMs(1006, nth, undefined, 1)),
-            waitMs(4201, 0, undefined, 1), waitMs(4201, 1, undefined, 0), waitMs(1013, 0, 3000, 0)]"""
-    going_on = [1001, 1005, 1006, 1011, 1013, 4201, 4208]
-    over = [1000, 1002, 1003, 1007, 1008, 1009, 1012, 4001, 4003, 4004, 4008, 4010, 4108]
+            waitMs(4201, 0, undefined, 1), waitMs(4201, 1, undefined, 0), waitMs(1013, 0, 3000, 0),
+            waitMs(1012, 0, undefined, 0.5)]"""
+    going_on = [1001, 1005, 1006, 1011, 1012, 1013, 4004, 4201, 4208]
+    over = [1000, 1002, 1003, 1007, 1008, 1009, 4001, 4003, 4008, 4010, 4108]
     with window() as (browser, page):
         browser.go(page)
         advice = browser.run(ask, [*going_on, *over], [0, 1, 2, 3, 4, 5, 6, 99])
     assert [True] * len(going_on) + [False] * len(over) == advice[0]
-    assert [[10, 50, 250, 500, 1000, 2000, 5000, 5000], 0, 25, 3000] == advice[1:]
+    assert [[10, 50, 250, 500, 1000, 2000, 5000, 5000], 0, 25, 3000, 500] == advice[1:]
 
 
 # The page

@@ -1,4 +1,4 @@
-"""The promise over real processes, as `bench/faults.py` measures it: ten clients, ten seconds, workers killed."""
+"""The promise over real processes, by `bench/faults.py`: some clients, some seconds, workers killed and frozen."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.redis_server import running_redis
 from tests.support.server import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
 
-def test_workers_that_are_killed_cost_no_final() -> None:
-    """Each client, with a voice of its own, ends with the finals of its undisturbed run; sessions went on elsewhere."""
-    command = [sys.executable, str(ROOT / "bench" / "faults.py"), "kill", "--clients", "10", "--seconds", "10"]
+def figures_of(*arguments: str) -> dict[str, float]:
+    """What was measured; everything that was promised held."""
+    command = [sys.executable, str(ROOT / "bench" / "faults.py"), *arguments]
     run = subprocess.run(command, capture_output=True, text=True, timeout=80, check=False)
     assert 0 == run.returncode, run.stdout + run.stderr
-    figures = json.loads(run.stdout.splitlines()[-1])["figures"]
+    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])["figures"]
+    return figures
+
+
+def test_workers_that_are_killed_cost_no_final() -> None:
+    """Each client, with a voice of its own, ends with the finals of its undisturbed run; sessions went on elsewhere."""
+    figures = figures_of("kill", "--clients", "10", "--seconds", "10")
     assert (2, True) == (figures["kills"], figures["resumes"] > 0)
+
+
+def test_a_frozen_worker_that_wakes_lets_go() -> None:
+    """Without a balancer its clients go elsewhere by themselves, and it closes with 4010 what they left as it stood."""
+    with running_redis() as store:
+        figures = figures_of("freeze", "--clients", "6", "--seconds", "13", "--balancer", "none", "--store", store.url)
+    assert 3 <= figures["connections left as they stood"]

@@ -57,8 +57,11 @@ class Heard:
             await self.connection.send(msgspec.json.encode(message), text=True)
 
     async def next(self) -> dict[str, Any]:
-        """Wait for the client's next message."""
-        message: dict[str, Any] = json.loads(await self.connection.recv())
+        """Wait for the client's next message; a binary frame is a chunk, too."""
+        frame = await self.connection.recv()
+        message: dict[str, Any] = (
+            json.loads(frame) if isinstance(frame, str) else {"type": "audio_chunk", "data": frame}
+        )
         self.messages.append(message)
         return message
 

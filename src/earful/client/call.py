@@ -1,4 +1,4 @@
-"""One connection of a resuming session, from `start` to its loss: a reader, a writer and a watch over both.
+"""One connection of a resuming session, from `start` to its loss: a reader, a writer, a watch over both, and its pings.
 
 Guarantees that every wait ends, that the writer is never ahead of what it may send, and that no task and no socket
 is left. Called by `Carrier`, one at a time.
@@ -7,6 +7,7 @@ is left. Called by `Carrier`, one at a time.
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,10 +35,11 @@ _LOOK_S = 0.1
 """Between two looks at a silent peer; part of its patience where that is short."""
 
 _LEAVE_S = 1.0
-"""For the server to close after its last final."""
+"""For the server to close after its last final, or a fatal error."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _TYPES = frozenset(str(kind.__struct_config__.tag) for kind in ServerMessage.__args__)
 
 
@@ -67,15 +69,22 @@ class Call:
         self._clock = asyncio.get_running_loop().time
         self._silence = Silence(patience, self._clock(), vain_tries)
         self._greeted = asyncio.Event()
+        self._greeted_at = math.inf
+        self._doubted = asyncio.Event()
         self._error: Error | None = None
         self._fault: Loss | None = None
+
+    @property
+    def sound_s(self) -> float:
+        """How long after `started` its peer still owed nothing; negative where it always owed something."""
+        return self._silence.sound_at - self._greeted_at
 
     async def run(self) -> Loss:
         """Speak and listen until the connection ends, or the session is complete; how it ended."""
         self._talk.speaker.connected()
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._write()), tasks.create_task(self._watch())]
+                others = [tasks.create_task(part()) for part in (self._write, self._watch, self._ask)]
                 await self._read()
                 for other in others:
                     other.cancel()
@@ -100,7 +109,8 @@ class Call:
                     await self._receive(message)
                 if self._fault is not None:
                     return
-                if self._talk.speaker.is_complete:
+                if self._talk.speaker.is_complete or self._error is not None:
+                    # Nothing follows but the close, which may never come.
                     await self._take_leave()
                     return
 
@@ -108,6 +118,7 @@ class Call:
         await self._talk.hear(message)
         if isinstance(message, Started):
             self._greeted.set()
+            self._greeted_at = self._clock()
         elif isinstance(message, Error) and message.fatal is True:
             self._error = message
         elif isinstance(message, Error) and not self._greeted.is_set():
@@ -119,7 +130,7 @@ class Call:
         """Read a message; None for one of a type that is not known yet, or that nobody can read."""
         try:
             return _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
+        except _UNREADABLE:
             if not _is_news(text):
                 self._fault = Loss(Advice.GIVE_UP, "The server says what cannot be read.", CloseCode.PROTOCOL_ERROR)
             return None
@@ -160,18 +171,24 @@ class Call:
                 self._silence.heard(now)
             verdict = self._silence.look(now, is_promised=self._talk.speaker.is_promised)
             if verdict is Verdict.PING:
-                await self._ping()
+                self._doubted.set()
             elif verdict is Verdict.GONE:
                 self.is_given_up = True
                 self._connection.transport.abort()
                 return
 
-    async def _ping(self) -> None:
-        """Ask whether anybody is there; the ping itself may not get out, which is an answer too."""
-        with suppress(TimeoutError, ConnectionClosed):
-            async with asyncio.timeout(self._patience.pong_s):
+    async def _ask(self) -> None:
+        """Ping whenever the watch doubts, one ping at a time.
+
+        A ping may not get out, and its pong may be late: how long that may take is for `Silence` alone to judge.
+        """
+        with suppress(ConnectionClosed):
+            while True:
+                await self._doubted.wait()
+                self._doubted.clear()
+                asked_at = self._clock()
                 await (await self._connection.ping())
-                self._silence.ponged(self._clock())
+                self._silence.ponged(asked_at, self._clock())
 
 
 class _Any(msgspec.Struct):
@@ -182,6 +199,6 @@ def _is_news(text: str | bytes) -> bool:
     """Whether it is a message of a type that a later server may have."""
     try:
         kind = msgspec.json.decode(text, type=_Any).type
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREADABLE:
         return False
     return kind is not UNSET and kind not in _TYPES

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from earful.client.call import Call, Talk
 from earful.client.connecting import ConnectError, connect_to, stream_url
 from earful.client.losses import Advice
-from earful.client.outage import Outage
+from earful.client.outage import STEADY, Outage
 from earful.client.results import Reconnecting, Resumed, SessionOverError
 from earful.client.silence import Patience
-from earful.protocol.messages import Ack, Error, Final, Flushed, Partial, Started
+from earful.protocol.messages import Error, Final, Flushed, Partial, Started
 
 if TYPE_CHECKING:
     import ssl
@@ -62,7 +62,6 @@ class Carrier:
         self._window_s = _WINDOW_S
         self._tries = 0
         self._vain_tries = 0
-        self._newest_heard = -1
 
     async def run(self) -> None:
         """Carry the session to its last final; raises ConnectError where it never began, else SessionOverError."""
@@ -85,6 +84,8 @@ class Carrier:
         call = Call(connection, self._talk, route.patience, self._vain_tries)
         loss = await call.run()
         self._vain_tries += call.is_given_up
+        if call.sound_s >= self._window_s * STEADY:
+            self._outage = None
         return loss
 
     async def _recover(self, loss: Loss) -> None:
@@ -114,25 +115,21 @@ class Carrier:
     async def _hear(self, message: ServerMessage) -> None:
         """Take in a message, and give the application what is new in it."""
         speaker = self._speaker
-        known = len(speaker.finals)
-        speaker.receive(message)
+        is_over = isinstance(message, Partial) and message.index < len(speaker.finals)
+        has_moved_on = speaker.receive(message)
+        if has_moved_on:
+            self._recovered()
         self.said.set()
         self.freed.set()
         match message:
             case Started():
                 await self._begin(message)
-            case Final() if len(speaker.finals) > known:
-                self._recovered()
+            case Final() | Flushed() if has_moved_on:
                 await self._inbox.put(message)
-            case Partial() if message.index >= known:
-                self._hear_of(message.sequence)
-                await self._inbox.put(message)
-            case Flushed():
+            case Partial() if not is_over:
                 await self._inbox.put(message)
             case Error() if message.fatal is not True and speaker.is_greeted:
                 await self._inbox.put(message)
-            case Ack():
-                self._recovered()
             case _:
                 pass
 
@@ -141,15 +138,7 @@ class Carrier:
         is_new = speaker.attempt == 0
         self._window_s = limits.resume_window_s
         self._pace.begin(limits.max_speed, speaker.done_bytes, self._clock(), is_new=is_new)
-        if is_new:
-            self._recovered()
         await self._inbox.put(started if is_new else Resumed(started, speaker.attempt))
-
-    def _hear_of(self, sequence: int) -> None:
-        """A chunk is heard; one that was heard before the outage does not end it."""
-        if sequence > self._newest_heard:
-            self._newest_heard = sequence
-            self._recovered()
 
     def _recovered(self) -> None:
         """The session has moved on: what is lost from now on is another outage."""

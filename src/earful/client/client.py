@@ -121,7 +121,7 @@ class Client:
         """Say audio in the session's format, of any length; raises AudioBufferFullError where it is not kept."""
         size = self._bytes_per_s // _MOST_CHUNKS_PER_S
         for start in range(0, len(data), size):
-            await self._find_room()
+            await self._find_room(taken_bytes=start)
             self._speaker.speak(data[start : start + size])
             self._carrier.said.set()
         # Whoever has all its audio at hand still lets the connection have its turn.
@@ -157,11 +157,11 @@ class Client:
             self._carrying.result()
         raise StopAsyncIteration
 
-    async def _find_room(self) -> None:
+    async def _find_room(self, *, taken_bytes: int) -> None:
         self._check()
         if not self._speaker.is_full:
             return
-        full = AudioBufferFullError("The server has answered none of the audio that is kept, and no more may be kept.")
+        full = AudioBufferFullError(taken_bytes)
         if self._options.get("when_full") == "raise":
             raise full
         try:

@@ -61,6 +61,8 @@ class Speaker:
         self._has_stopped = False
         self._may_speak = False
         self._is_greeted = False
+        self._begun_at = -1
+        self._newest_heard = -1
         self._spoken_bytes = 0
         self._messages: list[ClientMessage] = []
 
@@ -135,23 +137,25 @@ class Speaker:
         self._may_speak = False
         self._messages = []
 
-    def receive(self, message: ServerMessage) -> None:
-        """Take in what the server says on the newest connection."""
+    def receive(self, message: ServerMessage) -> bool:
+        """Take in what the server says on the newest connection; whether the session has moved on by it.
+
+        It has by what no connection brought before: a later beginning, a mark, a final, the answer to a flush, or a
+        partial of a later chunk. A server that only repeats itself gets nobody further.
+        """
         match message:
             case Started():
-                self._begin(message)
+                return self._begin(message)
             case Partial():
-                self._hear(message)
+                return self._hear(message)
             case Final():
-                self._conclude(message)
-                if message.cursor is not UNSET and message.keep_from is not UNSET:
-                    self._keep(message.cursor, message.keep_from)
+                return self._conclude(message)
             case Ack(cursor, keep_from):
-                self._keep(cursor, keep_from)
+                return self._keep(cursor, keep_from)
             case Flushed(flush_id):
-                self._settle(flush_id)
+                return self._settle(flush_id)
             case _:
-                pass
+                return False
 
     def take_messages(self) -> list[ClientMessage]:
         """What is to be sent now, in order."""
@@ -162,8 +166,10 @@ class Speaker:
         if self._may_speak:
             self._messages.append(message)
 
-    def _begin(self, started: Started) -> None:
+    def _begin(self, started: Started) -> bool:
+        is_further = started.next_sequence > self._begun_at
         self._is_greeted = True
+        self._begun_at = max(self._begun_at, started.next_sequence)
         self.session_id = started.session_id
         self.fragments = {index: text for index, text in self.fragments.items() if index < started.next_index}
         if started.cursor is not UNSET:
@@ -171,6 +177,7 @@ class Speaker:
         if not self._may_speak:
             self._may_speak = True
             self._messages += self._replay(started.next_sequence)
+        return is_further
 
     def _replay(self, next_sequence: int) -> Iterator[ClientMessage]:
         """Everything from this chunk on again, each unanswered flush behind the chunk it followed."""
@@ -184,27 +191,40 @@ class Speaker:
         if self._has_stopped:
             yield Stop()
 
-    def _keep(self, cursor: str, keep_from: int) -> None:
+    def _keep(self, cursor: str, keep_from: int) -> bool:
         """All before `keep_from` is done with."""
+        is_new = cursor != self.cursor
         self.cursor = cursor
         while self._kept and self._kept[0][0] < keep_from:
             self._kept_bytes -= len(self._kept.popleft()[1])
+        return is_new
 
-    def _settle(self, flush_id: str) -> None:
-        """The oldest flush of this name is answered."""
+    def _settle(self, flush_id: str) -> bool:
+        """The oldest flush of this name is answered; one that nobody asked, or that is answered, is nothing."""
         for nth, flush in enumerate(self._flushes):
             if flush.message.id == flush_id:
                 del self._flushes[nth]
-                return
+                return True
+        return False
 
-    def _hear(self, partial: Partial) -> None:
+    def _hear(self, partial: Partial) -> bool:
         if partial.index < len(self.finals):
-            return
+            return False
         before = "" if self._start.partials == "cumulative" else self.fragments.get(partial.index, "")
         self.fragments[partial.index] = before + partial.text
+        is_newer = partial.sequence > self._newest_heard
+        self._newest_heard = max(self._newest_heard, partial.sequence)
+        return is_newer
 
-    def _conclude(self, final: Final) -> None:
-        """Keep a final once: a replay may tell it again."""
+    def _conclude(self, final: Final) -> bool:
+        """Keep a final once: a replay may tell it again. One before which others are missing is not taken at all."""
+        due = len(self.finals)
+        if final.index > due:
+            return False
         self.fragments.pop(final.index, None)
-        if final.index == len(self.finals):
-            self.finals.append(final)
+        if final.cursor is not UNSET and final.keep_from is not UNSET:
+            self._keep(final.cursor, final.keep_from)
+        if final.index < due:
+            return False
+        self.finals.append(final)
+        return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
-from earful.errors import CloseCode
+from earful.errors import ERRORS, CloseCode, ErrorCode
 
 if TYPE_CHECKING:
     from earful.protocol.messages import Error
@@ -75,11 +75,13 @@ class Loss:
 
 
 def loss_by_close(code: int, reason: str, error: Error | None = None) -> Loss:
-    """After a close; `error` is the fatal one that came before it."""
+    """After a close; `error` is the fatal one that came before it, and stands for a close that never came."""
+    if code == CloseCode.ABNORMAL and error is not None and error.code in ERRORS:
+        code = ERRORS[ErrorCode(error.code)].close_code
     unknown = Advice.GIVE_UP if code >= _OWN_CODES else Advice.RESUME
     told = f"The server closed before the last final: code {code} {reason}".rstrip() + "."
     retry_after_ms = UNSET if error is None else error.retry_after_ms
-    wait_s = 0.0 if retry_after_ms is UNSET else retry_after_ms / 1000
+    wait_s = 0.0 if retry_after_ms is UNSET else max(0.0, retry_after_ms / 1000)
     return Loss(ADVICE.get(code, unknown), told, code, wait_s)
 
 
@@ -107,7 +109,7 @@ class _Body(msgspec.Struct):
 def _words(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_Body).error.message
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ""
 
 

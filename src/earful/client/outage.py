@@ -22,11 +22,14 @@ BACKOFF_MS = (10, 50, 250, 500, 1000, 2000, 5000)
 ANEW_MS = 1000
 """The spread of those who all have to begin again at once."""
 
+STEADY = 1 / 12
+"""Of its window: an outage is over where a connection has stood for so long, though nothing was left to be said."""
+
 
 class Outage:
-    """From the first drop until the session moves on again.
+    """From the first drop until the session moves on again, or a connection has stood for a while.
 
-    A connection that is lost before it brought anything belongs to the same outage.
+    A connection that is lost before it brought anything new belongs to the same outage.
     """
 
     def __init__(self, window_s: float, now: float, random: Callable[[], float]) -> None:

@@ -54,9 +54,9 @@ def allowed_speed(text: str) -> float:
     """Times real time that a server's answer to `start` lets a client send; real time where it does not tell."""
     try:
         max_speed = float(json.loads(text)["limits"]["max_speed"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 1.0
-    return max_speed * (1 - MARGIN) if max_speed else math.inf
+    return max_speed * (1 - MARGIN) if max_speed > 0 else math.inf
 
 
 async def stream(
@@ -146,7 +146,7 @@ async def _receive(
     try:
         async for message in connection:
             moved()
-            text = message if isinstance(message, str) else message.decode()
+            text = message if isinstance(message, str) else message.decode(errors="replace")
             _agree(agreed, text)
             receive(text)
     except ConnectionClosed:

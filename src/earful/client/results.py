@@ -48,4 +48,11 @@ class SessionOverError(ClientError):
 
 
 class AudioBufferFullError(ClientError):
-    """As much audio is kept as may be, since the server has answered none of it: this audio was not taken."""
+    """As much audio is kept as may be, since the server has answered none of it: this audio was not taken.
+
+    Where it was long its beginning may have been: `taken_bytes` of it.
+    """
+
+    def __init__(self, taken_bytes: int) -> None:
+        super().__init__("The server has answered none of the audio that is kept, and no more may be kept.")
+        self.taken_bytes = taken_bytes

@@ -49,6 +49,8 @@ class Silence:
         self._ping_after_s = patience.ping_after_s
         self._pong_s = patience.pong_s * 2 ** min(vain_tries, MOST_DOUBLINGS)
         self._answer_s = patience.answer_s
+        self.sound_at = now
+        """When the peer last owed nothing at all."""
         self._heard_at = now
         self._answered_at = now
         self._pinged_at: float | None = None
@@ -66,9 +68,9 @@ class Silence:
         self._heard_at = self._answered_at = now
         self._pinged_at = None
 
-    def ponged(self, now: float) -> None:
-        """The peer lives, and has what was said before the ping."""
-        if self._spoke_at is not None and self._pinged_at is not None and self._spoke_at < self._pinged_at:
+    def ponged(self, asked_at: float, now: float) -> None:
+        """The peer lives, and has what was said before the ping of `asked_at`."""
+        if self._spoke_at is not None and self._spoke_at < asked_at:
             self._spoke_at = None
         self._heard_at = now
         self._pinged_at = None
@@ -80,7 +82,7 @@ class Silence:
         elif now - self._answered_at >= self._answer_s:
             return Verdict.GONE
         if self._spoke_at is None and not is_promised:
-            self._heard_at = now
+            self._heard_at = self.sound_at = now
             return Verdict.WELL
         if self._pinged_at is not None:
             return Verdict.GONE if now - self._pinged_at >= self._pong_s else Verdict.WELL
