@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.support.server import Address
 
-from earful.transport.fast import PATH, FastConnection, FastTransport
+from earful.transport.fast import FastConnection, FastTransport
 from earful.transport.frames import Opcode, frame
+from earful.transport.upgrade import PATH
 from earful.transport.uvicorn_ws import LendingProtocol
 
 if TYPE_CHECKING:

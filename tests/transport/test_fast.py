@@ -17,8 +17,9 @@ from uvicorn.server import ServerState
 
 from earful.errors import EarfulError, ErrorCode
 from earful.transport.farewell import LINGER_S
-from earful.transport.fast import DISCARD_EVERY_S, PATH, SHUTDOWN_S, FastConnection, FastTransport
+from earful.transport.fast import DISCARD_EVERY_S, SHUTDOWN_S, FastConnection, FastTransport
 from earful.transport.frames import FRAMES_AT_ONCE, close_payload, frame
+from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -20,6 +20,7 @@ from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import encode
 from earful.protocol.messages import error
 from earful.transport.answers import SUBPROTOCOL, refusal, request_id_of, retry_after_s
+from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -122,7 +123,7 @@ class AsgiWire:
 def websocket_routes(registry: Registry) -> list[BaseRoute]:
     """The one path, and the answer on all others; before any mount, which would take upgrades for requests."""
     return [
-        WebSocketRoute("/v1/transcribe/stream", partial(stream, registry=registry)),
+        WebSocketRoute(PATH, partial(stream, registry=registry)),
         WebSocketRoute("/{path:path}", nowhere),
     ]
 

@@ -11,24 +11,19 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from earful.errors import CloseCode, EarfulError, ErrorCode
-from earful.protocol.codec import encode
-from earful.protocol.messages import error
-from earful.transport.answers import FAULT_REASONS, SUBPROTOCOL, UNFIT, retry_after_s, upgrade_refusal
-from earful.transport.farewell import Farewell
+from earful.errors import CloseCode
+from earful.transport.answers import FAULT_REASONS
+from earful.transport.farewell import Farewells
 from earful.transport.frames import FrameReader, Message, Opcode, close_payload, frame
-from earful.transport.peer import peer_of
-from earful.transport.upgrade import Header, UpgradeRequest, granted, parse
+from earful.transport.handshake import Handshake
+from earful.transport.upgrade import parse
 
 if TYPE_CHECKING:
-    from http import HTTPStatus
-
     from uvicorn import Config
     from uvicorn.server import ServerState
 
     from earful.service.wire import Door, Talk
 
-PATH = "/v1/transcribe/stream"
 DISCARD_EVERY_S = 0.005
 """How often a connection that is closed already is read, so that a flood behind the close costs others nothing."""
 SHUTDOWN_S = 0.3
@@ -45,28 +40,16 @@ class FastTransport:
         """Serve the sessions of `registry`."""
         self.registry = registry
         self.max_message_bytes = max_message_bytes
-        self._farewells: dict[FastConnection, Farewell | None] = {}
+        self.farewells = Farewells()
 
     def protocol(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> FastConnection:
         """Make the protocol of one connection; uvicorn calls this as its `ws=`."""
         del app_state
         return FastConnection(self, config, server_state)
 
-    def watch(self, connection: FastConnection) -> None:
-        """Abort this closing connection if it does not end in time."""
-        self._farewells.setdefault(connection, None)
-
-    def forget(self, connection: FastConnection) -> None:
-        """This connection is gone."""
-        self._farewells.pop(connection, None)
-
     def sweep(self, now: float) -> None:
         """Abort what has been closing for too long; the worker's one sweep calls this."""
-        for connection, farewell in list(self._farewells.items()):
-            if farewell is None:
-                self._farewells[connection] = Farewell(now, connection.unsent_bytes)
-            elif farewell.is_over(now, connection.unsent_bytes):
-                connection.abort()
+        self.farewells.sweep(now)
 
 
 class FastConnection:
@@ -79,7 +62,6 @@ class FastConnection:
         "_config",
         "_connection",
         "_fd",
-        "_has_turn",
         "_is_clogged",
         "_is_closing",
         "_is_held",
@@ -87,8 +69,9 @@ class FastConnection:
         "_reader",
         "_server_state",
         "_shared",
-        "_slot",
+        "_turn",
         "_waiting",
+        "slot",
         "transport",
     )
 
@@ -97,15 +80,16 @@ class FastConnection:
         self._shared = shared
         self._config = config
         self._server_state = server_state
-        self._slot = ExitStack()
+        self.slot = ExitStack()
+        """What is given back when the socket is gone."""
         self._reader = FrameReader(shared.max_message_bytes)
         self._connection: Talk | None = None
-        self._has_turn = False
         self._is_clogged = False
         self._is_closing = False
         self._is_held = False
         self._pong: bytes | None = None
         self._fd = -1
+        self._turn: asyncio.Handle | None = None
         self._waiting: list[Message] = []
 
     # What the event loop calls.
@@ -126,7 +110,7 @@ class FastConnection:
             if self._is_closing:
                 self._look_for_close(data)
             else:
-                self._shake_hands(parse(data))
+                self._shake_hands(data)
             return
         text = None if self._waiting or self._is_held else self._reader.whole_text(data)
         if text is not None:
@@ -134,7 +118,7 @@ class FastConnection:
         else:
             self._hear(connection, self._waiting + self._reader.feed(data))
         if self._is_closing:
-            self._trickle()
+            self._take_turns()
 
     def eof_received(self) -> None:
         """The peer sends nothing more: the transport closes itself."""
@@ -160,17 +144,42 @@ class FastConnection:
         self._fd = -1
         self._is_closing = True
         self._server_state.connections.discard(cast("Any", self))
-        self._shared.forget(self)
+        self._shared.farewells.discard(self)
         if self._connection is not None:
             self._connection.lost("connection_lost")
             # Each knows the other: without this only the collector would free them.
             self._connection = None
-        self._slot.close()
+        if self._turn is not None:
+            self._turn.cancel()
+        self.slot.close()
 
     def shutdown(self) -> None:
         """Uvicorn ends: what a drain left open is closed, and waited for no longer than uvicorn itself waits."""
         self.close(CloseCode.RESTART, "")
         asyncio.get_running_loop().call_later(SHUTDOWN_S, self.abort)
+
+    # What the `Handshake` calls.
+
+    def _shake_hands(self, head: bytes) -> None:
+        shared, state = self._shared, self._server_state
+        Handshake(self, shared.registry, self._config, state.default_headers, parse(head)).begin()
+
+    def upgrade(self, answer: bytes) -> None:
+        """Say that this is a WebSocket from now on."""
+        self.transport.write(answer)
+        # The transport still tells the protocol before us: what waits behind an earlier answer we must see ourselves.
+        self._is_clogged = self.transport.get_write_buffer_size() > 0
+
+    def talk(self, connection: Talk) -> None:
+        """Tell `connection` what comes from now on."""
+        self._connection = connection
+
+    def refuse(self, answer: bytes) -> None:
+        """Answer as HTTP and end the connection."""
+        self._is_closing = True
+        self.transport.write(answer)
+        self.transport.close()
+        self._shared.farewells.add(self)
 
     # What the `Connection` calls: the `Wire`.
 
@@ -191,7 +200,7 @@ class FastConnection:
             self._write(frame(_CLOSE, close_payload(code, reason)))
             # The peer's close frame is behind what it has sent; closing before it would reset the connection.
             self.resume_reading()
-            self._shared.watch(self)
+            self._shared.farewells.add(self)
 
     def abort(self) -> None:
         """Drop the connection and what is unsent."""
@@ -252,37 +261,28 @@ class FastConnection:
         elif self._reader.is_behind:
             self.abort()
         else:
-            self._trickle()
-
-    def _trickle(self) -> None:
-        """Behind our close only the peer's own is looked for: a flood of anything else is read no faster than this."""
-        if not self._is_behind:
-            self.transport.pause_reading()
-            asyncio.get_running_loop().call_later(DISCARD_EVERY_S, self._read_on)
+            self._take_turns()
 
     def _take_turns(self) -> None:
-        """Let others have the loop before the rest of what was read; meanwhile nothing more is."""
+        """Let others have the loop before more is heard, of what was read or else of the socket.
+
+        Behind our close only the peer's own is looked for: a flood of anything else gets rare turns.
+        """
         self.transport.pause_reading()
-        if self._has_turn:
-            return
-        self._has_turn = True
-        loop = asyncio.get_running_loop()
-        if self._is_closing:
-            loop.call_later(DISCARD_EVERY_S, self._go_on)
-        else:
-            loop.call_soon(self._go_on)
+        if self._turn is None:
+            loop = asyncio.get_running_loop()
+            turn = self._go_on
+            self._turn = loop.call_later(DISCARD_EVERY_S, turn) if self._is_closing else loop.call_soon(turn)
 
     def _go_on(self) -> None:
-        """Hear more of what was read; a connection held meanwhile goes on when it is released."""
-        self._has_turn = False
-        if self._connection is None or self._is_held:
-            return
-        self.data_received(b"")
-        if not self._is_closing:  # There it is read in a trickle.
-            self._read_on()
+        """Have a turn, unless held meanwhile: then it comes with the release."""
+        self._turn = None
+        if self._is_behind and not self._is_held:
+            self.data_received(b"")
+        self._read_on()
 
     def _read_on(self) -> None:
-        if not self._is_held and not self._is_behind and not self.transport.is_closing():
+        if self._turn is None and not self._is_held and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _write(self, data: bytes) -> None:
@@ -314,7 +314,7 @@ class FastConnection:
             if not self._is_closing:
                 self._is_closing = True
                 self._write(frame(_CLOSE, payload[:2]))
-                self._shared.watch(self)
+                self._shared.farewells.add(self)
                 connection.lost("peer_closed")
             self.transport.close()
 
@@ -328,51 +328,3 @@ class FastConnection:
         connection.lost(FAULT_REASONS[fault])
         if self.transport.can_write_eof():
             self.transport.write_eof()
-
-    # The upgrade.
-
-    def _shake_hands(self, request: UpgradeRequest) -> None:
-        """Admit or refuse, and say so."""
-        if request.path not in {PATH, self._config.root_path + PATH}:
-            self._refuse(request, EarfulError(ErrorCode.NOT_FOUND))
-            return
-        fault = request.fault()
-        if fault is not None:
-            unfit = EarfulError(ErrorCode.BAD_REQUEST, UNFIT)
-            self._refuse(request, unfit, fault)
-            return
-        registry = self._shared.registry
-        try:
-            session_id = self._slot.enter_context(registry.slot(resuming=request.query.get("resume") == ["1"]))
-        except EarfulError as refused:
-            if request.query.get("refuse") == ["close"]:
-                self._accept(request, [])
-                self._turn_away(refused)
-            else:
-                self._refuse(request, refused)
-            return
-        self._accept(request, [(b"x-session-id", session_id.encode())])
-        self._connection = registry.connect(session_id, self, self._peer(request.headers))
-
-    def _peer(self, headers: list[Header]) -> str:
-        return peer_of(self.transport.get_extra_info("peername"), headers, self._config)
-
-    def _accept(self, request: UpgradeRequest, headers: list[Header]) -> None:
-        offered = SUBPROTOCOL in request.values(b"sec-websocket-protocol")
-        chosen = [(b"sec-websocket-protocol", SUBPROTOCOL.encode())] if offered else []
-        self.transport.write(granted(request, [*chosen, *self._server_state.default_headers, *headers]))
-        # The transport still tells the protocol before us: what waits behind an earlier answer we must see ourselves.
-        self._is_clogged = self.transport.get_write_buffer_size() > 0
-
-    def _turn_away(self, refused: EarfulError) -> None:
-        """Refuse after the upgrade, for browsers, which see no status before it."""
-        told = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s() * 1000)
-        self.send(encode(told))
-        self.close(CloseCode.TRY_LATER, refused.code.value)
-
-    def _refuse(self, request: UpgradeRequest, refused: EarfulError, status: HTTPStatus | None = None) -> None:
-        """Answer as HTTP, with the error's own status unless another is given, and end the connection."""
-        self._is_closing = True
-        self.transport.write(upgrade_refusal(request, refused, self._server_state.default_headers, status))
-        self.transport.close()
-        self._shared.watch(self)
