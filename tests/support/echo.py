@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from earful.service.admission import Admission
     from earful.service.wire import Wire
 
 
@@ -76,14 +77,16 @@ class Echo:
 class Echoes:
     """Stands where the registry would: lets everybody in."""
 
+    entrance = None
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place."""
         del resuming
         return nullcontext("echo")
 
-    def connect(self, session_id: str, wire: Wire, peer: str) -> Echo:
+    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission) -> Echo:
         """Put an echo behind the wire."""
-        del session_id, peer
+        del session_id, peer, admission
         return Echo(cast("FastConnection", wire))
 
 

@@ -62,6 +62,7 @@ class FastConnection:
         "_config",
         "_connection",
         "_fd",
+        "_handshake",
         "_is_clogged",
         "_is_closing",
         "_is_held",
@@ -89,6 +90,7 @@ class FastConnection:
         self._is_held = False
         self._pong: bytes | None = None
         self._fd = -1
+        self._handshake: Handshake | None = None
         self._turn: asyncio.Handle | None = None
         self._waiting: list[Message] = []
 
@@ -109,6 +111,8 @@ class FastConnection:
         if connection is None:
             if self._is_closing:
                 self._look_for_close(data)
+            elif self._handshake is not None:
+                self._handshake.keep(data)
             else:
                 self._shake_hands(data)
             return
@@ -149,23 +153,29 @@ class FastConnection:
             self._connection.lost("connection_lost")
             # Each knows the other: without this only the collector would free them.
             self._connection = None
+        if self._handshake is not None:
+            self._handshake.give_up()
+            self._handshake = None
         if self._turn is not None:
             self._turn.cancel()
         self.slot.close()
 
     def shutdown(self) -> None:
         """Uvicorn ends: what a drain left open is closed, and waited for no longer than uvicorn itself waits."""
-        self.close(CloseCode.RESTART, "")
+        if self._handshake is None:
+            self.close(CloseCode.RESTART, "")
         asyncio.get_running_loop().call_later(SHUTDOWN_S, self.abort)
 
     # What the `Handshake` calls.
 
     def _shake_hands(self, head: bytes) -> None:
         shared, state = self._shared, self._server_state
-        Handshake(self, shared.registry, self._config, state.default_headers, parse(head)).begin()
+        self._handshake = Handshake(self, shared.registry, self._config, state.default_headers, parse(head))
+        self._handshake.begin()
 
     def upgrade(self, answer: bytes) -> None:
         """Say that this is a WebSocket from now on."""
+        self._handshake = None
         self.transport.write(answer)
         # The transport still tells the protocol before us: what waits behind an earlier answer we must see ourselves.
         self._is_clogged = self.transport.get_write_buffer_size() > 0
@@ -174,8 +184,15 @@ class FastConnection:
         """Tell `connection` what comes from now on."""
         self._connection = connection
 
+    def hear_early(self, data: bytes) -> None:
+        """Hear what came before the answer; until now nothing was read behind it."""
+        self._read_on()
+        if not self.transport.is_closing():
+            self.data_received(data)
+
     def refuse(self, answer: bytes) -> None:
         """Answer as HTTP and end the connection."""
+        self._handshake = None
         self._is_closing = True
         self.transport.write(answer)
         self.transport.close()

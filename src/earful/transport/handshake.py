@@ -1,16 +1,17 @@
 """The fast transport's upgrade: one request, admitted or refused, and the answer that says so.
 
-A `FastConnection` makes one of the request it is given. Refusals are HTTP, or a close for browsers that ask for one.
+A `FastConnection` makes one of the request it is given, and keeps it until the answer. It comes at once, unless a
+doorkeeper is to be asked: then in bounded time. Refusals are HTTP, or a close for browsers that ask for one.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from earful.errors import CloseCode, EarfulError, ErrorCode
-from earful.protocol.codec import encode
-from earful.protocol.messages import error
-from earful.transport.answers import SUBPROTOCOL, UNFIT, retry_after_s, upgrade_refusal
+from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import ANYBODY, Admission, Caller
+from earful.transport.answers import SUBPROTOCOL, UNFIT, late_refusal, upgrade_refusal
 from earful.transport.peer import peer_of
 from earful.transport.upgrade import PATH, granted
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from uvicorn import Config
 
+    from earful.service.admission import Entrance
     from earful.service.wire import Door
     from earful.transport.fast import FastConnection
     from earful.transport.upgrade import Header, UpgradeRequest
@@ -41,30 +43,57 @@ class Handshake:
         self._config = config
         self._server_headers = server_headers
         self._request = request
+        self._asking: asyncio.Task[None] | None = None
+        self._early = b""
 
     def begin(self) -> None:
-        """Admit or refuse, and say so."""
-        request = self._request
+        """Admit or refuse, or ask first whom to admit."""
+        request, entrance = self._request, self._door.entrance
         if request.path not in {PATH, self._config.root_path + PATH}:
             self._refuse(EarfulError(ErrorCode.NOT_FOUND))
-            return
-        fault = request.fault()
-        if fault is not None:
+        elif (fault := request.fault()) is not None:
             self._refuse(EarfulError(ErrorCode.BAD_REQUEST, UNFIT), fault)
-            return
+        elif entrance is None:
+            self._admit(ANYBODY)
+        else:
+            self._asking = asyncio.get_running_loop().create_task(self._ask(entrance), name="admission")
+
+    def keep(self, data: bytes) -> None:
+        """Keep for later what the peer sends before it has its answer; with this nothing more is read meanwhile."""
+        self._early += data
+        self._connection.transport.pause_reading()
+
+    def give_up(self) -> None:
+        """The peer has gone: nobody waits for the answer."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self, entrance: Entrance) -> None:
+        request, connection = self._request, self._connection
         try:
-            self._admit()
+            admission = await entrance.ask(Caller(request.path, request.headers, request.query, self._peer))
         except EarfulError as refused:
             self._turn_away(refused)
+        else:
+            self._admit(admission)
+        if self._early:
+            connection.hear_early(self._early)
 
-    def _admit(self) -> None:
-        """Take a place, say so, and begin to talk; raises EarfulError where there is none."""
-        connection, request = self._connection, self._request
-        resuming = request.query.get("resume") == ["1"]
-        session_id = connection.slot.enter_context(self._door.slot(resuming=resuming))
+    @property
+    def _peer(self) -> str:
+        return peer_of(self._connection.transport.get_extra_info("peername"), self._request.headers, self._config)
+
+    def _admit(self, admission: Admission) -> None:
+        """Take a place, say so, and begin to talk; where there is none, turn away."""
+        connection = self._connection
+        resuming = self._request.query.get("resume") == ["1"]
+        try:
+            session_id = connection.slot.enter_context(self._door.slot(resuming=resuming))
+        except EarfulError as refused:
+            self._turn_away(refused)
+            return
         connection.upgrade(self._granted([(b"x-session-id", session_id.encode())]))
-        peer = peer_of(connection.transport.get_extra_info("peername"), request.headers, self._config)
-        connection.talk(self._door.connect(session_id, connection, peer))
+        connection.talk(self._door.connect(session_id, connection, self._peer, admission))
 
     def _granted(self, headers: list[Header]) -> bytes:
         offered = SUBPROTOCOL in self._request.values(b"sec-websocket-protocol")
@@ -77,9 +106,9 @@ class Handshake:
             self._refuse(refused)
             return
         self._connection.upgrade(self._granted([]))
-        told = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s() * 1000)
-        self._connection.send(encode(told))
-        self._connection.close(CloseCode.TRY_LATER, refused.code.value)
+        told, code = late_refusal(refused)
+        self._connection.send(told)
+        self._connection.close(code, refused.code.value)
 
     def _refuse(self, refused: EarfulError, status: HTTPStatus | None = None) -> None:
         """Answer as HTTP, with the error's own status unless another is given."""

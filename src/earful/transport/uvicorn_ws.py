@@ -77,8 +77,12 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         if not self._is_asked:
             self._is_asked = True
             self._shake_hands(parse(data), data)
-        elif self.handshake_initiated:
+        elif self.handshake_initiated and self.handshake_complete:
             self._parse(data)
+        elif self.handshake_initiated:
+            # A client has to wait for the answer: the library would answer its pings before that.
+            self._unparsed += data
+            self.transport.pause_reading()
 
     def _shake_hands(self, request: UpgradeRequest, head: bytes) -> None:
         """Start the application, or refuse what is no upgrade: to us, or to the library."""
@@ -177,6 +181,8 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             # uvicorn takes it for a mistake of the application that the peer broke the protocol meanwhile.
             raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.accept" and self._unparsed:
+            self.loop.call_soon(self._parse_on)
         if self.close_timer is not None:
             self._bound_close()
         if self.close_sent:
