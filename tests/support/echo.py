@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.support.server import Address
 
-from earful.transport.fast import FastConnection, FastTransport
+from earful.transport.fast import FastTransport
 from earful.transport.frames import Opcode, frame
 from earful.transport.upgrade import PATH
 from earful.transport.uvicorn_ws import LendingProtocol
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from earful.service.admission import Admission
     from earful.service.wire import Wire
+    from earful.transport.fast_connection import FastConnection
 
 
 MAX_MESSAGE_BYTES = 1 << 24

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from earful.service.admission import Entrance
     from earful.service.wire import Door
-    from earful.transport.fast import FastConnection
+    from earful.transport.fast_connection import FastConnection
     from earful.transport.upgrade import Header, UpgradeRequest
 
 

@@ -141,14 +141,15 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
-            if self._reads and not self._unparsed:
-                self.transport.resume_reading()
+            if self._reads:
+                self.resume_reading()
         return message
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes that the kernel has not taken."""
-        return self.transport.get_write_buffer_size()
+        # A TLS transport of asyncio's that has gone cannot be asked, nor told, anything.
+        return 0 if self.disconnected else self.transport.get_write_buffer_size()
 
     def listen(self, connection: Connection) -> None:
         """Tell `connection` of pings and pongs."""
@@ -167,12 +168,13 @@ class LendingProtocol(WebSocketsSansIOProtocol):
     def pause_reading(self) -> None:
         """Read nothing more, pings neither; uvicorn itself pauses only behind a message."""
         self._reads = False
-        self.transport.pause_reading()
+        if not self.disconnected:
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read again, unless a message still waits to be taken, or bytes to be parsed."""
         self._reads = True
-        if not self.read_paused and not self._unparsed:
+        if not self.read_paused and not self._unparsed and not self.disconnected:
             self.transport.resume_reading()
 
     async def send(self, message: ASGISendEvent) -> None:

@@ -20,7 +20,8 @@ from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, Caller, Entrance
 from earful.telemetry.metrics import Metrics
 from earful.transport.farewell import LINGER_S
-from earful.transport.fast import DISCARD_EVERY_S, SHUTDOWN_S, FastConnection, FastTransport
+from earful.transport.fast import FastTransport
+from earful.transport.fast_connection import DISCARD_EVERY_S, SHUTDOWN_S, FastConnection
 from earful.transport.frames import FRAMES_AT_ONCE, close_payload, frame
 from earful.transport.upgrade import PATH
 
@@ -277,7 +278,7 @@ def test_messages_go_to_the_session_and_its_own_to_the_peer(*, is_tls: bool) -> 
         here.connection.send(b"one")
         here.connection.ping()
         here.connection.send(b"x" * 9000)
-        assert [b"a", b"b", "pong"] == here.heard
+        assert ([b"a", b"b", "pong"], [f"high={int(is_tls)}"]) == (here.heard, here.pipe.calls)
         assert frame(TEXT, b"one") + frame(PING, b"") + frame(TEXT, b"x" * 9000) == here.pipe.drain()
         assert 0 == here.connection.unsent_bytes
 
@@ -352,6 +353,22 @@ def test_a_flood_of_pings_that_reads_no_answer_piles_up_nothing() -> None:
         assert waiting == here.connection.unsent_bytes
         here.pipe.take()
         assert frame(PONG, b"999") == here.pipe.drain()
+
+    met(scenario)
+
+
+def test_a_pong_that_is_too_much_again_leaves_no_room_to_tell_of() -> None:
+    """The session hears of it when that is taken too."""
+
+    async def scenario(here: Here) -> None:
+        here.pipe.fill()
+        here.connection.send(b"waits")
+        here.receive(masked(PING, b"x"))
+        here.pipe.unsent, here.pipe.is_stuck = b"", True
+        here.connection.resume_writing()
+        assert ["ping"] == here.heard
+        here.pipe.take()
+        assert ["ping", "writable"] == here.heard
 
     met(scenario)
 
