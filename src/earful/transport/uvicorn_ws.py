@@ -20,6 +20,8 @@ from earful.transport.asgi import FAULT
 from earful.transport.upgrade import UpgradeRequest, parse
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from websockets.frames import Frame
     from websockets.http11 import Request
@@ -69,6 +71,7 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         self.close_timeout = CLOSE_TIMEOUT_S
         self._listener: Connection | None = None
         self._unparsed = bytearray()
+        self._turn: asyncio.Handle | None = None
         self._reads = True
         self._is_asked = False
 
@@ -126,14 +129,13 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             super().data_received(data)
 
     def _parse_on(self) -> None:
+        self._turn = None
+        if self.disconnected or not self._reads:
+            return
         piece = bytes(self._unparsed[:SLICE_BYTES])
         del self._unparsed[:SLICE_BYTES]
-        if self.disconnected:
-            return
         super().data_received(piece)
-        if self._unparsed:
-            self.loop.call_soon(self._parse_on)
-        elif self._reads:
+        if self._reads:
             self.resume_reading()
 
     async def receive(self) -> ASGIReceiveEvent:
@@ -172,9 +174,11 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again, unless a message still waits to be taken, or bytes to be parsed."""
+        """Read again, what was read already first, unless a message still waits to be taken."""
         self._reads = True
-        if not self.read_paused and not self._unparsed and not self.disconnected:
+        if self._unparsed:
+            self._turn = self._turn or self.loop.call_soon(self._parse_on)
+        elif not self.read_paused and not self.disconnected:
             self.transport.resume_reading()
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -184,7 +188,7 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.accept" and self._unparsed:
-            self.loop.call_soon(self._parse_on)
+            self.resume_reading()
         if self.close_timer is not None:
             self._bound_close()
         if self.close_sent:
@@ -202,8 +206,11 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         event.data = b""
 
     def handle_cont(self, event: Frame) -> None:
-        """The same of what continues either."""
-        super().handle_cont(event)
+        """The same of what continues either; empty parts without end are neither kept nor free."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+        if not event.fin and self._listener is not None:
+            self._listener.ponged()  # A sign of life that counts as a message.
         event.data = b""
 
     def send_receive_event_to_app(self) -> None:
