@@ -40,7 +40,7 @@ COMPILED = (
     "session/session",
     "session/transcript",
     "telemetry/histogram",
-    "transport/fast",
+    "transport/fast_connection",
     "transport/frames",
 )
 """What runs for every chunk, and nothing else: the rest is waiting, start-up and rare paths."""

@@ -18,12 +18,20 @@ import time
 from binascii import b2a_base64
 
 from voice import Voice
-from wire import BINARY, PING, TEXT, frame, upgrade_request
+from wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, upgrade_request
 
-KINDS = ("tiny", "long", "garbage", "pings")
+KINDS = ("tiny", "long", "garbage", "pings", "parts", "closed", "stopped")
 _RETURN_AFTER_S = 0.1
 _NICENESS = 10
 _BATCH = 64
+_MANY = 16
+"""So many batches of frames without a payload are about as long as one of the others."""
+_OPENINGS = {
+    "parts": frame(TEXT, first=0),
+    "closed": frame(CLOSE, b"\x03\xe8"),
+    "stopped": frame(TEXT, b'{"type":"stop"}'),
+}
+"""What goes before the flood: a message that never ends; the abuser's own close; what has the server close."""
 
 
 def payload(kind: str) -> tuple[bytes, int]:
@@ -36,6 +44,10 @@ def payload(kind: str) -> tuple[bytes, int]:
         ), 1
     if kind == "pings":
         return frame(PING, b"are you there?") * _BATCH, _BATCH
+    if kind == "parts":
+        return frame(CONTINUATION, first=0) * (_MANY * _BATCH), _MANY * _BATCH
+    if kind in {"closed", "stopped"}:
+        return frame(PONG) * (_MANY * _BATCH), _MANY * _BATCH
     some = random.Random(1)
     rubbish = (frame(some.choice((TEXT, BINARY)), some.randbytes(some.randrange(400))) for _ in range(_BATCH))
     return b"".join(rubbish), _BATCH
@@ -46,6 +58,7 @@ class Attack:
 
     def __init__(self, kind: str, port: int) -> None:
         """Nothing happens before `run`."""
+        self._opening = _OPENINGS.get(kind, b"")
         self._payload, self._messages = payload(kind)
         self._port = port
         self.connections = 0
@@ -59,6 +72,7 @@ class Attack:
             with socket.create_connection(("127.0.0.1", self._port), timeout=5) as sock:
                 sock.sendall(upgrade_request())
                 sock.recv(4096)
+                sock.sendall(self._opening)
                 sock.setblocking(False)
                 try:
                     self._flood(sock, end)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+FIN = 0x80
 LOST = 1006
 CONNECT_WITHIN_S = 20.0
 PATH = "/v1/transcribe/stream"
@@ -26,15 +27,15 @@ _RESET = struct.pack("ii", 1, 0)
 _SHORT, _LONG, _SHORTEST_HEAD = 126, 127, 2
 
 
-def frame(opcode: int, payload: bytes = b"") -> bytes:
-    """One whole masked frame."""
+def frame(opcode: int, payload: bytes = b"", *, first: int = FIN) -> bytes:
+    """One masked frame; without FIN for `first` the message goes on."""
     size = len(payload)
     if size < _SHORT:
-        head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+        head = struct.pack("!BB", first | opcode, 0x80 | size)
     elif size < 1 << 16:
-        head = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
+        head = struct.pack("!BBH", first | opcode, 0xFE, size)
     else:
-        head = struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
+        head = struct.pack("!BBQ", first | opcode, 0xFF, size)
     return b"".join((head, _KEY, payload.translate(_FLIP)))
 
 

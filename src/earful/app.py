@@ -25,6 +25,7 @@ from earful.engine.engine import Engine
 from earful.errors import EarfulError, ErrorCode
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
+from earful.service.admission import Entrance
 from earful.service.claims import LocalClaims
 from earful.service.connection import ConnectionLimits
 from earful.service.identity import Identity
@@ -40,7 +41,7 @@ from earful.store.opening import directory_at, is_shared
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import rest
-from earful.transport.answers import refusal, retry_after_s
+from earful.transport.answers import RETRY_STATUSES, refusal, retry_after_s
 from earful.transport.asgi import websocket_routes
 from earful.transport.request_id import RequestId
 
@@ -49,13 +50,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from earful.models.types import SessionInfo
+    from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
 
 CLOSE_WITHIN_S = 2.0
 """How long model objects may take to close when the worker ends."""
 NOTED_LONGER_S = 300.0
 """How long the store knows a session beyond `resume_window_s`: a worker reports each far more often."""
-_RETRY_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,14 @@ def build(
     drain: Callable[[], None] | None = None,
     identity: Identity | None = None,
     seal: Seal | None = None,
+    doorkeeper: Doorkeeper | None = None,
 ) -> Service:
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
-    A server that passes it also loads the model (`service.engine.load()`), beside answering "starting";
-    without one the app loads it before its first request. `seal` wins over the settings' secret. Raises
-    ModelLoadError where the settings' model cannot be imported, StoreUrlError where their store cannot be one.
+    A server that passes it also loads the model (`service.engine.load()`), beside answering "starting"; without one
+    the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before a
+    WebSocket is let in; by default nobody is. Raises ModelLoadError where the settings' model cannot be imported,
+    StoreUrlError where their store cannot be one.
     """
     metrics = Metrics(time.monotonic())
 
@@ -98,7 +101,16 @@ def build(
     )
     identity = identity or Identity()
     claims = _shared_claims(settings, identity, metrics)
-    registry = Registry(_registry_limits(settings), engine, metrics, log, seal=seal or seal_of(settings), claims=claims)
+    entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
+    registry = Registry(
+        _registry_limits(settings),
+        engine,
+        metrics,
+        log,
+        seal=seal or seal_of(settings),
+        claims=claims,
+        entrance=entrance,
+    )
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims)
     app = _app(registry, settings, _lifespan(registry, presence, load=drain is None))
@@ -176,7 +188,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     """An error of the table: its status, code and public sentence."""
     if not isinstance(error, EarfulError):
         raise error
-    wait_s = retry_after_s() if error.row.http_status in _RETRY_STATUSES else None
+    wait_s = retry_after_s() if error.row.http_status in RETRY_STATUSES else None
     return refusal(error, request_id=request.state.request_id, retry_after_s=wait_s)
 
 

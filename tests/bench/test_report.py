@@ -20,7 +20,7 @@ INVALID = "Invalid: at 400 streams the generator itself was late (p99 30.0 ms, 1
 
 def report(*steps: Figures, found: int | None = None, trouble: str = "", is_complete: bool = True) -> Report:
     """Of these steps."""
-    return Report("ws://here", Plan(), steps, found, trouble=trouble, is_complete=is_complete)
+    return Report("ws://me:secret@here?token=secret", Plan(), steps, found, trouble=trouble, is_complete=is_complete)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,12 @@ def test_every_end_has_its_code_and_its_words(given: Report, code: int, verdict:
 def test_the_tree_is_json_with_everything_in_it() -> None:
     """What was asked for, where it ran, and each step with its histogram."""
     tree = json.loads(json.dumps(report(figures(100, 50.0, 60.0, server=FULL), SLOW, found=100).tree()))
-    assert ("ws://here", 100, True, 0) == (tree["url"], tree["found_streams"], tree["is_complete"], tree["exit_code"])
+    assert ("ws://***@here?token=***", 100, True, 0) == (
+        tree["url"],
+        tree["found_streams"],
+        tree["is_complete"],
+        tree["exit_code"],
+    )
     assert {"earful", "python", "uvloop"} == tree["versions"].keys()
     assert (True, 100) == (tree["arguments"]["find"], tree["arguments"]["streams"])
     first, second = tree["steps"]

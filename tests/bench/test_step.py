@@ -117,7 +117,13 @@ def test_lost_streams_are_counted_and_the_others_go_on() -> None:
 
     async def main() -> None:
         async with far_end(script) as there:
-            figures = await measured(there)
+            step = step_of(there)
+            await step.measure()
+        figures = step.figures(None)
+        assert figures is not None
+        assert step._window_begin is not None
+        assert step._window_end is not None
+        assert (20, 10) == (step._window_begin.sessions, step._window_end.sessions)
         assert {"1006": 10} == figures.trouble.lost
         assert figures.failure.startswith("10 lost (1006)")
         assert 10 * 20 < figures.chunks_per_s * figures.seconds < 20 * 20

@@ -100,6 +100,12 @@ def test_a_late_generator_is_said_plainly(server: Inside, capsys: pytest.Capture
     ("url", "options", "said"),
     [
         ("nowhere", {}, "nowhere is not an address of a server; write it as ws://127.0.0.1:8000."),
+        ("me:secret@nowhere", {}, "***@nowhere is not an address of a server; write it as ws://127.0.0.1:8000."),
+        (
+            NOWHERE.replace("//", "//me:secret@") + "/x?token=secret",
+            {},
+            f"Nothing listens at {NOWHERE.replace('//', '//***@')}/x?token=***; start the server with `earful serve`.",
+        ),
         (NOWHERE, {}, f"Nothing listens at {NOWHERE}/v1/transcribe/stream; start the server with `earful serve`."),
         (NOWHERE, {"wav": "missing.wav"}, "missing.wav cannot be read: No such file or directory."),
         (NOWHERE, {"wav": __file__}, f"{__file__} cannot be used: The WAV file cannot be read: "),
@@ -123,10 +129,10 @@ def test_a_search_that_ends_in_a_failure_shows_what_there_is(capsys: pytest.Capt
     async def main() -> None:
         async with answering(refuse=lambda nth: nth >= 2) as there:
             code = await asyncio.to_thread(
-                bench, there.url, replace(PLAN, streams=2), wav=None, find=True, json_file=None
+                bench, f"{there.url}?token=secret", replace(PLAN, streams=2), wav=None, find=True, json_file=None
             )
             assert 1 == code
-            said = f"No stream could be connected to {there.url}: 4 refused with HTTP 503."
+            said = f"No stream could be connected to {there.url}?token=***: 4 refused with HTTP 503."
             verdict = f"{said} 2 streams held a p99 of 10000 ms; more were not tried."
             assert verdict == capsys.readouterr().out.splitlines()[-1]
 

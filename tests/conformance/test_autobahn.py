@@ -9,7 +9,7 @@ import pytest
 from kosoku import FailureError, run_fuzzingclient
 from tests.support.echo import echoing
 
-from earful.transport.fast import PATH
+from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
     from kosoku._kosoku import CaseResult

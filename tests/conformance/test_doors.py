@@ -14,12 +14,12 @@ import uvloop
 from tests.support.certificate import make_certificate
 from tests.support.echo import echoing
 from tests.support.inside import Inside, Threaded, inside
-from tests.support.raw import BINARY, PATIENCE_S, TEXT, RawSocket, connected, frame
+from tests.support.raw import BINARY, CLOSE, PATIENCE_S, PING, PONG, TEXT, RawSocket, connected, frame
 from tests.support.server import await_true
 from tests.support.speech import SENTENCE, expected, finals, pieces
 
 from earful.session.session import Session
-from earful.transport.fast import FastConnection
+from earful.transport.fast_connection import FastConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,9 @@ QUICK: dict[str, Any] = {"mock_latency_ms": 1, "max_speed": 0}
 def configured(transport: str, monkeypatch: pytest.MonkeyPatch) -> Configured:
     """A server whose uvicorn has options that `earful serve` has no setting for."""
 
-    def start(*, loop_factory: NewLoop = uvloop.new_event_loop, **options: Any) -> AbstractContextManager[Inside]:
+    def start(
+        *, loop_factory: NewLoop = uvloop.new_event_loop, settings: dict[str, Any] = QUICK, **options: Any
+    ) -> AbstractContextManager[Inside]:
         class Optioned(Threaded):
             """Which are set before uvicorn reads them."""
 
@@ -54,7 +56,7 @@ def configured(transport: str, monkeypatch: pytest.MonkeyPatch) -> Configured:
                     setattr(self.config, name, value)
 
         monkeypatch.setattr(tests.support.inside, "Threaded", Optioned)
-        return inside(transport=transport, loop_factory=loop_factory, **QUICK)
+        return inside(transport=transport, loop_factory=loop_factory, **settings)
 
     return start
 
@@ -125,6 +127,42 @@ def test_tls_changes_nothing(new_loop: NewLoop, certificate: dict[str, Path], co
         raw.close()
         server.await_empty(tasks)
         await_true(lambda: server.call(lambda: len(server.server.server_state.connections)) == 0)
+
+
+@LOOPS
+def test_over_tls_a_peer_that_closes_twice_closes_once(
+    new_loop: NewLoop, certificate: dict[str, Path], configured: Configured
+) -> None:
+    """It breaks nothing."""
+    with configured(loop_factory=new_loop, **certificate) as server:
+        raw = secured(RawSocket(server.address), certificate).upgrade()
+        raw.send_bytes(frame(CLOSE, b"\x03\xe8") * 2 + frame(TEXT, b"{}"))
+        assert 1000 == raw.hear_all()[1].code
+        assert "peer_closed" == server.log.wait_for("session ended")["reason"]
+        raw.close()
+
+
+@LOOPS
+def test_over_tls_too_it_is_known_what_waits(
+    new_loop: NewLoop, certificate: dict[str, Path], configured: Configured
+) -> None:
+    """Nothing, where the peer reads; where it does not, the newest ping's answer comes behind what waits, by itself."""
+    with configured(loop_factory=new_loop, settings={"max_messages_per_s": 1e6}, **certificate) as server:
+        raw = secured(RawSocket(server.address, receive_buffer_bytes=4096), certificate).upgrade()
+        (wire,) = server.call(lambda: list(server.server.server_state.connections))
+        for number in range(4):
+            raw.send(PING, b"%d" % number)
+            assert (PONG, b"%d" % number) == raw.read_frame()
+            assert not getattr(wire, "_is_clogged", False)
+        floods, flood = 0, frame(PING, bytes(125)) * 1000
+        while not server.call(wire.transport.get_write_buffer_size):
+            raw.send_bytes(flood)
+            floods += 1
+        raw.send(PING, b"newest")
+        while raw.read_frame() != (PONG, b"newest"):
+            continue
+        assert 0 < floods
+        raw.close()
 
 
 @LOOPS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.inside import Inside, inside
-from tests.support.raw import BINARY, PING, TEXT, RawSocket, connected, frame
+from tests.support.raw import BINARY, CONTINUATION, PING, TEXT, RawSocket, connected, frame
 from tests.support.server import await_true
 from tests.support.speech import SPEECH, expected, finals, of_type, pieces
 
@@ -150,6 +150,26 @@ def test_pings_above_the_rate_are_answered_no_faster(transport: str) -> None:
         for _ in range(200 - pongs):
             raw.read_frame()
         raw.say("stop")
+        assert 1000 == raw.hear_all()[1].code
+
+
+def test_empty_parts_of_a_message_above_the_rate_are_read_no_faster(transport: str) -> None:
+    """However many of them one read holds: they are no bytes, and cost as much as messages do."""
+    with inside(transport=transport, max_messages_per_s=100) as server, connected(server.address) as raw:
+        part = frame(CONTINUATION, b"", first=0)
+        raw.send_bytes(frame(TEXT, b'{"type":', first=0) + part * 5000)
+        connection = server.connection
+        await_true(lambda: server.call(lambda: connection.session.is_held))
+        since = server.call(server.service.registry._clock)
+        await_true(lambda: server.call(server.service.registry._clock) - since > 1.0)
+        assert server.call(lambda: connection.session.is_held)
+
+
+def test_a_message_in_very_many_parts_is_heard_when_its_time_has_come(transport: str) -> None:
+    """Nothing of it is lost while its reading is held back."""
+    with inside(transport=transport, max_messages_per_s=500) as server, connected(server.address) as raw:
+        part = frame(CONTINUATION, b"", first=0)
+        raw.send_bytes(frame(TEXT, b'{"type":', first=0) + part * 1500 + frame(CONTINUATION, b'"stop"}'))
         assert 1000 == raw.hear_all()[1].code
 
 

@@ -10,7 +10,7 @@ from tests.support.inside import Inside, inside
 from tests.support.raw import BINARY, CLOSE, TEXT, RawSocket, connected, frame, request
 from tests.support.server import Answer, await_true
 
-from earful.transport.fast import PATH
+from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,15 +27,18 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.support.server import Address
 
-from earful.transport.fast import PATH, FastConnection, FastTransport
+from earful.transport.fast import FastTransport
 from earful.transport.frames import Opcode, frame
+from earful.transport.upgrade import PATH
 from earful.transport.uvicorn_ws import LendingProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from earful.service.admission import Admission
     from earful.service.wire import Wire
+    from earful.transport.fast_connection import FastConnection
 
 
 MAX_MESSAGE_BYTES = 1 << 24
@@ -75,14 +78,16 @@ class Echo:
 class Echoes:
     """Stands where the registry would: lets everybody in."""
 
+    entrance = None
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place."""
         del resuming
         return nullcontext("echo")
 
-    def connect(self, session_id: str, wire: Wire, peer: str) -> Echo:
+    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission) -> Echo:
         """Put an echo behind the wire."""
-        del session_id, peer
+        del session_id, peer, admission
         return Echo(cast("FastConnection", wire))
 
 

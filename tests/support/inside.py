@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractContextManager
 
+    from earful.service.admission import Doorkeeper
     from earful.service.connection import Connection
 
 T = TypeVar("T")
@@ -134,6 +135,7 @@ def inside(
     *,
     allowed: Collection[str] = (),
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+    doorkeeper: Doorkeeper | None = None,
     **settings: object,
 ) -> Iterator[Inside]:
     """Run a server in a thread on a free port with these settings until the scope ends, then drain it.
@@ -143,7 +145,7 @@ def inside(
     record = Record()
     loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
     with bind(loaded) as listener, _overheard(record):
-        service = build(loaded, record, lambda: None)
+        service = build(loaded, record, lambda: None, doorkeeper=doorkeeper)
         server = Threaded(service)
         here = Inside(service, server, record, listener.getsockname()[1])
 

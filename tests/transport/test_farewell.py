@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earful.transport.farewell import LINGER_S, UNSENT_LINGER_S, Farewell
+from earful.transport.farewell import LINGER_S, UNSENT_LINGER_S, Farewell, Farewells
 
 
 def ends_at(unsent_bytes: list[int]) -> float | None:
@@ -24,3 +24,31 @@ def test_a_peer_that_takes_what_it_is_owed_has_more() -> None:
 def test_no_peer_has_for_ever() -> None:
     """However slowly it goes on."""
     assert UNSENT_LINGER_S == ends_at(list(range(1000, 0, -1)))
+
+
+class Leaver:
+    """A closing connection."""
+
+    unsent_bytes = 0
+
+    def __init__(self) -> None:
+        self.is_dropped = False
+
+    def abort(self) -> None:
+        """Be dropped."""
+        self.is_dropped = True
+
+
+def test_each_has_its_time_from_the_sweep_that_first_sees_it() -> None:
+    """Added again it has no more of it; discarded, it is let alone."""
+    slow, late, gone = Leaver(), Leaver(), Leaver()
+    farewells = Farewells()
+    farewells.add(slow)
+    farewells.add(gone)
+    farewells.sweep(0.0)
+    farewells.add(slow)
+    farewells.add(late)
+    farewells.discard(gone)
+    farewells.discard(gone)
+    farewells.sweep(LINGER_S)
+    assert [True, False, False] == [one.is_dropped for one in (slow, late, gone)]

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from earful.bench.peer import Peer, RefusedError
 from earful.bench.plan import CannotMeasureError
+from earful.client.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ class Dialer:
                 tally.note_unreachable("not tried", max(0, len(peers) - first - _AT_ONCE))
                 break
         if not any(peer.is_open for peer in peers):
-            raise CannotMeasureError(f"No stream could be connected to {self.url}: {tally.sentence()}.")
+            raise CannotMeasureError(f"No stream could be connected to {shown(self.url)}: {tally.sentence()}.")
 
     async def _connect(self, peer: Peer) -> None:
         await asyncio.get_running_loop().create_connection(
@@ -123,10 +124,10 @@ async def _listening_address(parts: SplitResult, tls: ssl.SSLContext | None) -> 
     except socket.gaierror:
         raise CannotMeasureError(f"The host {host!r} is not known.") from None
     except ConnectionRefusedError:
-        text = f"Nothing listens at {parts.geturl()}; start the server with `earful serve`."
+        text = f"Nothing listens at {shown(parts.geturl())}; start the server with `earful serve`."
         raise CannotMeasureError(text) from None
     except (OSError, UnicodeError) as error:
-        raise CannotMeasureError(f"No connection to {parts.geturl()}: {_reason(error)}.") from None
+        raise CannotMeasureError(f"No connection to {shown(parts.geturl())}: {_reason(error)}.") from None
     address = str(transport.get_extra_info("peername")[0])
     transport.abort()
     return address

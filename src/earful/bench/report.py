@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import earful
+from earful.client.address import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ class Report:
         """The whole as JSON; what is not known is null."""
         return {
             "format": _FORMAT,
-            "url": self.url,
+            "url": shown(self.url),
             "arguments": {**asdict(self.plan), "find": self.found is not None},
             "versions": {"earful": earful.__version__, "python": platform.python_version(), "uvloop": _uvloop()},
             "platform": platform.platform(),

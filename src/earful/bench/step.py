@@ -92,7 +92,7 @@ class Step:
             trouble=Trouble.of(self._tally),
             idle=self._idle(),
             handshakes=self._shaken(),
-            server=window.server(before, plan.streams + plan.idle),
+            server=window.server(before),
         )
 
     def _stream(self, number: int) -> Stream:
@@ -139,7 +139,9 @@ class Step:
 
     def _look(self, chorus: Chorus) -> Look:
         usage = self._tree.look() if self._tree else None
-        return Look(time.perf_counter(), chorus.sent, self._tally.answers, usage)
+        idle = 0 if self._crowd is None else len(self._crowd)
+        sessions = sum(stream.is_open for stream in self._streams) + idle
+        return Look(time.perf_counter(), chorus.sent, self._tally.answers, usage, sessions)
 
     def _close_accounts(self) -> None:
         for stream in self._streams:

@@ -22,6 +22,8 @@ class Look:
     chunks: int
     answers: int
     usage: Usage | None
+    sessions: int = 0
+    """How many are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Window:
         """Partials and finals heard a second."""
         return (self.end.answers - self.begin.answers) / self.seconds
 
-    def server(self, before: Usage | None, sessions: int) -> ServerFigures:
-        """What the server used; `before` is when nobody was connected, `sessions` how many were at the end."""
+    def server(self, before: Usage | None) -> ServerFigures:
+        """What the server used; `before` is when nobody was connected."""
         if before is None or self.begin.usage is None or self.end.usage is None:
             return ServerFigures()
         cpu_s = self.end.usage.cpu_since(self.begin.usage)
@@ -58,5 +60,5 @@ class Window:
             cpu_us_per_chunk=cpu_s * 1e6 / chunks if chunks else None,
             resident_mb_start=before.resident_bytes / _MB,
             resident_mb_end=self.end.usage.resident_bytes / _MB,
-            kb_per_session=grown_bytes / _KB / sessions if sessions else None,
+            kb_per_session=grown_bytes / _KB / self.end.sessions if self.end.sessions else None,
         )

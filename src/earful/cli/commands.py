@@ -121,7 +121,8 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     """Measure a server with streams in real time: latency from when a chunk was due to its answer.
 
     Only chunks within speech count, which WebRTC's VAD finds in the recording beforehand, at its strictest. The mock
-    model answers every 100 ms of speech, so that smaller chunks wait for one another.
+    model answers every 100 ms of speech, so that smaller chunks wait for one another. Answers without a `sequence` do
+    not say which chunk was heard: where a server sends none, all count as not answered, and the exit code is 1.
 
     Exit code 0 where nothing went wrong; 1 where streams were refused, lost or not answered, or an error came; 3 where
     this process itself was late, by a p99 above 10 ms, and the result is invalid.

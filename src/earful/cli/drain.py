@@ -11,6 +11,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
+from earful.client.address import shown
+
 TIMEOUT_S = 10.0
 _FAILED = 1
 _FORBIDDEN = 403
@@ -56,7 +58,7 @@ def _refusal(refused: HTTPError) -> str:
 
 
 def _complain_of_address(url: str) -> int:
-    return _complain(f"{url} is no address: write it as http://HOST:PORT.")
+    return _complain(f"{shown(url)} is no address: write it as http://HOST:PORT.")
 
 
 def _complain(sentence: str) -> int:

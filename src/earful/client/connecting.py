@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
+from earful.client.address import shown
 from earful.client.losses import Advice, Loss, loss_by_refusal, loss_by_trouble
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ async def connect_to(
             proxy=None if parts.hostname in _LOOPBACK else True,
         )
     except ConnectionRefusedError:
-        sentence = f"Nothing listens at {url}; start the server with `earful serve`."
+        sentence = f"Nothing listens at {shown(url)}; start the server with `earful serve`."
         raise ConnectError(loss_by_trouble(sentence)) from None
     except InvalidStatus as error:
         answer = error.response
@@ -92,10 +93,10 @@ async def connect_to(
     except (InvalidURI, UnicodeError):
         raise _no_address(url) from None
     except (OSError, WebSocketException, TimeoutError) as error:
-        sentence = f"No connection to {url}: {str(error) or 'it did not answer in time'}."
+        sentence = f"No connection to {shown(url)}: {str(error) or 'it did not answer in time'}."
         raise ConnectError(loss_by_trouble(sentence)) from None
 
 
 def _no_address(url: str) -> ConnectError:
-    sentence = f"{url} is not an address of a server; write it as ws://127.0.0.1:8000."
+    sentence = f"{shown(url)} is not an address of a server; write it as ws://127.0.0.1:8000."
     return ConnectError(Loss(Advice.GIVE_UP, sentence))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.seal import Seal
 from earful.protocol.states import Input
+from earful.service.admission import ANYBODY
 from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.drain import drain
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from earful.engine.engine import Engine
+    from earful.service.admission import Admission, Entrance
     from earful.service.wire import Wire
     from earful.session.claim import Claim
     from earful.session.rules import ListeningRules, SessionLimits
@@ -82,17 +84,19 @@ class Registry:
         *,
         seal: Seal | None = None,
         claims: Claims | None = None,
+        entrance: Entrance | None = None,
     ) -> None:
         """Empty, and open to sessions. All times are in the seconds of `clock`.
 
         `seal` signs cursors, by default with a secret of its own; `claims` is the directory, by default what this
-        worker knows.
+        worker knows; transports ask at the `entrance`, if there is one, who may come in.
         """
         self.limits = limits
         self.engine = engine
         self.metrics = metrics
         self.log = log
         self.draining = False
+        self.entrance = entrance
         self.seal = seal or Seal.drawn()
         self._claims = LocalClaims(clock) if claims is None else claims
         self.here_goes_on = False
@@ -159,10 +163,11 @@ class Registry:
             self.metrics.upload_ended(self._clock() - began, failed=failed)
             self._note_empty()
 
-    def connect(self, session_id: str, wire: Wire, peer: str = "") -> Connection:
+    def connect(self, session_id: str, wire: Wire, peer: str = "", admission: Admission = ANYBODY) -> Connection:
         """Begin a session on an upgraded socket, in a slot that is held until it ends; `peer` is for the log."""
         now, unix_s = self._clock(), int(time.time())
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
+        session.opening.tenant = admission.tenant
         session.opening.is_returning = session_id in self._returning
         session.must_resume = self._returning.get(session_id, False)
         connection = Connection(
@@ -211,6 +216,8 @@ class Registry:
     async def drain(self, within_s: float) -> None:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
         self.draining = True
+        if self.entrance is not None:
+            self.entrance.close()
         self.log.info("draining", sessions=len(self.connections), within_s=within_s)
         self._note_empty()
         await drain(self, within_s, self._clock)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from earful.service.admission import Admission, Entrance
+
 
 class Wire(Protocol):
     """One upgraded WebSocket, seen from the service. No method waits, raises or calls back."""
@@ -62,8 +64,12 @@ class Talk(Protocol):
 class Door(Protocol):
     """Where a transport takes those who come: the `Registry`."""
 
+    @property
+    def entrance(self) -> Entrance | None:
+        """Who is asked about each of them first; nobody where it is None."""
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place while the scope lasts, and the session's id; raises EarfulError where there is none."""
 
-    def connect(self, session_id: str, wire: Wire, peer: str) -> Talk:
+    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission) -> Talk:
         """Begin to talk over an upgraded wire, in a slot that is held until it ends."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from earful.errors import CloseCode
+from earful.protocol.codec import encode
+from earful.protocol.messages import error as error_message
 from earful.transport.upgrade import VERSION, Header, UpgradeRequest, response
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ FAULT_REASONS: dict[int, str] = {
     CloseCode.TOO_BIG: "message_too_big",
 }
 """Why a session ended whose peer sent what no WebSocket may, by the code that we closed it with."""
+RETRY_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Of answers that say when to try again."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _LONGEST_WAIT_S = 5
 UNFIT = "The request is no WebSocket upgrade as RFC 6455 has it."
@@ -64,6 +68,14 @@ def upgrade_refusal(
     request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
     headers = [*server_headers, (b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
     headers += _STATUS_HEADERS.get(status, [])
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in RETRY_STATUSES:
         headers.append((b"retry-after", str(retry_after_s()).encode()))
     return response(status, headers, error_body(error, request_id))
+
+
+def late_refusal(refused: EarfulError) -> tuple[bytes, CloseCode]:
+    """What a browser, which sees no status, is told after the upgrade instead: a message, and the code of the close."""
+    may_try_again = refused.row.http_status in RETRY_STATUSES
+    wait_ms = retry_after_s() * 1000 if may_try_again else None
+    message = error_message(refused.code, text=refused.text, fatal=True, retry_after_ms=wait_ms)
+    return encode(message), CloseCode.TRY_LATER if may_try_again else refused.row.close_code

@@ -10,21 +10,29 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
-from earful.protocol.codec import encode
-from earful.protocol.messages import error
-from earful.transport.answers import SUBPROTOCOL, refusal, request_id_of, retry_after_s
+from earful.service.admission import ANYBODY, Caller
+from earful.transport.answers import (
+    RETRY_STATUSES,
+    SUBPROTOCOL,
+    late_refusal,
+    refusal,
+    request_id_of,
+    retry_after_s,
+)
+from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import Message
 
+    from earful.service.admission import Admission
     from earful.service.connection import Connection
     from earful.service.registry import Registry
     from earful.transport.uvicorn_ws import Socket
@@ -122,7 +130,7 @@ class AsgiWire:
 def websocket_routes(registry: Registry) -> list[BaseRoute]:
     """The one path, and the answer on all others; before any mount, which would take upgrades for requests."""
     return [
-        WebSocketRoute("/v1/transcribe/stream", partial(stream, registry=registry)),
+        WebSocketRoute(PATH, partial(stream, registry=registry)),
         WebSocketRoute("/{path:path}", nowhere),
     ]
 
@@ -135,11 +143,24 @@ async def nowhere(websocket: WebSocket) -> None:
 async def stream(websocket: WebSocket, registry: Registry) -> None:
     """Serve `WS /v1/transcribe/stream`: admit or refuse, then carry the session until it ends."""
     try:
+        admission = await _admission(websocket, registry)
         with registry.slot(resuming=websocket.query_params.get("resume") == "1") as session_id:
             await websocket.accept(_subprotocol(websocket), headers=[(b"x-session-id", session_id.encode())])
-            await _carry(websocket, registry, session_id)
+            await _carry(websocket, registry, session_id, admission)
     except EarfulError as refused:
         await _refuse(websocket, refused)
+
+
+async def _admission(websocket: WebSocket, registry: Registry) -> Admission:
+    """As whom this one may come in; raises EarfulError where it may not."""
+    if registry.entrance is None:
+        return ANYBODY
+    query = parse_qs(websocket.url.query)
+    return await registry.entrance.ask(Caller(websocket.url.path, websocket.headers.raw, query, _peer(websocket)))
+
+
+def _peer(websocket: WebSocket) -> str:
+    return websocket.client.host if websocket.client else ""
 
 
 def _subprotocol(websocket: WebSocket) -> str | None:
@@ -147,14 +168,14 @@ def _subprotocol(websocket: WebSocket) -> str | None:
     return SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", []) else None
 
 
-async def _carry(websocket: WebSocket, registry: Registry, session_id: str) -> None:
+async def _carry(websocket: WebSocket, registry: Registry, session_id: str, admission: Admission) -> None:
     socket: Socket | None = websocket.scope.get("extensions", {}).get("earful.socket")
     writer: asyncio.Task[None] | None = None
     connection: Connection | None = None
     try:
         async with asyncio.timeout(None) as deadline:
             wire = AsgiWire(websocket, socket, deadline)
-            connection = registry.connect(session_id, wire, websocket.client.host if websocket.client else "")
+            connection = registry.connect(session_id, wire, _peer(websocket), admission)
             if socket is not None:
                 socket.listen(connection)
             writer = asyncio.create_task(wire.write(connection), name="websocket writer")
@@ -202,12 +223,12 @@ def _take_exception(writer: asyncio.Task[None]) -> None:
 
 async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
     if websocket.query_params.get("refuse") == "close":
-        message = error(refused.code, text=refused.text, fatal=True, retry_after_ms=retry_after_s() * 1000)
+        told, code = late_refusal(refused)
         with suppress(WebSocketDisconnect, TimeoutError):
             async with asyncio.timeout(LINGER_S):
                 await websocket.accept(_subprotocol(websocket))
-                await websocket.send_text(encode(message).decode())
-                await websocket.close(CloseCode.TRY_LATER, refused.code.value)
+                await websocket.send_text(told.decode())
+                await websocket.close(code, refused.code.value)
     else:
         await _deny(websocket, refused)
 
@@ -217,6 +238,6 @@ async def _deny(websocket: WebSocket, refused: EarfulError) -> None:
     if "websocket.http.response" not in websocket.scope.get("extensions", {}):
         await websocket.close()
         return
-    wait_s = retry_after_s() if refused.row.http_status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    wait_s = retry_after_s() if refused.row.http_status in RETRY_STATUSES else None
     request_id = request_id_of(websocket.headers.get("x-request-id"))
     await websocket.send_denial_response(refusal(refused, request_id=request_id, retry_after_s=wait_s))

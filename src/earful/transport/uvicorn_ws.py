@@ -20,6 +20,8 @@ from earful.transport.asgi import FAULT
 from earful.transport.upgrade import UpgradeRequest, parse
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from websockets.frames import Frame
     from websockets.http11 import Request
@@ -69,6 +71,7 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         self.close_timeout = CLOSE_TIMEOUT_S
         self._listener: Connection | None = None
         self._unparsed = bytearray()
+        self._turn: asyncio.Handle | None = None
         self._reads = True
         self._is_asked = False
 
@@ -77,8 +80,12 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         if not self._is_asked:
             self._is_asked = True
             self._shake_hands(parse(data), data)
-        elif self.handshake_initiated:
+        elif self.handshake_initiated and self.handshake_complete:
             self._parse(data)
+        elif self.handshake_initiated:
+            # A client has to wait for the answer: the library would answer its pings before that.
+            self._unparsed += data
+            self.transport.pause_reading()
 
     def _shake_hands(self, request: UpgradeRequest, head: bytes) -> None:
         """Start the application, or refuse what is no upgrade: to us, or to the library."""
@@ -122,14 +129,13 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             super().data_received(data)
 
     def _parse_on(self) -> None:
+        self._turn = None
+        if self.disconnected or not self._reads:
+            return
         piece = bytes(self._unparsed[:SLICE_BYTES])
         del self._unparsed[:SLICE_BYTES]
-        if self.disconnected:
-            return
         super().data_received(piece)
-        if self._unparsed:
-            self.loop.call_soon(self._parse_on)
-        elif self._reads:
+        if self._reads:
             self.resume_reading()
 
     async def receive(self) -> ASGIReceiveEvent:
@@ -137,14 +143,15 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
-            if self._reads and not self._unparsed:
-                self.transport.resume_reading()
+            if self._reads:
+                self.resume_reading()
         return message
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes that the kernel has not taken."""
-        return self.transport.get_write_buffer_size()
+        # A TLS transport of asyncio's that has gone cannot be asked, nor told, anything.
+        return 0 if self.disconnected else self.transport.get_write_buffer_size()
 
     def listen(self, connection: Connection) -> None:
         """Tell `connection` of pings and pongs."""
@@ -163,12 +170,15 @@ class LendingProtocol(WebSocketsSansIOProtocol):
     def pause_reading(self) -> None:
         """Read nothing more, pings neither; uvicorn itself pauses only behind a message."""
         self._reads = False
-        self.transport.pause_reading()
+        if not self.disconnected:
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again, unless a message still waits to be taken, or bytes to be parsed."""
+        """Read again, what was read already first, unless a message still waits to be taken."""
         self._reads = True
-        if not self.read_paused and not self._unparsed:
+        if self._unparsed:
+            self._turn = self._turn or self.loop.call_soon(self._parse_on)
+        elif not self.read_paused and not self.disconnected:
             self.transport.resume_reading()
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -177,6 +187,8 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             # uvicorn takes it for a mistake of the application that the peer broke the protocol meanwhile.
             raise ClientDisconnected
         await super().send(message)
+        if message["type"] == "websocket.accept" and self._unparsed:
+            self.resume_reading()
         if self.close_timer is not None:
             self._bound_close()
         if self.close_sent:
@@ -194,8 +206,11 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         event.data = b""
 
     def handle_cont(self, event: Frame) -> None:
-        """The same of what continues either."""
-        super().handle_cont(event)
+        """The same of what continues either; empty parts without end are neither kept nor free."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+        if not event.fin and self._listener is not None:
+            self._listener.ponged()  # A sign of life that counts as a message.
         event.data = b""
 
     def send_receive_event_to_app(self) -> None:

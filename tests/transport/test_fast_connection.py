@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.support.clock import run_virtual, settle
+from tests.support.inside import Record
 from tests.support.pipe import RecordingTransport
 from tests.support.raw import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, request
 from tests.support.raw import frame as masked
@@ -16,9 +17,13 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import Admission, Caller, Entrance
+from earful.telemetry.metrics import Metrics
 from earful.transport.farewell import LINGER_S
-from earful.transport.fast import DISCARD_EVERY_S, PATH, SHUTDOWN_S, FastConnection, FastTransport
+from earful.transport.fast import FastTransport
+from earful.transport.fast_connection import DISCARD_EVERY_S, SHUTDOWN_S, FastConnection
 from earful.transport.frames import FRAMES_AT_ONCE, close_payload, frame
+from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -70,6 +75,8 @@ class Hall:
 
     def __init__(self) -> None:
         self.refusal: EarfulError | None = None
+        self.entrance: Entrance | None = None
+        self.admissions: list[Admission] = []
         self.taken = 0
         self.resuming: list[bool] = []
         self.sessions: list[Session] = []
@@ -86,9 +93,10 @@ class Hall:
         finally:
             self.taken -= 1
 
-    def connect(self, session_id: str, wire: FastConnection, peer: str) -> Session:
+    def connect(self, session_id: str, wire: FastConnection, peer: str, admission: Admission) -> Session:
         """Begin a session."""
         assert "an-id" == session_id
+        self.admissions.append(admission)
         self.sessions.append(Session(wire, peer))
         return self.sessions[-1]
 
@@ -270,7 +278,7 @@ def test_messages_go_to_the_session_and_its_own_to_the_peer(*, is_tls: bool) -> 
         here.connection.send(b"one")
         here.connection.ping()
         here.connection.send(b"x" * 9000)
-        assert [b"a", b"b", "pong"] == here.heard
+        assert ([b"a", b"b", "pong"], [f"high={int(is_tls)}"]) == (here.heard, here.pipe.calls)
         assert frame(TEXT, b"one") + frame(PING, b"") + frame(TEXT, b"x" * 9000) == here.pipe.drain()
         assert 0 == here.connection.unsent_bytes
 
@@ -345,6 +353,22 @@ def test_a_flood_of_pings_that_reads_no_answer_piles_up_nothing() -> None:
         assert waiting == here.connection.unsent_bytes
         here.pipe.take()
         assert frame(PONG, b"999") == here.pipe.drain()
+
+    met(scenario)
+
+
+def test_a_pong_that_is_too_much_again_leaves_no_room_to_tell_of() -> None:
+    """The session hears of it when that is taken too."""
+
+    async def scenario(here: Here) -> None:
+        here.pipe.fill()
+        here.connection.send(b"waits")
+        here.receive(masked(PING, b"x"))
+        here.pipe.unsent, here.pipe.is_stuck = b"", True
+        here.connection.resume_writing()
+        assert ["ping"] == here.heard
+        here.pipe.take()
+        assert ["ping", "writable"] == here.heard
 
     met(scenario)
 
@@ -668,3 +692,143 @@ def test_a_server_that_ends_closes_what_is_left() -> None:
         assert ["high=0", "abort"] == here.pipe.calls
 
     met(scenario)
+
+
+class Gate:
+    """A doorkeeper that waits for a test to decide, and knows whether it was asked in vain."""
+
+    def __init__(self) -> None:
+        self.callers: list[Caller] = []
+        self.decision: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
+        self.was_cancelled = False
+
+    async def __call__(self, caller: Caller) -> Admission:
+        """Wait for the decision."""
+        self.callers.append(caller)
+        try:
+            return await self.decision
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+
+
+def asking(scenario: Callable[[Here, Gate], Coroutine[Any, Any, None]], path: str = PATH) -> None:
+    """Run a scenario in which the gate was asked, and nothing was answered yet."""
+
+    async def run(here: Here) -> None:
+        gate = Gate()
+        here.hall.entrance = Entrance(gate, 10.0, Metrics(0.0), Record())
+        here.connection.data_received(request(path, X_Key="mine"))
+        await settle()
+        assert (b"", 0, True) == (here.pipe.drain(), here.hall.taken, here.pipe.is_reading_now)
+        await scenario(here, gate)
+        await settle()
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+
+    met(run, asks=False)
+
+
+def test_a_doorkeeper_sees_the_request_and_says_as_whom_one_comes_in() -> None:
+    """The place is taken only then, and what is said from then on is heard at once."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        (caller,) = gate.callers
+        assert (PATH, {"resume": ["1"]}, "192.0.2.7") == (caller.path, caller.query, caller.peer)
+        assert (b"x-key", b"mine") in caller.headers
+        gate.decision.set_result(Admission("acme"))
+        await settle()
+        assert here.pipe.drain().startswith(b"HTTP/1.1 101 ")
+        assert ([Admission("acme")], 1, [True]) == (here.hall.admissions, here.hall.taken, here.hall.resuming)
+        here.receive(masked(TEXT, b"x"))
+        assert [b"x"] == here.heard
+
+    asking(scenario, f"{PATH}?resume=1")
+
+
+@pytest.mark.parametrize(("query", "status"), [("", b"403"), ("?refuse=close", b"101")])
+def test_a_doorkeeper_may_refuse(query: str, status: bytes) -> None:
+    """As HTTP, or behind the upgrade with the code of the row; no place was ever taken."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        gate.decision.set_exception(EarfulError(ErrorCode.FORBIDDEN))
+        await settle()
+        answer = here.pipe.drain()
+        assert status == answer.split()[1]
+        assert (0, [], []) == (here.hall.taken, here.hall.resuming, here.hall.sessions)
+        assert (status == b"101") == answer.endswith(frame(CLOSE, close_payload(4003, "forbidden")))
+
+    asking(scenario, PATH + query)
+
+
+def test_there_may_be_no_place_left_when_the_doorkeeper_has_decided() -> None:
+    """As for anybody."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        here.hall.refusal = EarfulError(ErrorCode.SESSION_LIMIT)
+        gate.decision.set_result(Admission())
+        await settle()
+        assert here.pipe.drain().startswith(b"HTTP/1.1 503 ")
+
+    asking(scenario)
+
+
+def test_what_comes_before_the_answer_waits_for_it_and_nothing_is_read_behind_it() -> None:
+    """A client should not, and is heard all the same, in order."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        here.receive(masked(TEXT, b"1"))
+        assert not here.pipe.is_reading_now
+        here.receive(masked(TEXT, b"2"))  # Some loops deliver one read more.
+        gate.decision.set_result(Admission())
+        await settle()
+        assert ([b"1", b"2"], True) == (here.heard, here.pipe.is_reading_now)
+
+    asking(scenario)
+
+
+def test_what_came_before_a_refusal_is_not_heard() -> None:
+    """The connection is closed by then."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        here.receive(masked(TEXT, b"1"))
+        gate.decision.set_exception(EarfulError(ErrorCode.FORBIDDEN))
+        await settle()
+        assert ([], "close") == (here.hall.sessions, here.pipe.calls[-1])
+
+    asking(scenario)
+
+
+def test_a_peer_that_goes_while_it_waits_is_forgotten() -> None:
+    """The doorkeeper too need not go on; nothing is answered, and no place taken."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        here.connection.connection_lost(None)
+        await settle()
+        assert (True, b"", 0) == (gate.was_cancelled, here.pipe.drain(), here.hall.taken)
+
+    asking(scenario)
+
+
+def test_a_peer_that_goes_in_the_moment_of_the_decision_takes_no_place() -> None:
+    """Whichever the loop comes to first."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        gate.decision.set_result(Admission())
+        here.connection.connection_lost(None)
+        await settle()
+        assert (b"", [], []) == (here.pipe.drain(), here.hall.resuming, here.hall.sessions)
+
+    asking(scenario)
+
+
+def test_a_server_that_ends_says_nothing_to_who_still_waits() -> None:
+    """A close frame would be no answer to a request; a drain has refused all whose doorkeeper lets it."""
+
+    async def scenario(here: Here, gate: Gate) -> None:
+        assert not gate.decision.done()
+        here.connection.shutdown()
+        await asyncio.sleep(SHUTDOWN_S)
+        assert (b"", "abort") == (here.pipe.drain(), here.pipe.calls[-1])
+        here.connection.connection_lost(None)
+
+    asking(scenario)

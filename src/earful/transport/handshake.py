@@ -1,0 +1,115 @@
+"""The fast transport's upgrade: one request, admitted or refused, and the answer that says so.
+
+A `FastConnection` makes one of the request it is given, and keeps it until the answer. It comes at once, unless a
+doorkeeper is to be asked: then in bounded time. Refusals are HTTP, or a close for browsers that ask for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import ANYBODY, Admission, Caller
+from earful.transport.answers import SUBPROTOCOL, UNFIT, late_refusal, upgrade_refusal
+from earful.transport.peer import peer_of
+from earful.transport.upgrade import PATH, granted
+
+if TYPE_CHECKING:
+    from http import HTTPStatus
+
+    from uvicorn import Config
+
+    from earful.service.admission import Entrance
+    from earful.service.wire import Door
+    from earful.transport.fast_connection import FastConnection
+    from earful.transport.upgrade import Header, UpgradeRequest
+
+
+class Handshake:
+    """One upgrade on its way to an answer."""
+
+    def __init__(
+        self,
+        connection: FastConnection,
+        door: Door,
+        config: Config,
+        server_headers: list[Header],
+        request: UpgradeRequest,
+    ) -> None:
+        """`server_headers` are uvicorn's own, for every answer."""
+        self._connection = connection
+        self._door = door
+        self._config = config
+        self._server_headers = server_headers
+        self._request = request
+        self._asking: asyncio.Task[None] | None = None
+        self._early = b""
+
+    def begin(self) -> None:
+        """Admit or refuse, or ask first whom to admit."""
+        request, entrance = self._request, self._door.entrance
+        if request.path not in {PATH, self._config.root_path + PATH}:
+            self._refuse(EarfulError(ErrorCode.NOT_FOUND))
+        elif (fault := request.fault()) is not None:
+            self._refuse(EarfulError(ErrorCode.BAD_REQUEST, UNFIT), fault)
+        elif entrance is None:
+            self._admit(ANYBODY)
+        else:
+            self._asking = asyncio.get_running_loop().create_task(self._ask(entrance), name="admission")
+
+    def keep(self, data: bytes) -> None:
+        """Keep for later what the peer sends before it has its answer; with this nothing more is read meanwhile."""
+        self._early += data
+        self._connection.transport.pause_reading()
+
+    def give_up(self) -> None:
+        """The peer has gone: nobody waits for the answer."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self, entrance: Entrance) -> None:
+        request, connection = self._request, self._connection
+        try:
+            admission = await entrance.ask(Caller(request.path, request.headers, request.query, self._peer))
+        except EarfulError as refused:
+            self._turn_away(refused)
+        else:
+            self._admit(admission)
+        if self._early:
+            connection.hear_early(self._early)
+
+    @property
+    def _peer(self) -> str:
+        return peer_of(self._connection.transport.get_extra_info("peername"), self._request.headers, self._config)
+
+    def _admit(self, admission: Admission) -> None:
+        """Take a place, say so, and begin to talk; where there is none, turn away."""
+        connection = self._connection
+        resuming = self._request.query.get("resume") == ["1"]
+        try:
+            session_id = connection.slot.enter_context(self._door.slot(resuming=resuming))
+        except EarfulError as refused:
+            self._turn_away(refused)
+            return
+        connection.upgrade(self._granted([(b"x-session-id", session_id.encode())]))
+        connection.talk(self._door.connect(session_id, connection, self._peer, admission))
+
+    def _granted(self, headers: list[Header]) -> bytes:
+        offered = SUBPROTOCOL in self._request.values(b"sec-websocket-protocol")
+        chosen = [(b"sec-websocket-protocol", SUBPROTOCOL.encode())] if offered else []
+        return granted(self._request, [*chosen, *self._server_headers, *headers])
+
+    def _turn_away(self, refused: EarfulError) -> None:
+        """Refuse, for browsers, which see no status, after the upgrade."""
+        if self._request.query.get("refuse") != ["close"]:
+            self._refuse(refused)
+            return
+        self._connection.upgrade(self._granted([]))
+        told, code = late_refusal(refused)
+        self._connection.send(told)
+        self._connection.close(code, refused.code.value)
+
+    def _refuse(self, refused: EarfulError, status: HTTPStatus | None = None) -> None:
+        """Answer as HTTP, with the error's own status unless another is given."""
+        self._connection.refuse(upgrade_refusal(self._request, refused, self._server_headers, status))

@@ -1,0 +1,161 @@
+"""Asking the doorkeeper: whatever it does, each caller has an answer in time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.clock import run_virtual
+from tests.support.inside import Record
+
+from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import Admission, Caller, Doorkeeper, Entrance
+from earful.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+WITHIN_S = 10.0
+CALLER = Caller("/v1/transcribe/stream", [(b"authorization", b"me")], {"token": ["x"]}, "192.0.2.7")
+
+
+class House:
+    """An entrance, and what it tells."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self.metrics = Metrics(0.0)
+        self.log = Record()
+        self.entrance = Entrance(doorkeeper, WITHIN_S, self.metrics, self.log)
+
+    async def answer(self) -> Admission | ErrorCode:
+        """What the one caller is told."""
+        try:
+            return await self.entrance.ask(CALLER)
+        except EarfulError as refused:
+            return refused.code
+
+
+def met(doorkeeper: Doorkeeper, scenario: Callable[[House], Awaitable[None]]) -> None:
+    """Run it in virtual time; no deadline is left."""
+
+    async def main() -> None:
+        house = House(doorkeeper)
+        await scenario(house)
+        assert set() == house.entrance._deadlines
+
+    run_virtual(main())
+
+
+async def slow(caller: Caller) -> Admission:
+    """Take longer than anybody waits."""
+    del caller
+    await asyncio.sleep(2 * WITHIN_S)
+    return Admission()
+
+
+async def stubborn(caller: Caller) -> Admission:
+    """Not end at once when told to."""
+    try:
+        return await slow(caller)
+    except asyncio.CancelledError:
+        await asyncio.sleep(1)
+        raise
+
+
+def test_who_is_let_in_is_let_in_as_somebody() -> None:
+    """The doorkeeper sees the request, and what it says is the answer."""
+    seen = []
+
+    async def friendly(caller: Caller) -> Admission:
+        seen.append(caller)
+        return Admission("acme")
+
+    async def scenario(house: House) -> None:
+        assert Admission("acme") == await house.answer()
+        assert ([CALLER], {}) == (seen, house.metrics.refusals)
+
+    met(friendly, scenario)
+
+
+def test_who_is_refused_hears_the_doorkeepers_own_reason() -> None:
+    """It is counted, and nothing is logged of it."""
+
+    async def strict(caller: Caller) -> Admission:
+        del caller
+        raise EarfulError(ErrorCode.FORBIDDEN)
+
+    async def scenario(house: House) -> None:
+        assert ErrorCode.FORBIDDEN == await house.answer()
+        assert ({"forbidden": 1}, []) == (house.metrics.refusals, house.log.events)
+
+    met(strict, scenario)
+
+
+@pytest.mark.parametrize("doorkeeper", [slow, stubborn])
+def test_nobody_waits_for_ever(doorkeeper: Doorkeeper) -> None:
+    """Who was not decided about may try again."""
+
+    async def scenario(house: House) -> None:
+        began = asyncio.get_running_loop().time()
+        assert ErrorCode.OVERLOADED == await house.answer()
+        assert WITHIN_S <= asyncio.get_running_loop().time() - began <= WITHIN_S + 1
+        assert ["doorkeeper took too long"] == [line["event"] for line in house.log.events]
+
+    met(doorkeeper, scenario)
+
+
+@pytest.mark.parametrize("fault", [KeyError("secret"), TimeoutError("secret"), asyncio.CancelledError("secret")])
+def test_a_fault_of_the_doorkeepers_is_ours_to_the_caller(fault: BaseException) -> None:
+    """Also a time-out of its own, and something cancelled that it waited for; the log has where, and no words."""
+
+    async def broken(caller: Caller) -> Admission:
+        del caller
+        raise fault
+
+    async def scenario(house: House) -> None:
+        assert ErrorCode.INTERNAL == await house.answer()
+        (line,) = house.log.all_of("doorkeeper failed")
+        assert (type(fault).__name__, True) == (line["error"], "broken" in line["traceback"])
+        assert "secret" not in str(line)
+
+    met(broken, scenario)
+
+
+def test_a_drain_refuses_those_who_wait_and_those_who_come() -> None:
+    """At once, and as draining."""
+
+    async def scenario(house: House) -> None:
+        waiting = [asyncio.ensure_future(house.answer()) for _ in range(3)]
+        await asyncio.sleep(1)
+        house.entrance.close()
+        assert [ErrorCode.DRAINING] * 3 == await asyncio.gather(*waiting)
+        assert ErrorCode.DRAINING == await house.answer()
+        assert (1.0, []) == (asyncio.get_running_loop().time(), house.log.events)
+
+    met(slow, scenario)
+
+
+def test_a_drain_disturbs_none_who_is_refused_already() -> None:
+    """The doorkeeper is still busy with its own end."""
+
+    async def scenario(house: House) -> None:
+        waiting = asyncio.ensure_future(house.answer())
+        await asyncio.sleep(WITHIN_S + 0.5)
+        house.entrance.close()
+        assert ErrorCode.DRAINING == await waiting
+
+    met(stubborn, scenario)
+
+
+def test_a_caller_that_goes_takes_its_question_away() -> None:
+    """Cancelled is no fault of the doorkeeper's."""
+
+    async def scenario(house: House) -> None:
+        waiting = asyncio.ensure_future(house.answer())
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert (True, []) == (waiting.cancelled(), house.log.events)
+
+    met(slow, scenario)
