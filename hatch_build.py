@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 COMPILED = (
     "audio/pcm",
     "audio/vad",
+    "engine/answers",
     "engine/batch",
     "engine/batches",
     "engine/batching",
@@ -40,6 +41,7 @@ COMPILED = (
     "session/session",
     "session/transcript",
     "telemetry/histogram",
+    "telemetry/metrics",
     "transport/fast_connection",
     "transport/frames",
 )

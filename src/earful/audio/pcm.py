@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from earful.errors import EarfulError, ErrorCode
 
 if TYPE_CHECKING:
     from earful.audio.waveform import Waveform
 
-NATIVE_RATE_HZ = 16_000
-NATIVE_SAMPLE_BYTES = 2
-MIN_RATE_HZ = 8_000
-MAX_RATE_HZ = 48_000
-MAX_CHANNELS = 8
+NATIVE_RATE_HZ: Final = 16_000
+NATIVE_SAMPLE_BYTES: Final = 2
+MIN_RATE_HZ: Final = 8_000
+MAX_RATE_HZ: Final = 48_000
+MAX_CHANNELS: Final = 8
 
 
 class Encoding(StrEnum):

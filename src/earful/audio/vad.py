@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from itertools import repeat
 from struct import Struct
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from earful.audio.pcm import NATIVE_RATE_HZ, NATIVE_SAMPLE_BYTES
 
@@ -34,12 +34,13 @@ class _Library(Protocol):
 
 # The C module rather than `webrtcvad`: that asks importlib.metadata for its own version when imported, a tenth of
 # a second of every start, and wraps each call once more.
-_library = cast("_Library", import_module("_webrtcvad"))
-_MODES = range(4)
-_process = _library.process
-_Error = _library.Error
-_RATE_HZ = repeat(NATIVE_RATE_HZ)
-_FRAMES_AT_ONCE = 64
+_library: Final = cast("_Library", import_module("_webrtcvad"))
+_MODES: Final = range(4)
+_process: Final = _library.process
+_Error: Final = _library.Error
+_repeat: Final = repeat
+_RATE_HZ: Final = repeat(NATIVE_RATE_HZ)
+_FRAMES_AT_ONCE: Final = 64
 
 
 class Vad:
@@ -80,7 +81,9 @@ class Vad:
 
     def _process(self, frames: tuple[bytes, ...], frame_bytes: int) -> list[bool]:
         """Hear these frames: one loop in C, not one of ours."""
-        return list(map(_process, repeat(self._detector), _RATE_HZ, frames, repeat(frame_bytes // NATIVE_SAMPLE_BYTES)))
+        return list(
+            map(_process, _repeat(self._detector), _RATE_HZ, frames, _repeat(frame_bytes // NATIVE_SAMPLE_BYTES))
+        )
 
 
 @lru_cache(maxsize=256)

@@ -5,13 +5,13 @@ msgspec structs, not dataclasses: some are made for every chunk, and a frozen da
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from earful.errors import ErrorCode
 
-MODEL_RATE_HZ = 16_000
+MODEL_RATE_HZ: Final = 16_000
 """Every model hears 16 kHz mono signed 16-bit little-endian PCM."""
 
 

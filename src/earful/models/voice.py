@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from typing import Final
 from zlib import crc32
 
 from earful.models.types import Word
 
-BLOCK_MS = 100
-BLOCK_BYTES = 3200
+BLOCK_MS: Final = 100
+BLOCK_BYTES: Final = 3200
 """One block, 100 ms of 16 kHz mono s16le, is what words are made from."""
 
-_SYLLABLES = tuple(map("".join, product("bdfghjklmnprstvz", "aeio", ("", "n", "s", "r"))))
-_KNUTH = 0x9E3779B1
+_SYLLABLES: Final = tuple(map("".join, product("bdfghjklmnprstvz", "aeio", ("", "n", "s", "r"))))
+_KNUTH: Final = 0x9E3779B1
+_crc32: Final = crc32
 
 
 class Voice:
@@ -61,10 +63,12 @@ class Voice:
 
     def _say(self, block: bytes) -> list[str]:
         # crc32 costs a third of blake2b here, and this is most of what the mock costs.
-        block_hash = crc32(block)
+        block_hash = _crc32(block)
+        low, high = block_hash & 0xFFFF, block_hash >> 16
         return [
             _SYLLABLES[bits >> 24 & 255] + _SYLLABLES[bits >> 16 & 255] + _SYLLABLES[bits >> 8 & 255]
-            for bits in [block_hash * multiplier for multiplier in self._multipliers]
+            # The product's lower 32 bits, by halves: nothing on the way needs an integer of more than a word.
+            for bits in [low * by + ((high * by & 0xFFFF) << 16) for by in self._multipliers]
         ]
 
 

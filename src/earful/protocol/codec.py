@@ -7,7 +7,7 @@ was wrong with it.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 from pybase64 import b64decode
@@ -29,8 +29,10 @@ _TYPES = frozenset(str(message.__struct_config__.tag) for message in _TEXT_MESSA
 _NOT_DECODED = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 _TextMessage = EncodedChunk | Start | Flush | Stop | Keepalive
-_decoder: msgspec.json.Decoder[_TextMessage] = msgspec.json.Decoder(_TextMessage)
-_encoder = msgspec.json.Encoder()
+# The bound methods, and final: compiled code then looks nothing up.
+_decode: Final = msgspec.json.Decoder(_TextMessage).decode
+_encode: Final = msgspec.json.Encoder().encode
+_b64decode: Final = b64decode
 
 
 class BadChunkError(EarfulError):
@@ -49,12 +51,12 @@ def decode(text: bytes | str) -> ClientMessage:
     `bad_message` (anything else that is not a message of the protocol).
     """
     try:
-        message = _decoder.decode(text)
+        message: _TextMessage = _decode(text)
     except _NOT_DECODED:
         raise _diagnose(text) from None
     if isinstance(message, EncodedChunk):
         try:
-            return AudioChunk(b64decode(message.data, validate=True), message.sequence)
+            return AudioChunk(_b64decode(message.data, validate=True), message.sequence)
         except ValueError:
             raise BadChunkError(message.sequence) from None
     return message
@@ -62,7 +64,7 @@ def decode(text: bytes | str) -> ClientMessage:
 
 def encode(message: ServerMessage) -> bytes:
     """The message as UTF-8 JSON."""
-    return _encoder.encode(message)
+    return _encode(message)
 
 
 def _diagnose(text: bytes | str) -> EarfulError:

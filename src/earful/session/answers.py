@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
+from typing import Final as Constant
 
 from earful.protocol.messages import Flushed
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from earful.protocol.messages import Ack, Final, Flush
     from earful.session.transcript import Transcript
 
-MAX_FLUSHES = 64
+MAX_FLUSHES: Constant = 64
 """Unanswered flushes above which a session wants no more input."""
 
 

@@ -6,7 +6,7 @@ While the server does not read (`hold`) it does not judge: idle time stands stil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from earful.protocol.states import Input
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from earful.session.rules import SessionLimits
 
 
-REPLAY_S = 5.0
+REPLAY_S: Final = 5.0
 """What a session that is resumed at its greatest length, or just before, still gets, for what its client kept."""
 
 

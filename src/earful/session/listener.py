@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from earful.audio.pcm import Converter, Format
 from earful.audio.wav import skip_riff
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from earful.session.rules import ListeningRules
     from earful.session.transcript import Transcript, Utterance
 
-_WORTH_COPYING_BYTES = 512
+_WORTH_COPYING_BYTES: Final = 512
 """A chunk with more than this before the needed part is cut: what is kept of 500 sessions should stay in the cache."""
 
 

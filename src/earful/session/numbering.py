@@ -5,9 +5,11 @@ Pure; protocol section 4. Used by `Session` for every chunk.
 
 from __future__ import annotations
 
+from typing import Final
+
 from earful.errors import ErrorCode
 
-REPEATS_TOLD_EVERY_S = 1.0
+REPEATS_TOLD_EVERY_S: Final = 1.0
 
 
 class Numbering:

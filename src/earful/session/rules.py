@@ -7,17 +7,18 @@ what is heard, only how much of it is allowed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from earful.models.types import MODEL_RATE_HZ
 
-BYTES_PER_MS = MODEL_RATE_HZ * 2 // 1000
-UNBELIEVED_MS = 100
+BYTES_PER_MS: Final = MODEL_RATE_HZ * 2 // 1000
+UNBELIEVED_MS: Final = 100
 """After a mark the VAD hears this much without being believed: a fresh one takes steady noise for speech."""
-SILENT_SPAN_MS = 10_000
+SILENT_SPAN_MS: Final = 10_000
 """In silence a mark is made when this much has passed since the last one ..."""
-SILENT_LOOKBACK_MS = 500
+SILENT_LOOKBACK_MS: Final = 500
 """... and lies this far back."""
-_KEEP_STEP_MS = 5_000
+_KEEP_STEP_MS: Final = 5_000
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ heard beyond the mark. The rules are protocol sections 1 (utterances) and 5 (mar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from earful.audio.vad import Vad
 from earful.session.rules import BYTES_PER_MS, SILENT_LOOKBACK_MS, ListeningRules
 
 CutReason = Literal["silence", "max_length"]
-_WORTH_COPYING_BYTES = 4_096
+_WORTH_COPYING_BYTES: Final = 4_096
 """A piece with more than this before the needed part is cut, so that a long chunk is not kept for its end."""
 
 

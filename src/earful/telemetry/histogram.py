@@ -6,7 +6,6 @@ Used by `metrics.py`.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,15 @@ class Histogram:
 
     def observe(self, seconds: float) -> None:
         """Count one duration."""
-        self.counts[bisect_left(self.bounds_s, seconds)] += 1
+        # Not `bisect`: compiled, this is a tenth of what its call costs.
+        bounds_s, low, high = self.bounds_s, 0, len(self.bounds_s)
+        while low < high:
+            middle = (low + high) // 2
+            if bounds_s[middle] < seconds:
+                low = middle + 1
+            else:
+                high = middle
+        self.counts[low] += 1
         self.total_s += seconds
 
     def snapshot(self) -> Distribution:

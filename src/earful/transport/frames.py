@@ -10,27 +10,34 @@ from __future__ import annotations
 import codecs
 from enum import IntEnum
 from struct import Struct
+from typing import Final
 
-from websockets.speedups import apply_mask
+from websockets import speedups
 
 from earful.errors import CloseCode
 
-CONTROL_BYTES = 125
+CONTROL_BYTES: Final = 125
 """The most payload of a control frame (RFC 6455, section 5.5)."""
-FRAMES_AT_ONCE = 64
+FRAMES_AT_ONCE: Final = 64
 """How many frames one call takes at most: a read may hold 40,000 empty ones, and others want their turn."""
-_FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
-_SHORT, _LONG = 126, 127
-_SHORT_LENGTH, _LONG_LENGTH = Struct("!H"), Struct("!q")
-_CODE = Struct("!H")
-_MASK_BYTES = 4
-_HEAD_BYTES = 2
-_MEDIUM = _MASKED | _SHORT
+_FIN: Final = 0x80
+_OPCODE: Final = 0x0F
+_MASKED: Final = 0x80
+_LENGTH: Final = 0x7F
+_SHORT: Final = 126
+_LONG: Final = 127
+_SHORT_LENGTH: Final = Struct("!H")
+_LONG_LENGTH: Final = Struct("!q")
+_CODE: Final = Struct("!H")
+_MASK_BYTES: Final = 4
+_HEAD_BYTES: Final = 2
+_MEDIUM: Final = _MASKED | _SHORT
 """The second byte of a masked frame with a length of two bytes."""
-_MEDIUM_HEAD_BYTES = _HEAD_BYTES + 2 + _MASK_BYTES
-_SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+_MEDIUM_HEAD_BYTES: Final = _HEAD_BYTES + 2 + _MASK_BYTES
+_SENDABLE: Final = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 """Close codes that may stand in a frame: registered, or for libraries and applications (section 7.4)."""
-_utf8 = codecs.getincrementaldecoder("utf-8")
+_utf8: Final = codecs.getincrementaldecoder("utf-8")
+_apply_mask: Final = speedups.apply_mask
 
 
 class Opcode(IntEnum):
@@ -48,13 +55,16 @@ Message = tuple[int, bytes]
 """An opcode, never CONTINUATION, and the whole payload."""
 
 # Plain ints: an enum's members cost a look-up each, for every frame.
-_TEXT, _BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
-_WHOLE_TEXT, _WHOLE_BINARY, _WHOLE_CLOSE = _FIN | _TEXT, _FIN | _BINARY, _FIN | Opcode.CLOSE
-_CONTROLS = frozenset({_WHOLE_CLOSE, _FIN | Opcode.PING, _FIN | Opcode.PONG})
-_LEAST_CONTROL = min(_CONTROLS)
+_TEXT: Final = int(Opcode.TEXT)
+_BINARY: Final = int(Opcode.BINARY)
+_WHOLE_TEXT: Final = _FIN | _TEXT
+_WHOLE_BINARY: Final = _FIN | _BINARY
+_WHOLE_CLOSE: Final = int(_FIN | Opcode.CLOSE)
+_CONTROLS: Final = frozenset({_WHOLE_CLOSE, _FIN | Opcode.PING, _FIN | Opcode.PONG})
+_LEAST_CONTROL: Final = min(_CONTROLS)
 # The first bytes a frame may have: final bit, no reserved bits, and an opcode that is known and fits here.
-_BETWEEN_MESSAGES = _CONTROLS | {_TEXT, _BINARY, _WHOLE_TEXT, _WHOLE_BINARY}
-_INSIDE_A_MESSAGE = _CONTROLS | {0, _FIN}
+_BETWEEN_MESSAGES: Final = _CONTROLS | {_TEXT, _BINARY, _WHOLE_TEXT, _WHOLE_BINARY}
+_INSIDE_A_MESSAGE: Final = _CONTROLS | {0, _FIN}
 
 
 class FrameReader:
@@ -90,7 +100,7 @@ class FrameReader:
             return None
         if self._rest or self._allowed is not _BETWEEN_MESSAGES or size > self._max_bytes or self.fault is not None:
             return None
-        payload = apply_mask(data[_MEDIUM_HEAD_BYTES:], data[_MEDIUM_HEAD_BYTES - _MASK_BYTES : _MEDIUM_HEAD_BYTES])
+        payload = _apply_mask(data[_MEDIUM_HEAD_BYTES:], data[_MEDIUM_HEAD_BYTES - _MASK_BYTES : _MEDIUM_HEAD_BYTES])
         return payload if payload.isascii() else None
 
     def feed(self, data: bytes) -> list[Message]:
@@ -116,7 +126,7 @@ class FrameReader:
                 self._need = end - at
                 break
             if self.fault is None:
-                payload = apply_mask(data[body:end], data[body - _MASK_BYTES : body])
+                payload = _apply_mask(data[body:end], data[body - _MASK_BYTES : body])
                 if data[at] == _WHOLE_TEXT and payload.isascii():  # Nearly every frame there is.
                     messages.append((_TEXT, payload))
                 else:
