@@ -59,12 +59,16 @@ class Door(MemoryDirectory):
         self.reports: list[Report] = []
         self.ends: list[str] = []
         self.faults: list[Exception] = []
-        """What the next exchanges raise."""
+        """What the next opening and exchanges raise."""
 
     @property
     def available(self) -> bool:  # type: ignore[override]  # never away there, sometimes here
         """Whether the store would answer."""
         return not self._store.is_away
+
+    async def open(self) -> None:
+        """As ever."""
+        self._stumble()
 
     async def claim(self, claim: Claim) -> Verdict:
         """As ever, where the store is there."""
@@ -80,8 +84,7 @@ class Door(MemoryDirectory):
     async def exchange(self, report: Report) -> News:
         """As ever, where the store is there."""
         self._knock()
-        if self.faults:
-            raise self.faults.pop()
+        self._stumble()
         self.reports.append(report)
         return await super().exchange(report)
 
@@ -103,6 +106,10 @@ class Door(MemoryDirectory):
     def _knock(self) -> None:
         if self._store.is_away:
             raise StoreUnavailableError
+
+    def _stumble(self) -> None:
+        if self.faults:
+            raise self.faults.pop()
 
 
 @dataclass(frozen=True, slots=True)

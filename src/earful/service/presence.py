@@ -23,7 +23,7 @@ from earful.store.directory import StoreUnavailableError
 from earful.store.values import Entry, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from earful.service.connection import Connection
     from earful.service.registry import Registry
@@ -59,12 +59,9 @@ class Presence:
 
     async def exchange_for_ever(self) -> None:
         """Open the directory, and exchange every second until cancelled."""
-        await self._directory.open()
+        await self._try("opening failed", self._directory.open)
         while True:
-            try:
-                await self.exchange()
-            except Exception as fault:  # noqa: BLE001 - the task's boundary: a bug costs this exchange, visibly
-                self._note_fault(fault)
+            await self._try("exchange failed", self.exchange)
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
@@ -143,9 +140,15 @@ class Presence:
         elif connection is not None and connection.session.attempt <= notice.lost_attempt:
             connection.fail(ErrorCode.SUPERSEDED)
 
-    def _note_fault(self, fault: Exception) -> None:
+    async def _try(self, failure: str, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Exception as fault:  # noqa: BLE001 - the task's boundary: a bug costs this step, visibly
+            self._note_fault(failure, fault)
+
+    def _note_fault(self, failure: str, fault: Exception) -> None:
         places = "".join(traceback.format_tb(fault.__traceback__))
-        self._registry.log.error("exchange failed", error=type(fault).__name__, traceback=places)
+        self._registry.log.error(failure, error=type(fault).__name__, traceback=places)
 
     def _note_store(self, *, is_up: bool) -> None:
         self._registry.metrics.store_is_up = is_up

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
 from earful.store.breaker import Breaker
+from earful.store.clients import FAILURES
 from earful.store.directory import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Link:
         try:
             async with asyncio.timeout(self._turn_s), self._places:
                 yield turn
-        except (RedisError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             self._breaker.failed(self._clock())
             if turn.lines:
                 self.retire(turn.lines[-1])
@@ -150,6 +151,6 @@ class Link:
                 task.add_done_callback(self._closing.discard)
 
     async def _close(self, client: Client) -> None:
-        with suppress(RedisError, OSError, TimeoutError):
+        with suppress(*FAILURES):
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await client.close()
