@@ -81,6 +81,12 @@ class Door(MemoryDirectory):
         self.ends.append(session_id)
         return await super().end(session_id, tenant, expires_s)
 
+    async def end_own(self, claim: Claim) -> None:
+        """As ever, where the store is there."""
+        self._knock()
+        self.ends.append(claim.session_id)
+        await super().end_own(claim)
+
     async def exchange(self, report: Report) -> News:
         """As ever, where the store is there."""
         self._knock()

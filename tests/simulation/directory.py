@@ -78,9 +78,9 @@ class DistantClaims:
             return Verdict.GRANTED
         return _VERDICTS[answer]
 
-    def delete(self, session_id: str, life_s: float) -> None:
+    def delete(self, claim: Wish) -> None:
         """Nobody deletes sessions here."""
-        raise AssertionError((session_id, life_s))
+        raise AssertionError(claim)
 
     async def beat(self, registry: Registry) -> None:
         """Report once a second until cancelled."""

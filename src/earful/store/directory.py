@@ -71,6 +71,14 @@ class Directory(Protocol):
         twice is as doing it once.
         """
 
+    async def end_own(self, claim: Claim) -> None:
+        """Note that a session of this worker's is ended, as `end`, and also where nothing is noted of it.
+
+        So the store may have been emptied since the session was noted, or away when it began: no claim is granted
+        to any worker for `expires_s` from then, unless the store is emptied once more. Where another worker is
+        the noted owner by now, it hears of it.
+        """
+
     async def exchange(self, report: Report) -> News:
         """Tell and hear what there is to tell; once a second, and one at a time.
 
