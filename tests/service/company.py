@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ class Door(MemoryDirectory):
         self.ends: list[str] = []
         self.faults: list[Exception] = []
         """What the next opening and exchanges raise."""
+        self.takes = sys.maxsize
+        """Sessions that the store takes of one report before its time is over."""
 
     @property
     def available(self) -> bool:  # type: ignore[override]  # never away there, sometimes here
@@ -91,6 +94,8 @@ class Door(MemoryDirectory):
         """As ever, where the store is there."""
         self._knock()
         self._stumble()
+        if len(report.sessions) > self.takes:
+            raise StoreUnavailableError("TimeoutError")
         self.reports.append(report)
         return await super().exchange(report)
 
@@ -111,7 +116,7 @@ class Door(MemoryDirectory):
 
     def _knock(self) -> None:
         if self._store.is_away:
-            raise StoreUnavailableError
+            raise StoreUnavailableError("ConnectionError")
 
     def _stumble(self) -> None:
         if self.faults:

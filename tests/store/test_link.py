@@ -187,13 +187,15 @@ class Refusing(Broken):
     ids=lambda failure: type(failure).__name__,
 )
 def test_however_a_client_fails_the_store_is_away(kind: type[Broken], failure: Exception) -> None:
-    """In a turn, and at its end, which comes; the cause is kept."""
+    """In a turn, and at its end, which comes; the cause is told, also to those who are not let through for it."""
 
     async def main() -> None:
         link = Link(lambda _: kind(failure), max_turns=1)
         with pytest.raises(StoreUnavailableError) as raised:
             await refused(link)
         assert failure is raised.value.__cause__
+        with pytest.raises(StoreUnavailableError, match=f"^{type(failure).__name__}$"):
+            await refused(link)
         assert not link.available
         link.line()
         await link.close()

@@ -18,7 +18,8 @@ LEASE_S = 5.0
 class StoreUnavailableError(Exception):
     """The store did not answer in time, or refused. What was asked of it may have happened, or may happen yet.
 
-    Never for a client: whoever asked goes on without the store.
+    Its text is the last cause that there was to see, the name of an exception's type. Never for a client: whoever
+    asked goes on without the store.
     """
 
 

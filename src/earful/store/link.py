@@ -94,6 +94,8 @@ class Link:
         self._places = asyncio.Semaphore(max_turns)
         self._turn_s = turn_s
         self._breaker = Breaker()
+        self._cause = ""
+        """Why the last turn failed that did."""
         self._clock = clock
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -106,7 +108,7 @@ class Link:
     async def turn(self) -> AsyncIterator[Turn]:
         """A turn. Raises StoreUnavailableError where the server is away, does not answer in time or refuses."""
         if not self._breaker.admits(self._clock()):
-            raise StoreUnavailableError("the store is away")
+            raise StoreUnavailableError(self._cause)
         turn = Turn(self)
         try:
             async with asyncio.timeout(self._turn_s), self._places:
@@ -115,7 +117,8 @@ class Link:
             self._breaker.failed(self._clock())
             if turn.lines:
                 self.retire(turn.lines[-1])
-            raise StoreUnavailableError(f"the store failed: {type(error).__name__}") from error
+            self._cause = type(error).__name__
+            raise StoreUnavailableError(self._cause) from error
         else:
             self._breaker.succeeded()
         finally:
