@@ -11,6 +11,7 @@ import pytest
 from tests.support.house import BROKEN, SECRET, ask, at_home, fault, in_house
 from tests.support.inside import Record
 from tests.support.models import Desk, make_work
+from tests.support.redis_server import free_port
 from tests.support.sounds import speech, wav
 
 from earful.app import build, create
@@ -18,7 +19,9 @@ from earful.models.loading import ModelLoadError
 from earful.models.types import SessionInfo, TranscriptResult
 from earful.protocol.cursor import Cursor
 from earful.protocol.seal import Seal
+from earful.service.registry import Registry
 from earful.settings import Settings
+from earful.store.redis import RedisDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -105,6 +108,24 @@ def test_the_end_closes_model_objects() -> None:
 
     asyncio.run(main())
     assert ["load", "open en", "close"] == Diary.seen
+
+
+@pytest.mark.parametrize("place", ["registry", "directory"])
+def test_a_failing_end_takes_no_other_with_it(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be closed after it is; then the failure shows."""
+
+    async def fail(_: object) -> None:
+        raise LookupError(SECRET)
+
+    async def main() -> None:
+        service = build(Settings.load({"model": DIARY, "store": f"redis://127.0.0.1:{free_port()}"}, {}), Record())
+        monkeypatch.setattr({"registry": Registry, "directory": RedisDirectory}[place], "close", fail)
+        with pytest.raises(LookupError):
+            await live(service.app)
+        assert not service.engine.ready
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+
+    asyncio.run(main())
 
 
 def test_create_reads_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

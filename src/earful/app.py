@@ -10,7 +10,7 @@ import math
 import os
 import time
 import traceback
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -170,18 +170,21 @@ def _lifespan(
         tasks = {asyncio.create_task(registry.sweep_for_ever(), name="sweep")}
         if presence is not None:
             tasks.add(asyncio.create_task(presence.exchange_for_ever(), name="presence"))
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await registry.close()
+        async with AsyncExitStack() as endings:  # The last first; where one fails the others still have theirs.
+            endings.push_async_callback(registry.engine.close, CLOSE_WITHIN_S)
             if presence is not None:
-                await presence.close()
-            await registry.engine.close(CLOSE_WITHIN_S)
+                endings.push_async_callback(presence.close)
+            endings.push_async_callback(registry.close)
+            endings.push_async_callback(_cancel, tasks)
+            yield
 
     return lifespan
+
+
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.session.ear import told
 from tests.support.raw import RawSocket, connected
-from tests.support.redis_server import RedisServer, running_redis
+from tests.support.redis_server import HOST, RedisServer, free_port, running_redis
 from tests.support.resuming import connect, hear, send
 from tests.support.server import Running, await_true, running
 from tests.support.speech import OPENING, SPEECH, expected, pieces
@@ -125,6 +125,23 @@ def test_without_its_store_each_worker_goes_on_alone() -> None:
         raw.close()
     for server in (one, other):
         assert [AWAY, BACK] == [line["event"] for line in server.log.events if line["event"] in {AWAY, BACK}]
+
+
+def test_a_worker_starts_and_ends_without_its_cluster() -> None:
+    """Sessions start, the list is this worker's, health is `degraded`, and the end is as clean as any."""
+    hosts = ",".join(f"{HOST}:{free_port()}" for _ in range(3))
+    with running(store=f"redis+cluster://{hosts}", mock_latency_ms=5, allowed={AWAY}) as server:
+        for _ in range(3):
+            with connected(server.address) as raw:
+                raw.say("start")
+                assert "started" == raw.hear()["type"]
+                page = server.address.get("/v1/sessions")
+                assert ([raw.response.headers["x-session-id"]], True) == (
+                    [session["session_id"] for session in page["sessions"]],
+                    page["partial"],
+                )
+        await_true(lambda: health(server) == [("degraded", "away", 0)], 3)
+    assert ["RedisClusterException"] == [line["error"] for line in server.log.events if line["event"] == AWAY]
 
 
 def test_workers_of_one_supervisor_share_a_store() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,18 @@ class Door(MemoryDirectory):
         self.reports: list[Report] = []
         self.ends: list[str] = []
         self.faults: list[Exception] = []
-        """What the next exchanges raise."""
+        """What the next opening and exchanges raise."""
+        self.takes = sys.maxsize
+        """Sessions that the store takes of one report before its time is over."""
 
     @property
     def available(self) -> bool:  # type: ignore[override]  # never away there, sometimes here
         """Whether the store would answer."""
         return not self._store.is_away
+
+    async def open(self) -> None:
+        """As ever."""
+        self._stumble()
 
     async def claim(self, claim: Claim) -> Verdict:
         """As ever, where the store is there."""
@@ -77,11 +84,18 @@ class Door(MemoryDirectory):
         self.ends.append(session_id)
         return await super().end(session_id, tenant, expires_s)
 
+    async def end_own(self, claim: Claim) -> None:
+        """As ever, where the store is there."""
+        self._knock()
+        self.ends.append(claim.session_id)
+        await super().end_own(claim)
+
     async def exchange(self, report: Report) -> News:
         """As ever, where the store is there."""
         self._knock()
-        if self.faults:
-            raise self.faults.pop()
+        self._stumble()
+        if len(report.sessions) > self.takes:
+            raise StoreUnavailableError("TimeoutError")
         self.reports.append(report)
         return await super().exchange(report)
 
@@ -102,7 +116,11 @@ class Door(MemoryDirectory):
 
     def _knock(self) -> None:
         if self._store.is_away:
-            raise StoreUnavailableError
+            raise StoreUnavailableError("ConnectionError")
+
+    def _stumble(self) -> None:
+        if self.faults:
+            raise self.faults.pop()
 
 
 @dataclass(frozen=True, slots=True)

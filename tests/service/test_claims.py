@@ -30,8 +30,8 @@ def test_a_deleted_session_cannot_be_resumed() -> None:
     """Whether it was known here or not."""
     claims = LocalClaims(lambda: 0.0)
     claims.claim(claim(0))
-    claims.delete("a", 100.0)
-    claims.delete("b", 100.0)
+    claims.delete(claim(0))
+    claims.learn_deleted("b", 100.0)
     assert [DELETED] * 2 == [claims.claim(claim(5, session_id)) for session_id in "ab"]
 
 
@@ -40,7 +40,7 @@ def test_notes_go_when_the_cursors_are_dead() -> None:
     now = 0.0
     claims = LocalClaims(lambda: now)
     claims.claim(claim(0, "a", 10))
-    claims.delete("b", 20)
+    claims.delete(claim(0, "b", 20))
     claims.claim(claim(0, "c", 30))
     counts = []
     for now in (9.9, 10, 20, 40):

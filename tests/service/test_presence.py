@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from tests.support.clock import settle
 from tests.support.speech import codes
 
 from earful.errors import EarfulError, ErrorCode
-from earful.service.presence import EXCHANGE_EVERY_S, LEAST_SLICE, MOST_ENTRIES
+from earful.service.presence import EXCHANGE_EVERY_S, GROWTH, LEAST_SLICE, MOST_ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,6 +153,34 @@ def test_many_sessions_are_told_in_slices() -> None:
     together(scenario)
 
 
+def test_a_slow_store_is_asked_for_less() -> None:
+    """Until it takes it; all sessions have their turn. When it is quick again it is asked for more, by and by."""
+
+    async def scenario(_store: Store, one: Colleague, __: Colleague) -> None:
+        one.door.takes = 100
+        names = [f"{nth:03}" for nth in range(MOST_ENTRIES)]
+        for name in names:
+            one.begin(name, None)
+        for _ in range(12):
+            await one.presence.exchange()
+        assert set(names) == set(told(one.door.reports))
+        one.door.takes = LEAST_SLICE
+        for name in names:
+            one.registry.connections[name].lost("connection_lost")
+            one.begin(f"new {name}", None)
+        for _ in range(5):
+            await one.presence.exchange()
+        assert LEAST_SLICE == len(one.last_told)
+        one.door.takes = sys.maxsize
+        sizes = []
+        for _ in range(5):
+            await one.presence.exchange()
+            sizes.append(len(one.last_told))
+        assert {GROWTH} == {after - before for before, after in pairwise(sizes)}
+
+    together(scenario)
+
+
 def test_what_did_not_arrive_is_told_again() -> None:
     """Beginnings and ends alike."""
 
@@ -205,8 +235,9 @@ def test_the_going_and_coming_of_the_store_is_logged_once_each() -> None:
             await one.presence.exchange()
             seen.append((one.registry.sessions_elsewhere, one.registry.metrics.store_is_up))
         assert [(1, True), (0, False), (0, False), (1, True), (1, True)] == seen
-        events = [line["event"] for line in one.log.events]
-        assert ["store is away; limits and listings are this worker's own", "store is back"] == events
+        events = [(line["event"], line.get("error")) for line in one.log.events]
+        away = ("store is away; limits and listings are this worker's own", "ConnectionError")
+        assert [away, ("store is back", None)] == events
         assert 3 == one.registry.metrics.exchange.snapshot().count
 
     together(scenario)
@@ -232,15 +263,16 @@ def test_a_worker_that_starts_without_its_store_goes_on_alone() -> None:
 
 
 def test_a_bug_costs_one_exchange() -> None:
-    """It is logged, and the next second is as ever."""
+    """Or the opening. It is logged, and the next second is as ever."""
 
     async def scenario(_store: Store, one: Colleague, _: Colleague) -> None:
-        one.door.faults.append(ZeroDivisionError())
+        one.door.faults += [ZeroDivisionError(), LookupError()]
         task = asyncio.create_task(one.presence.exchange_for_ever())
         await asyncio.sleep(1.5 * EXCHANGE_EVERY_S)
         task.cancel()
         await asyncio.wait({task})
-        assert ["ZeroDivisionError"] == [line["error"] for line in one.log.all_of("exchange failed")]
+        logged = [(line["event"], line["error"]) for line in one.log.events]
+        assert [("opening failed", "LookupError"), ("exchange failed", "ZeroDivisionError")] == logged
         assert 1 == len(one.door.reports)
 
     together(scenario)

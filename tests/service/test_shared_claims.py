@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.service.company import Colleague, Store, cursor_of, resume, together
 from tests.support.clock import settle
 
+from earful.errors import EarfulError
 from earful.service import shared_claims
 from earful.session.claim import Claim, Verdict
 
@@ -78,6 +80,58 @@ def test_a_deletion_waits_for_the_store() -> None:
     together(scenario)
 
 
+def test_a_deletion_that_the_store_knew_nothing_of_holds() -> None:
+    """It was emptied, or away when the session began: 4004 at any worker."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        first = one.begin("emptied")
+        await settle()
+        store.forget()
+        await one.roster.end("emptied")
+        store.is_away = True
+        second = one.begin("away")
+        await settle()
+        await one.roster.end("away")
+        store.is_away = False
+        await one.presence.exchange()
+        late = [other.begin(f"b{nth}", resume(cursor_of(wire))) for nth, wire in enumerate((first, second))]
+        await settle()
+        assert [(4004, "resume_failed")] * 2 == [wire.closed for wire in late]
+
+    together(scenario)
+
+
+def test_a_session_that_was_deleted_while_it_went_elsewhere_ends_there() -> None:
+    """The store was away: the other worker hears of it when it is back, whoever tells first."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        for name, order in (("a", (one, other, other)), ("b", (other, one, other))):
+            first = one.begin(name)
+            await settle()
+            store.is_away = True
+            await one.roster.end(name)
+            second = other.begin("fresh", resume(cursor_of(first)))
+            await settle()
+            assert (["started"], None) == (second.types, second.closed)
+            store.is_away = False
+            for worker in order:
+                await worker.presence.exchange()
+            assert (1000, "deleted") == second.closed
+
+    together(scenario)
+
+
+def test_what_nobody_knows_is_not_noted() -> None:
+    """Whatever ids are asked for over REST."""
+
+    async def scenario(store: Store, one: Colleague, _: Colleague) -> None:
+        with pytest.raises(EarfulError):
+            await one.roster.end("nobody's")
+        assert None is store.noted("nobody's")
+
+    together(scenario)
+
+
 def test_deletions_that_wait_are_bounded() -> None:
     """Beyond that they are this worker's own knowledge."""
 
@@ -85,7 +139,7 @@ def test_deletions_that_wait_are_bounded() -> None:
         store.is_away = True
         most = shared_claims.MOST_UNTOLD
         for nth in range(most + 1):
-            one.claims.delete(str(nth), 100.0)
+            one.claims.delete(Claim(str(nth), "", 0, 100.0))
         assert most == len(one.claims._untold)
         assert Verdict.DELETED is one.claims.claim(Claim(str(most), "", 1, 100.0))
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
-from tests.simulation.directory import DistantClaims
 from tests.simulation.scenes import SCENES
 from tests.simulation.world import BrokenPromiseError, explore_all
 
 from earful.client.core import Speaker
 from earful.protocol.messages import AudioChunk, ClientMessage, Flush, Started, Stop
+from earful.service.presence import Presence
 from earful.session.cursors import Cursors
 from earful.session.listener import Listener
 from earful.session.transcript import Transcript
@@ -138,7 +138,7 @@ def late_claims_are_granted(patch: Patch) -> None:
 
 def notices_are_not_heeded(patch: Patch) -> None:
     """A worker keeps what lives elsewhere."""
-    patch.setattr(DistantClaims, "heed", lambda *_: None)
+    patch.setattr(Presence, "_heed", lambda *_: None)
 
 
 @pytest.mark.timeout(60)

@@ -1,4 +1,4 @@
-"""One worker in memory: registry, engine, model and directory are the real ones. It can be killed and drained."""
+"""One worker in memory: all of it but its transport is real, from claims to the model. It can be killed and drained."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tests.simulation.directory import DistantClaims, Store
+from tests.simulation.directory import DistantDirectory, Store
 from tests.simulation.line import Caller, Line
 from tests.support.inside import Record
 from tests.support.models import loaded
@@ -14,9 +14,12 @@ from tests.support.models import loaded
 from earful.engine.engine import Engine
 from earful.models.mock import MockASRModel
 from earful.protocol.seal import Seal
+from earful.service.claims import LocalClaims
 from earful.service.connection import ConnectionLimits
 from earful.service.outbox import OutboxLimits
+from earful.service.presence import Presence
 from earful.service.registry import Registry, RegistryLimits
+from earful.service.shared_claims import SharedClaims
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.telemetry.metrics import Metrics
 
@@ -31,6 +34,7 @@ SECRET = b"what both workers know"
 MODEL_S = 0.3
 DRAIN_S = 2.0
 DOWN_S = 1.0
+NOTED_S = 300.0
 MOST_SESSIONS = 50
 """Lines that were cut in silence hold their places for a while."""
 SESSION = SessionLimits(max_speed=0, idle_timeout_s=30, stall_timeout_s=5)
@@ -76,12 +80,17 @@ class Worker:
         clock = asyncio.get_running_loop().time
         self.engine = Engine(loaded(Slow, chance=self._chance), timeout_s=30, clock=clock)
         await self.engine.load()
-        claims = DistantClaims(self._store, f"{self._name}.{self.generation}")
+        metrics, seal = Metrics(clock()), Seal((SECRET,))
+        directory = DistantDirectory(self._store, f"{self._name}.{self.generation}")
+        claims = SharedClaims(directory, LocalClaims(clock), metrics, NOTED_S)
         limits = RegistryLimits(MOST_SESSIONS, 1, self._rules, SESSION, CONNECTION)
-        seal = Seal((SECRET,))
-        self.registry = Registry(limits, self.engine, Metrics(clock()), self.log, clock, seal=seal, claims=claims)
+        self.registry = Registry(limits, self.engine, metrics, self.log, clock, seal=seal, claims=claims)
+        presence = Presence(self.registry, claims, clock)
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self.registry.sweep_for_ever()), loop.create_task(claims.beat(self.registry))]
+        self._tasks = [
+            loop.create_task(self.registry.sweep_for_ever()),
+            loop.create_task(presence.exchange_for_ever()),
+        ]
         self.is_up = True
 
     def connect(self, caller: Caller, strike: Callable[[Line], None], *, resuming: bool) -> Line:

@@ -130,7 +130,7 @@ class World:
         assert self.scene.truth() == told(self._client.speaker.finals)
         assert {} == self._client.speaker.fragments
         for worker in self._workers:
-            assert [] == worker.log.all_of("session failed")
+            assert [] == [line for line in worker.log.events if line["level"] == "error"]
         if self._store_was_well:
             for nth, line in enumerate(self._client.lines):
                 self._judge_old(nth, line)

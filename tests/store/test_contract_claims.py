@@ -113,6 +113,44 @@ def test_only_what_is_known_can_be_ended(rig: Rig) -> None:
     play(rig, scenario)
 
 
+@pytest.mark.parametrize("is_emptied", [False, True])
+def test_a_worker_can_end_its_own_session_unknown_or_not(rig: Rig, is_emptied: bool) -> None:  # noqa: FBT001 - a case
+    """No claim is granted any more, though the store was emptied in between, and all is as with any other end."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other = rig.directory("one"), rig.directory("other")
+        await one.claim(claim("s", 2))
+        if is_emptied:
+            rig.empty()
+        for _ in range(2):
+            await one.end_own(claim("s", 2, expires_s=10 * EXPIRES_S))
+        assert [ENDED, ENDED] == [await one.claim(claim("s", 3)), await other.claim(claim("s", 3))]
+        assert (Notice("s"),) == (await other.exchange(report(entry("s", 3)))).notices
+        assert None is await other.find("s", None)
+        assert [True, False] == [await other.end("s", tenant, 1) for tenant in ("acme", "foreign")]
+        rig.let_pass(9 * EXPIRES_S)
+        assert ENDED == await other.claim(claim("s", 3))
+        rig.let_pass(2 * EXPIRES_S)
+        assert GRANTED == await other.claim(claim("s", 3))
+
+    play(rig, scenario)
+
+
+def test_a_session_that_went_elsewhere_is_ended_there(rig: Rig) -> None:
+    """By the worker that had it, too: its owner hears of it."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other = rig.directory("one"), rig.directory("other")
+        await one.claim(claim("s"))
+        await other.claim(claim("s", 1))
+        await one.end_own(claim("s"))
+        await rig.settle()
+        assert (Notice("s"),) == (await other.exchange(report())).notices
+        assert ENDED == await other.claim(claim("s", 2))
+
+    play(rig, scenario)
+
+
 def test_an_end_lasts(rig: Rig) -> None:
     """As long as it was said to, and no shorter than the note it was put on."""
 

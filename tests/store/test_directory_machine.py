@@ -121,6 +121,16 @@ class Service(RuleBasedStateMachine):
             self.tell(note.owner, Notice(session_id))
         assert is_known == self.run(self.directories[worker].end(session_id, tenant, KEPT_S))
 
+    @rule(worker=workers, session_id=sessions, attempt=attempts)
+    def end_own(self, worker: str, session_id: str, attempt: int) -> None:
+        """A DELETE of a session that the worker has."""
+        note = self.noted(session_id) or Noted(worker, attempt, self.now_s)
+        self.notes[session_id] = note
+        note.ended = True
+        note.until_s = max(note.until_s, self.now_s + KEPT_S)
+        self.tell(note.owner, Notice(session_id))
+        self.run(self.directories[worker].end_own(Claim(session_id, TENANTS[session_id], attempt, KEPT_S)))
+
     @rule(worker=workers, reported=st.dictionaries(sessions, attempts), ended=st.sets(sessions))
     def exchange(self, worker: str, reported: dict[str, int], ended: set[str]) -> None:
         """A report, and the news."""

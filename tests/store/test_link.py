@@ -8,21 +8,30 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
+from redis.exceptions import (
+    ClusterDownError,
+    MaxConnectionsError,
+    RedisClusterException,
+    RedisError,
+    SlotNotCoveredError,
+)
 from tests.store.rig import PATIENT_S
 from tests.support.redis_server import RedisServer, cluster_url, running_cluster
 
 from earful.store.address import StoreAddress
-from earful.store.clients import client_at
+from earful.store.clients import Client, client_at
 from earful.store.directory import StoreUnavailableError
 from earful.store.link import Link
 from earful.store.scripts import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from earful.store.scripts import Argument
 
     NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -133,6 +142,62 @@ def test_cancelling_is_no_failure(redis_server: RedisServer) -> None:
         redis_server.thaw()
         assert link.available
         assert 2 == await echo(link, 2)
+        await link.close()
+
+    asyncio.run(main())
+
+
+class Broken(Client):
+    """Fails at everything in one way."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    async def send(self, commands: Iterable[tuple[Argument, ...]]) -> list[Any]:
+        """Fail."""
+        del commands
+        raise self.failure
+
+    async def close(self) -> None:
+        """Fail."""
+        raise self.failure
+
+
+class Refusing(Broken):
+    """Has one answer to everything."""
+
+    async def send(self, commands: Iterable[tuple[Argument, ...]]) -> list[Any]:
+        """Give it in the place of each reply."""
+        return [self.failure for _ in commands]
+
+
+@pytest.mark.parametrize("kind", [Broken, Refusing])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RedisError(),
+        RedisClusterException("Redis Cluster cannot be connected"),
+        SlotNotCoveredError("not covered"),
+        ClusterDownError("CLUSTERDOWN"),
+        MaxConnectionsError(),
+        ConnectionResetError(),
+        TimeoutError(),
+        RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_however_a_client_fails_the_store_is_away(kind: type[Broken], failure: Exception) -> None:
+    """In a turn, and at its end, which comes; the cause is told, also to those who are not let through for it."""
+
+    async def main() -> None:
+        link = Link(lambda _: kind(failure), max_turns=1)
+        with pytest.raises(StoreUnavailableError) as raised:
+            await refused(link)
+        assert failure is raised.value.__cause__
+        with pytest.raises(StoreUnavailableError, match=f"^{type(failure).__name__}$"):
+            await refused(link)
+        assert not link.available
+        link.line()
         await link.close()
 
     asyncio.run(main())

@@ -45,8 +45,9 @@ def test_notes_go_when_their_time_is_over() -> None:
             one.claim(claim(f"s{nth}", expires_s=10 + nth % 7)),
             one.exchange(report(entry(f"s{nth // 2}"))),
             one.end(f"s{nth - 3}", None, 50),
+            one.end_own(claim(f"own {nth // 2}", expires_s=50)),
         )
-    assert 20 == len(hub._notes) == len(hub._expiries)
+    assert 30 == len(hub._notes) == len(hub._expiries)
     clock.now_s += EXPIRES_S
     do(one.overview())
     assert ({}, []) == (hub._notes, hub._expiries)

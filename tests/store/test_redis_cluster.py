@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.store.rig import LEASE_S, PATIENT_S, claim, entry, report
-from tests.store.test_redis_faults import Clock, went_well
-from tests.support.redis_server import RedisServer, cluster_url, is_whole, running_cluster
+from tests.store.test_redis_faults import Clock, calls, on_the_servers_loop, unavailable, went_well, worker_of
+from tests.support.redis_server import HOST, RedisServer, cluster_url, free_port, is_whole, running_cluster
 from tests.support.server import await_true
 
 from earful.store.address import StoreAddress
+from earful.store.directory import StoreUnavailableError
 from earful.store.keys import note_key
 from earful.store.redis import RedisDirectory
 from earful.store.values import Notice, Verdict
@@ -62,6 +63,41 @@ def test_a_cluster(nodes: tuple[RedisServer, ...]) -> None:
         await other.close()
 
     asyncio.run(main())
+
+
+def test_a_cluster_that_is_not_there() -> None:
+    """Opening and closing go well, and every call fails in the one way."""
+
+    async def main() -> None:
+        hosts = ",".join(f"{HOST}:{free_port()}" for _ in range(3))
+        async with worker_of(f"redis+cluster://{hosts}") as (directory, clock):
+            await directory.open()
+            assert not directory.available
+            for call in calls(directory):
+                clock.now_s += 1
+                await unavailable(call)
+
+    on_the_servers_loop(main())
+
+
+def test_a_cluster_that_dies(nodes: tuple[RedisServer, ...]) -> None:
+    """One node after another, in the middle of everything: each call is answered, or fails in the one way."""
+
+    async def main() -> None:
+        async with worker_of(cluster_url(nodes)) as (directory, clock):
+            await directory.exchange(report(*(entry(name) for name in NAMES), acme=60))
+            for node in nodes:
+                under_way = [asyncio.ensure_future(call()) for call in calls(directory) * 5]
+                await asyncio.to_thread(node.kill)
+                clock.now_s += 1
+                under_way += [asyncio.ensure_future(call()) for call in calls(directory)]
+                outcomes = await asyncio.gather(*under_way, return_exceptions=True)
+                assert {StoreUnavailableError} >= {type(one) for one in outcomes if isinstance(one, Exception)}
+            for call in calls(directory):
+                clock.now_s += 1
+                await unavailable(call)
+
+    on_the_servers_loop(main())
 
 
 def move(nodes: tuple[RedisServer, ...], key: str) -> None:

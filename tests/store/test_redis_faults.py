@@ -74,6 +74,7 @@ def calls(directory: RedisDirectory) -> list[Callable[[], Awaitable[object]]]:
     return [
         lambda: directory.claim(claim("other")),
         lambda: directory.end("other", None, 10),
+        lambda: directory.end_own(claim("other")),
         lambda: directory.exchange(report(entry("s"), acme=1)),
         directory.overview,
         lambda: directory.page("", 10, None),

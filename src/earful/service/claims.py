@@ -27,8 +27,8 @@ class Claims(Protocol):
         At once where that takes no wait. A registry waits for no more than `CLAIM_WITHIN_S`, and then goes on.
         """
 
-    def delete(self, session_id: str, life_s: float) -> None:
-        """Note that the session, whose cursors live no longer than `life_s`, can never be resumed."""
+    def delete(self, claim: Claim) -> None:
+        """Note that the session which this claim brought here can never be resumed."""
 
 
 class _Note(NamedTuple):
@@ -62,8 +62,12 @@ class LocalClaims:
         self._note(claim.session_id, _Note(claim.attempt, is_deleted=False, until_s=self._clock() + claim.life_s))
         return Verdict.GRANTED
 
-    def delete(self, session_id: str, life_s: float) -> None:
+    def delete(self, claim: Claim) -> None:
         """See `Claims`."""
+        self.learn_deleted(claim.session_id, claim.life_s)
+
+    def learn_deleted(self, session_id: str, life_s: float) -> None:
+        """Grant nothing of a session, here or not, whose cursors live no longer than `life_s`."""
         self._note(session_id, _Note(0, is_deleted=True, until_s=self._clock() + life_s))
 
     def _note(self, session_id: str, note: _Note) -> None:

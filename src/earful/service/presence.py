@@ -23,7 +23,7 @@ from earful.store.directory import StoreUnavailableError
 from earful.store.values import Entry, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from earful.service.connection import Connection
     from earful.service.registry import Registry
@@ -35,6 +35,8 @@ MOST_ENTRIES = 500
 """Sessions in one exchange: what the store and redis-py do in a few milliseconds."""
 MOST_ENDED = 2000
 LEAST_SLICE = 10
+GROWTH = 25
+"""Sessions more in each exchange, up to `MOST_ENTRIES`, after failures have made them fewer."""
 ROUND_EXCHANGES = 30
 """Each session is told again about so often, as long as `MOST_ENTRIES` allows."""
 
@@ -55,16 +57,14 @@ class Presence:
         self._clock = clock
         self._told: dict[str, int] = {}
         """The attempts of the sessions that the store knows from here, those first that were told longest ago."""
-        self._was_up = True
+        self._most_entries = MOST_ENTRIES
+        """Fewer where exchanges fail: a slow store that can take some is not asked to take all or nothing."""
 
     async def exchange_for_ever(self) -> None:
         """Open the directory, and exchange every second until cancelled."""
-        await self._directory.open()
+        await self._try("opening failed", self._directory.open)
         while True:
-            try:
-                await self.exchange()
-            except Exception as fault:  # noqa: BLE001 - the task's boundary: a bug costs this exchange, visibly
-                self._note_fault(fault)
+            await self._try("exchange failed", self.exchange)
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
@@ -78,19 +78,21 @@ class Presence:
         try:
             await self._claims.tell()
             news = await self._directory.exchange(report)
-        except StoreUnavailableError:
+        except StoreUnavailableError as fault:
             self._registry.sessions_elsewhere = 0
-            self._note_store(is_up=False)
+            self._most_entries = max(LEAST_SLICE, self._most_entries // 2)
+            self._note_away(str(fault))
             return
         self._registry.metrics.exchange.observe(self._clock() - began)
-        self._note_store(is_up=True)
+        self._most_entries = min(MOST_ENTRIES, self._most_entries + GROWTH)
+        self._note_back()
         self._take_in(report, news)
 
     def _report(self, now: float) -> Report:
         connections = self._registry.connections
         window = self._registry.metrics.window(now)
         return Report(
-            sessions=tuple(self._entry(connection, now) for connection in islice(self._due(), MOST_ENTRIES)),
+            sessions=tuple(self._entry(connection, now) for connection in islice(self._due(), self._most_entries)),
             ended=tuple(islice((name for name in self._told if name not in connections), MOST_ENDED)),
             tenants=dict(Counter(connection.session.opening.tenant for connection in connections.values())),
             numbers=window.numbers(),
@@ -143,18 +145,25 @@ class Presence:
         elif connection is not None and connection.session.attempt <= notice.lost_attempt:
             connection.fail(ErrorCode.SUPERSEDED)
 
-    def _note_fault(self, fault: Exception) -> None:
-        places = "".join(traceback.format_tb(fault.__traceback__))
-        self._registry.log.error("exchange failed", error=type(fault).__name__, traceback=places)
+    async def _try(self, failure: str, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Exception as fault:  # noqa: BLE001 - the task's boundary: a bug costs this step, visibly
+            self._note_fault(failure, fault)
 
-    def _note_store(self, *, is_up: bool) -> None:
-        self._registry.metrics.store_is_up = is_up
-        if is_up != self._was_up:
-            self._was_up = is_up
-            if is_up:
-                self._registry.log.info("store is back")
-            else:
-                self._registry.log.warning("store is away; limits and listings are this worker's own")
+    def _note_fault(self, failure: str, fault: Exception) -> None:
+        places = "".join(traceback.format_tb(fault.__traceback__))
+        self._registry.log.error(failure, error=type(fault).__name__, traceback=places)
+
+    def _note_away(self, cause: str) -> None:
+        if self._registry.metrics.store_is_up is not False:
+            self._registry.log.warning("store is away; limits and listings are this worker's own", error=cause)
+        self._registry.metrics.store_is_up = False
+
+    def _note_back(self) -> None:
+        if self._registry.metrics.store_is_up is False:
+            self._registry.log.info("store is back")
+        self._registry.metrics.store_is_up = True
 
 
 def _may_be_another(connection: Connection) -> bool:

@@ -22,7 +22,7 @@ from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.drain import drain
 from earful.service.vitals import look
-from earful.session.claim import Verdict
+from earful.session.claim import Claim, Verdict
 from earful.session.session import Session
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from earful.engine.engine import Engine
     from earful.service.admission import Admission, Entrance
     from earful.service.wire import Wire
-    from earful.session.claim import Claim
     from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
@@ -192,7 +191,9 @@ class Registry:
 
     def delete(self, connection: Connection) -> None:
         """End a session for good: what it is owed is answered, and it cannot be resumed."""
-        self._claims.delete(connection.session.info.session_id, self.limits.session.cursor_life_s)
+        session = connection.session
+        life_s = self.limits.session.cursor_life_s
+        self._claims.delete(Claim(session.info.session_id, session.opening.tenant, session.attempt, life_s))
         connection.end(Input.END)
 
     def sweep(self, now: float) -> None:

@@ -33,28 +33,28 @@ class SharedClaims:
         self.expires_s = expires_s
         self._local = local
         self._metrics = metrics
-        self._untold: dict[str, float] = {}
+        self._untold: dict[str, Claim] = {}
 
     def claim(self, claim: Claim) -> Verdict | Awaitable[Verdict]:
         """See `Claims`; what this worker knows to be lost is refused at once."""
         verdict = self._local.claim(claim)
         return verdict if verdict is not Verdict.GRANTED else self._ask(claim)
 
-    def delete(self, session_id: str, life_s: float) -> None:
+    def delete(self, claim: Claim) -> None:
         """See `Claims`; the directory hears of it with the next `tell`."""
-        self.learn_ended(session_id, life_s)
+        self._local.delete(claim)
         if len(self._untold) < MOST_UNTOLD:
-            self._untold[session_id] = life_s
+            self._untold[claim.session_id] = claim
 
     def learn_ended(self, session_id: str, life_s: float) -> None:
         """The directory says that the session was ended."""
-        self._local.delete(session_id, life_s)
+        self._local.learn_deleted(session_id, life_s)
 
     async def tell(self) -> None:
         """Tell the directory what was deleted here. Raises StoreUnavailableError; the rest is told next time."""
-        for session_id, life_s in list(self._untold.items()):
-            await self.directory.end(session_id, None, life_s)
-            self._untold.pop(session_id, None)
+        for claim in list(self._untold.values()):
+            await self.directory.end_own(StoreClaim(claim.session_id, claim.tenant, claim.attempt, claim.life_s))
+            self._untold.pop(claim.session_id, None)
 
     async def _ask(self, claim: Claim) -> Verdict:
         try:

@@ -1,7 +1,7 @@
 """redis-py, set up for one server, for sentinels or for a cluster: short timeouts, no retries, bounded pools.
 
-Guarantees that each kind answers alike: replies in order, the server's refusals among them. Raises redis-py's
-exceptions, which `link.py`, its only user, translates.
+Guarantees that each kind answers alike: replies in order, the server's refusals among them. Raises `FAILURES`,
+which `link.py`, its only user, translates.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
 
 from earful.store.address import StoreKind
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from earful.store.address import StoreAddress
     from earful.store.scripts import Argument
 
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
+"""What a client raises where its servers are away or refuse: to redis-py a cluster's absence is no `RedisError`, and
+a connection that was lost a moment ago is uvloop's `RuntimeError`."""
 SENTINELS_SHARE = 1 / 3
 """Of the time for a turn: one sentinel that hangs must not use up the time in which the next could answer."""
 

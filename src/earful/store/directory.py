@@ -18,7 +18,8 @@ LEASE_S = 5.0
 class StoreUnavailableError(Exception):
     """The store did not answer in time, or refused. What was asked of it may have happened, or may happen yet.
 
-    Never for a client: whoever asked goes on without the store.
+    Its text is the last cause that there was to see, the name of an exception's type. Never for a client: whoever
+    asked goes on without the store.
     """
 
 
@@ -69,6 +70,14 @@ class Directory(Protocol):
         False, and nothing changes, where no such session is noted or it is another tenant's (None: any will do).
         No claim is granted for `expires_s` from then: as long as a cursor of the session may be valid. Doing it
         twice is as doing it once.
+        """
+
+    async def end_own(self, claim: Claim) -> None:
+        """Note that a session of this worker's is ended, as `end`, and also where nothing is noted of it.
+
+        So the store may have been emptied since the session was noted, or away when it began: no claim is granted
+        to any worker for `expires_s` from then, unless the store is emptied once more. Where another worker is
+        the noted owner by now, it hears of it.
         """
 
     async def exchange(self, report: Report) -> News:

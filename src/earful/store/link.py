@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
 from earful.store.breaker import Breaker
+from earful.store.clients import FAILURES
 from earful.store.directory import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Link:
         self._places = asyncio.Semaphore(max_turns)
         self._turn_s = turn_s
         self._breaker = Breaker()
+        self._cause = ""
+        """Why the last turn failed that did."""
         self._clock = clock
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -105,16 +108,17 @@ class Link:
     async def turn(self) -> AsyncIterator[Turn]:
         """A turn. Raises StoreUnavailableError where the server is away, does not answer in time or refuses."""
         if not self._breaker.admits(self._clock()):
-            raise StoreUnavailableError("the store is away")
+            raise StoreUnavailableError(self._cause)
         turn = Turn(self)
         try:
             async with asyncio.timeout(self._turn_s), self._places:
                 yield turn
-        except (RedisError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             self._breaker.failed(self._clock())
             if turn.lines:
                 self.retire(turn.lines[-1])
-            raise StoreUnavailableError(f"the store failed: {type(error).__name__}") from error
+            self._cause = type(error).__name__
+            raise StoreUnavailableError(self._cause) from error
         else:
             self._breaker.succeeded()
         finally:
@@ -150,6 +154,6 @@ class Link:
                 task.add_done_callback(self._closing.discard)
 
     async def _close(self, client: Client) -> None:
-        with suppress(RedisError, OSError, TimeoutError):
+        with suppress(*FAILURES):
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await client.close()

@@ -86,10 +86,15 @@ class Hub:
         if note is not None and note.owner != worker:
             self.tell(note.owner, Notice(claim.session_id, claim.attempt - 1))
         expires_at = self.clock() + expires_s
-        if claim.session_id not in self._notes:
-            heapq.heappush(self._expiries, (expires_at, claim.session_id))
-        self._notes[claim.session_id] = _Note(claim.tenant, worker, claim.attempt, expires_at)
+        self._note(claim.session_id, _Note(claim.tenant, worker, claim.attempt, expires_at))
         return Verdict.GRANTED
+
+    def end(self, session_id: str, note: _Note, expires_s: float) -> None:
+        """Note an end on a session's note, which may be new, and tell its owner."""
+        note.ended = True
+        note.expires_at = max(note.expires_at, self.clock() + expires_s)
+        self._note(session_id, note)
+        self.tell(note.owner, Notice(session_id))
 
     def note_again(self, entry: Entry, worker: str, expires_s: float) -> Verdict:
         """Note the owner of a session that has it already: of equal attempts the first noted stays."""
@@ -104,6 +109,11 @@ class Hub:
         inbox = self.inboxes.get(worker)
         if inbox is not None:
             inbox.append(notice)
+
+    def _note(self, session_id: str, note: _Note) -> None:
+        if session_id not in self._notes:
+            heapq.heappush(self._expiries, (note.expires_at, session_id))
+        self._notes[session_id] = note
 
 
 class MemoryDirectory:
@@ -137,10 +147,14 @@ class MemoryDirectory:
         note = self._hub.noted(session_id, tenant)
         if note is None:
             return False
-        note.ended = True
-        note.expires_at = max(note.expires_at, self._hub.clock() + expires_s)
-        self._hub.tell(note.owner, Notice(session_id))
+        self._hub.end(session_id, note, expires_s)
         return True
+
+    async def end_own(self, claim: Claim) -> None:
+        """Note that a session of this worker's is ended."""
+        self._hub.tidy()
+        own = _Note(claim.tenant, self.worker, claim.attempt, expires_at=0.0)
+        self._hub.end(claim.session_id, self._hub.noted(claim.session_id) or own, claim.expires_s)
 
     async def exchange(self, report: Report) -> News:
         """Tell and hear what there is to tell."""

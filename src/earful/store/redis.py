@@ -20,7 +20,7 @@ from earful.store.directory import LEASE_S, StoreUnavailableError
 from earful.store.keys import ROLL, details_key, inbox_key, index_key, listing, note_key
 from earful.store.link import TURN_S, Link
 from earful.store.records import VERSION, Codec
-from earful.store.scripts import DETAIL, END, ENROL, LIST, NOTE, OWNER, PAGE, ROLL_CALL, STRIKE, TELL
+from earful.store.scripts import DETAIL, END, END_OWN, ENROL, LIST, NOTE, OWNER, PAGE, ROLL_CALL, STRIKE, TELL
 from earful.store.values import Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
 
 if TYPE_CHECKING:
@@ -100,6 +100,15 @@ class RedisDirectory:
         if owner is not None:
             self._tell((owner, Notice(session_id)))
         return owner is not None
+
+    async def end_own(self, claim: Claim) -> None:
+        """Note that a session of this worker's is ended."""
+        call = END_OWN(
+            (note_key(claim.session_id),), self.worker, claim.attempt, claim.tenant, _ms(claim.expires_s), VERSION
+        )
+        async with self._link.turn() as turn:
+            [owner] = await turn.send(call)
+        self._tell((owner, Notice(claim.session_id)))
 
     async def exchange(self, report: Report) -> News:
         """Tell and hear what there is to tell."""

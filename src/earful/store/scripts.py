@@ -64,7 +64,7 @@ return {'granted', noted[1] ~= worker and noted[1] or ''}
 """)
 
 END = Script("""
--- Notes that a session is ended. KEYS: its note. ARGV: whether any tenant will do, tenant, expires_ms.
+-- Notes that a noted session is ended. KEYS: its note. ARGV: whether any tenant will do, tenant, expires_ms.
 -- Gives its owner; nothing where the session is not noted, or is another tenant's.
 local any, tenant, expires_ms = unpack(ARGV)
 local noted = redis.call('HMGET', KEYS[1], 'owner', 'tenant')
@@ -74,6 +74,18 @@ end
 redis.call('HSET', KEYS[1], 'ended', '1')
 redis.call('PEXPIRE', KEYS[1], math.max(expires_ms, redis.call('PTTL', KEYS[1])))
 return noted[1]
+""")
+
+END_OWN = Script("""
+-- Notes that a session is ended, and whose it was where nobody is noted. KEYS: its note.
+-- ARGV: worker, attempt, tenant, expires_ms, version. Gives its owner.
+local worker, attempt, tenant, expires_ms, version = unpack(ARGV)
+if redis.call('HSETNX', KEYS[1], 'owner', worker) == 1 then
+  redis.call('HSET', KEYS[1], 'version', version, 'attempt', attempt, 'tenant', tenant)
+end
+redis.call('HSET', KEYS[1], 'ended', '1')
+redis.call('PEXPIRE', KEYS[1], math.max(expires_ms, redis.call('PTTL', KEYS[1])))
+return redis.call('HGET', KEYS[1], 'owner')
 """)
 
 OWNER = Script("""

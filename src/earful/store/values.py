@@ -23,10 +23,11 @@ class Verdict(Enum):
 
 
 class Claim(Struct, frozen=True):
-    """A start (`attempt` 0) or a resume (1 to 2^53-1) that a worker wants to serve.
+    """A start (`attempt` 0) or a resume (1 to 2^53-1) that a worker wants to serve, or to end for good.
 
     `expires_s` is how long the note stays when nobody notes the session again: as long as a client may go on
-    trying, and longer than the caller takes to report each live session once (`Report.sessions`).
+    trying, and longer than the caller takes to report each live session once (`Report.sessions`). The note of an
+    end: as long as a cursor of the session may be valid.
     """
 
     session_id: str
