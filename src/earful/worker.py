@@ -123,10 +123,14 @@ class WorkerServer(Server):
         super().__init__(service)
         self._station = station
         self._is_leaving = False
+        self._ends_last = False
+        """Whether no other worker will be there when this one has ended."""
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the model as long as newcomers may wait for it, then listen; tell the supervisor when both are done."""
-        asyncio.get_running_loop().add_reader(self._station.line.fileno(), self._hear)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._station.line.fileno(), self._hear)
         await self._hold()
         if not self.should_exit:
             await super().startup(sockets)
@@ -141,10 +145,16 @@ class WorkerServer(Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM: drain, however often it comes, for it may come from several sides. The supervisor kills."""
+        """SIGTERM: drain, however often it comes, for it may come from several sides. The supervisor kills.
+
+        To one that retires it says that the others end too.
+        """
         del frame
         if sig == signal.SIGTERM:
+            self._ends_last = True
             self.stop()
+            if self._loop is not None:  # Later, since now may be in the middle of a session's step.
+                self._loop.call_soon_threadsafe(self._service.registry.end_here)
 
     async def _hold(self) -> None:
         """Leave those who connect in the socket's queue while the model loads."""
@@ -166,8 +176,10 @@ class WorkerServer(Server):
         if not line.is_open:
             asyncio.get_running_loop().remove_reader(line.fileno())
             self._service.log.warning("supervisor is gone")
+            self._service.registry.end_here()
+        elif words and not self._ends_last:
+            self._service.registry.here_goes_on = True  # RETIRE: a successor has the seal too.
         if words or not line.is_open:
-            self._service.registry.here_goes_on = line.is_open  # RETIRE: a successor has the seal too.
             self._is_leaving = True
             self.stop()
 

@@ -374,6 +374,29 @@ class Model(MockASRModel):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_while_all_are_being_replaced_sends_nobody_on(number: signal.Signals) -> None:
+    """Who can go on nowhere, since nobody has the secret, is told all of it here; only the first had gone before."""
+    settings: dict[str, Any] = {"workers": 2, "max_speed": 0, "drain_s": 60}
+    settings |= {"exit_code": -number, "allowed": {"supervisor is gone"}} if number == signal.SIGKILL else {}
+    with running(**settings) as server:
+        clients = [RawSocket(server.address).upgrade() for _ in range(24)]
+        for raw in clients:
+            raw.say("start")
+            for piece in pieces(OPENING):
+                raw.say_audio(piece)
+            raw.hear_until("partial")
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("session ended", 10, reason="handed_over")  # The next one's turn is seconds away.
+        server.signal(number)
+        ends = hear_ends(clients)
+        assert number != signal.SIGTERM or 0 == server.exit_code()
+    assert ([4201], 23) == ([code for _, code in ends if code != 1012], len(ends) - 1)
+    for heard, code in ends:
+        kinds = [message["type"] for message in heard if message["type"] != "partial"]
+        assert (["closing"] if code == 4201 else ["closing", "final", "error"]) == kinds
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_worker_that_hangs_is_ended_all_the_same(number: signal.Signals, tmp_path: Path) -> None:
     """Its model holds the event loop. The supervisor kills it, and the kernel where the supervisor was killed."""
     (tmp_path / "stuck.py").write_text(STUCK)

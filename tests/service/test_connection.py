@@ -13,7 +13,9 @@ from tests.support.speech import OPENING, SENTENCE, expected, finals, of_type, p
 from tests.support.wire import RecordingWire
 
 from earful.engine.engine import Engine
+from earful.errors import ErrorCode
 from earful.models.mock import MockASRModel
+from earful.protocol.messages import AudioChunk
 from earful.protocol.states import Input
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.outbox import OutboxLimits
@@ -134,6 +136,19 @@ def test_nothing_is_heard_or_said_after_the_end() -> None:
 
     line = on_line(scenario)
     assert (["final"], [], ["stop"]) == (line.wire.types, line.wire.calls, line.ended)
+
+
+def test_a_session_that_has_ended_asks_the_model_nothing_more() -> None:
+    """What it had not asked yet, it never will."""
+
+    async def scenario(line: Line) -> None:
+        for piece in pieces(OPENING):
+            line.connection.session.receive(AudioChunk(piece), virtual_now())
+        line.connection.fail(ErrorCode.SUPERSEDED)
+        await settle()
+
+    model = scripted()
+    assert (["superseded"], []) == (on_line(scenario, model).ended, model.log)
 
 
 def test_a_lost_connection_cancels_the_models_call() -> None:

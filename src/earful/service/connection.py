@@ -244,8 +244,7 @@ class Connection:
         True where the client was told something.
         """
         session = self.session
-        work = session.take_work()
-        if work is not None:
+        if session.closing is None and (work := session.take_work()) is not None:
             self._submit(work)
         messages = session.take_messages()
         if messages:

@@ -220,7 +220,8 @@ class Session(Life):
         """End as the server wishes (`END`, `DRAIN`, `HAND_OVER`): what is owed is answered first.
 
         Who sent `start` is told of a drain at once, and within what time it will be over. `HAND_OVER` is for who
-        `can_resume`: results of ended utterances are told, the open one is left to where the client goes next.
+        `can_resume`: results of ended utterances are told, the open one is left to where the client goes next. Until
+        then a `DRAIN` takes it back: there is nowhere to go, and the open one gets its final here.
         """
         if happening is Input.HAND_OVER and not self.opted_in:
             self.leave()
@@ -331,13 +332,12 @@ class Session(Life):
 
     def _end(self, happening: Input, now: float) -> None:
         """Stop listening; the open utterance gets its final, and after `stop` there is always a last one."""
-        if not self._step(happening):
+        is_taken_back = happening is Input.DRAIN and self._farewell is Input.HAND_OVER and self.state is State.CLOSING
+        if not self._step(happening) and not is_taken_back:
             return
         self._farewell = happening
         if reason := ENDINGS[happening][0]:
             self._listener.cut(reason, now)
-        else:
-            self._transcript.leave_open()
         if happening is Input.STOP:
             self._transcript.close(end_ms=self._listener.received_ms, sequence=self._numbering.newest)
         self._settle()
@@ -346,5 +346,5 @@ class Session(Life):
         """Tell what has its turn, and at last the end."""
         for answer in self._answers.take(self._transcript):
             self._replies.tell(answer)
-        if self._farewell is not None and self._transcript.answered_index == self._transcript.next_index:
+        if self._farewell is not None and self._transcript.is_answered:
             self._finish(self._farewell)

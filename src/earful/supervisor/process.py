@@ -66,10 +66,13 @@ class Process:
     kill_at: float = field(default=math.inf)
 
     def end(self, kill_at: float) -> None:
-        """Tell it to drain and end, and note when that is no longer waited for."""
+        """Tell it to drain and end, and note when that is no longer waited for.
+
+        One that retires keeps its time, but must know: whoever would have gone on with its sessions ends too.
+        """
         if not self.is_told:
             self.is_told, self.kill_at = True, kill_at
-            os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
 
     def retire(self, kill_at: float) -> None:
         """Tell it that its successor is there; the same."""
