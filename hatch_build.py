@@ -38,6 +38,7 @@ COMPILED = (
     "session/rules",
     "session/segmenter",
     "session/session",
+    "session/speed",
     "session/transcript",
     "telemetry/histogram",
     "transport/fast",

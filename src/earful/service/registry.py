@@ -165,7 +165,8 @@ class Registry:
         now, unix_s = self._clock(), int(time.time())
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
         session.opening.is_returning = session_id in self._returning
-        session.must_resume = self._returning.get(session_id, False)
+        if self._returning.get(session_id):
+            session.demand_resume()
         connection = Connection(
             session,
             wire,
