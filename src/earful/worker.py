@@ -16,10 +16,10 @@ from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from earful.app import build, seal_of
+from earful.app import CLOSE_WITHIN_S, build, seal_of
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
-from earful.server import BACKLOG, Server, bind, open_server_log, raise_file_limit
+from earful.server import BACKLOG, GRACE_S, Server, bind, open_server_log, raise_file_limit
 from earful.service.identity import Identity
 from earful.store.opening import is_shared
 from earful.supervisor.line import Word
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 CANNOT_START = 2
 NEWCOMERS_S = 1.0
 """How long a worker that leaves waits for the first request of those whom it has accepted."""
-SLACK_S = 3.0
-"""What a worker may take to end beyond its drain, before it is killed."""
+SLACK_S = GRACE_S + CLOSE_WITHIN_S + 2.0
+"""What a worker may take to end beyond its drain, before it is killed: both, and a busy machine."""
 _LOOK_EVERY_S = 0.05
 _QUIET_LOOKS = 2
 """One is not enough: who was accepted a moment ago is not a connection yet, who asked has not taken a place yet."""
@@ -67,7 +67,9 @@ def run(settings: Settings) -> int:
             log.info("without a shared store each worker counts, limits and lists its own sessions")
         settle_collector()  # Before the forks: what the workers share need not be copied by looking at it.
         work = partial(serve_slot, settings, seal_of(settings))
-        return Supervisor(listeners, work, log, end_within_s=settings.drain_s + SLACK_S).run()
+        end_within_s = settings.drain_s + SLACK_S
+        retire_within_s = NEWCOMERS_S + end_within_s
+        return Supervisor(listeners, work, log, end_within_s=end_within_s, retire_within_s=retire_within_s).run()
 
 
 def bind_slots(settings: Settings) -> list[socket.socket]:
@@ -90,7 +92,7 @@ def bind_slots(settings: Settings) -> list[socket.socket]:
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
     log = open_server_log(settings, station.slot)
-    outlive(station.line, settings.drain_s + SLACK_S)
+    outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers)
     try:
         service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)

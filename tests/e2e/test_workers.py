@@ -275,6 +275,31 @@ def test_a_kept_connection_is_closed_between_two_requests() -> None:
         raw.close()
 
 
+CLINGING = """
+import asyncio
+from earful.models.mock import MockASRModel
+
+class Model(MockASRModel):
+    async def close(self):
+        await asyncio.sleep(60)
+"""
+
+
+def test_a_worker_that_takes_all_the_time_it_may_is_not_killed(tmp_path: Path) -> None:
+    """Somebody connected and asks nothing, its models do not close: it is replaced all the same, and ends by itself."""
+    (tmp_path / "clinging.py").write_text(CLINGING)
+    settings: dict[str, Any] = {"model": "clinging:Model", "drain_s": 0.1, "max_speed": 0, "workers": 2}
+    with running(env={"PYTHONPATH": str(tmp_path)}, allowed={"drain ran out of time"}, **settings) as server:
+        silent = [RawSocket(server.address) for _ in range(12)]
+        clients = opening(server.address, 12)
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("all workers replaced", 30)
+        assert {1012} == {code for _, code in hear_ends(clients)}
+        assert {"exit code 0"} == {line["cause"] for line in server.log.events if line["event"] == "worker ended"}
+        for raw in silent:
+            raw.close()
+
+
 def test_a_successor_that_cannot_load_leaves_the_old_one_in_place(tmp_path: Path) -> None:
     """Nobody notices; when the weights are back, the next round replaces all."""
     (tmp_path / "needing.py").write_text(LOADING)

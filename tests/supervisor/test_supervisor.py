@@ -161,6 +161,17 @@ def test_all_are_replaced_one_after_another() -> None:
         assert 0 == here.end()
 
 
+def test_one_that_retires_has_more_time_than_one_that_ends() -> None:
+    """Those whom it has accepted are still let in."""
+    with troupe("leisurely", 1) as here:
+        here.started(0)
+        here.process.send_signal(signal.SIGHUP)
+        here.wait_for("all workers replaced")
+        assert ["exit code 0"] == here.causes("worker ended")
+        assert 0 == here.end()
+        assert 0 == here.count("worker did not end in time")
+
+
 def test_a_second_round_follows_the_first(tmp_path: Path) -> None:
     """However often it is asked for meanwhile, it is one."""
     gate = tmp_path / "gate"

@@ -53,9 +53,10 @@ class Supervisor:
         log: Logger,
         *,
         end_within_s: float,
+        retire_within_s: float,
         ready_within_s: float = READY_WITHIN_S,
     ) -> None:
-        """Start nothing yet. A worker that was told to end has `end_within_s` for it.
+        """Start nothing yet. A worker that was told to end has `end_within_s` for it, to retire `retire_within_s`.
 
         The successor of one that lives has `ready_within_s` to get ready; meanwhile the living one serves.
         """
@@ -63,6 +64,7 @@ class Supervisor:
         self._work = work
         self._log = log
         self._end_within_s = end_within_s
+        self._retire_within_s = retire_within_s
         self._ready_within_s = ready_within_s
         self._signals = Signals()
         self._selector = selectors.DefaultSelector()
@@ -236,7 +238,7 @@ class Supervisor:
                 return
             slot.process, slot.successor = successor, None
             if self._is_there(old):
-                old.retire(time.monotonic() + self._end_within_s)
+                old.retire(time.monotonic() + self._retire_within_s)
             while self._is_there(old):
                 yield
         self._log.info("all workers replaced", took_s=round(time.monotonic() - began, 3))
