@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 FORCED_EXIT = 1
-FORCE_WITHIN_S = 0.8
+FORCE_WITHIN_S = 0.5
 GRACE_S = 1
 """How long uvicorn waits for connections to close, in whole seconds."""
 TAKE_DOWN_S = 1.4
