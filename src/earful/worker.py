@@ -7,6 +7,7 @@ A worker serves its slot's socket as a server alone would serve its own. It is t
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import signal
 import socket
@@ -40,6 +41,8 @@ NEWCOMERS_S = 1.0
 """How long a worker that leaves waits for the first request of those whom it has accepted."""
 SLACK_S = GRACE_S + CLOSE_WITHIN_S + 2.0
 """What a worker may take to end beyond its drain, before it is killed: both, and a busy machine."""
+ALIVE_EVERY_S = 1.0
+"""How often a worker tells its supervisor that its event loop moves, give or take a sweep."""
 _LOOK_EVERY_S = 0.05
 _QUIET_LOOKS = 2
 """One is not enough: who was accepted a moment ago is not a connection yet, who asked has not taken a place yet."""
@@ -128,6 +131,8 @@ class WorkerServer(Server):
         self._ends_last = False
         """Whether no other worker will be there when this one has ended."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._said_alive_at = -math.inf
+        service.registry.sweepers.append(self._say_alive)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the model as long as newcomers may wait for it, then listen; tell the supervisor when both are done."""
@@ -170,6 +175,11 @@ class WorkerServer(Server):
     def _tell(self, load: asyncio.Task[None]) -> None:
         if not load.cancelled() and load.exception() is None:
             self._station.line.say(Word.READY)
+
+    def _say_alive(self, now: float) -> None:
+        if now - self._said_alive_at >= ALIVE_EVERY_S:
+            self._said_alive_at = now
+            self._station.line.say(Word.ALIVE)
 
     def _hear(self) -> None:
         """Take what the supervisor says, or that it is gone."""

@@ -421,6 +421,24 @@ def test_an_end_while_all_are_being_replaced_sends_nobody_on(number: signal.Sign
         assert (["closing"] if code == 4201 else ["closing", "final", "error"]) == kinds
 
 
+def test_a_worker_that_hangs_is_followed(tmp_path: Path) -> None:
+    """Nobody told it to end: it is missed, killed and logged; the other one, whose loop moves, is left alone."""
+    (tmp_path / "stuck.py").write_text(STUCK)
+    settings: dict[str, Any] = {"model": "stuck:Model", "workers": 2, "max_speed": 0}
+    with running(env={"PYTHONPATH": str(tmp_path)}, allowed={"worker hangs", *DIED}, **settings) as server:
+        before = workers_of(server, 2)
+        raw = RawSocket(server.address).upgrade()
+        for piece in pieces(OPENING):
+            raw.say_audio(piece)
+        server.out.wait_for("stuck", 10)
+        died = server.log.wait_for("worker died", 20)
+        assert ("hung", 1006) == (died["cause"], raw.hear_all()[1].code)
+        after = workers_of(server, 2)
+        assert [died["worker"]] == [slot for slot in after if after[slot] != before[slot]]
+        assert 1 == sum(line["event"] == "worker hangs" for line in server.log.events)
+        raw.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_worker_that_hangs_is_ended_all_the_same(number: signal.Signals, tmp_path: Path) -> None:
     """Its model holds the event loop. The supervisor kills it, and the kernel where the supervisor was killed."""

@@ -28,6 +28,7 @@ PATIENCE_S = 15.0
 END_WITHIN_S = 0.5
 RETIRE_WITHIN_S = 10.0
 READY_WITHIN_S = 0.5
+SILENT_WITHIN_S = 2.0
 GATE = "TROUPE_GATE"
 """Names a FIFO in the environment: `gated` successors wait until somebody opens it for writing."""
 
@@ -43,6 +44,23 @@ def good(station: Station) -> int:
 def stubborn(station: Station) -> int:
     """Be ready, and do not end."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    station.line.say(Word.READY)
+    select.select([], [], [], PATIENCE_S)
+    return 0
+
+
+def lively(station: Station) -> int:
+    """Be `good`, and say so again and again."""
+    station.line.say(Word.READY)
+    while not select.select([station.line], [], [], SILENT_WITHIN_S / 20)[0]:
+        station.line.say(Word.ALIVE)
+    return 0
+
+
+def mute(station: Station) -> int:
+    """Be ready, and never say a word again; the successor of one that was is `lively`."""
+    if station.hold_s:
+        return lively(station)
     station.line.say(Word.READY)
     select.select([], [], [], PATIENCE_S)
     return 0
@@ -105,7 +123,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 PARTS: dict[str, Work] = {
-    part.__name__: part for part in (good, stubborn, leisurely, late, gated, ill, raising, leaving, hopeless, drained)
+    part.__name__: part
+    for part in (good, lively, mute, stubborn, leisurely, late, gated, ill, raising, leaving, hopeless, drained)
 }
 
 
@@ -121,6 +140,7 @@ def main(part: str, number: str) -> int:
         end_within_s=END_WITHIN_S,
         retire_within_s=RETIRE_WITHIN_S,
         ready_within_s=READY_WITHIN_S if part == "late" else 60,
+        silent_within_s=SILENT_WITHIN_S if part in {"lively", "mute"} else 60,
     )
     try:
         return supervisor.run()
