@@ -39,6 +39,7 @@ COMPILED = (
     "session/rules",
     "session/segmenter",
     "session/session",
+    "session/speed",
     "session/transcript",
     "telemetry/histogram",
     "telemetry/metrics",

@@ -243,6 +243,7 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
         ),
         session=SessionLimits(
             idle_timeout_s=settings.idle_timeout_s,
+            handshake_timeout_s=settings.handshake_timeout_s,
             max_session_s=settings.max_session_s,
             max_speed=settings.max_speed,
             max_chunk_ms=settings.max_chunk_ms,

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 FORCED_EXIT = 1
-FORCE_WITHIN_S = 0.8
+FORCE_WITHIN_S = 0.5
+GRACE_S = 1
+"""How long uvicorn waits for connections to close, in whole seconds."""
 TAKE_DOWN_S = 1.4
 """What is kept of `drain_s`, at most half of it, for closing what the drain left open: uvicorn's grace, and some."""
 
@@ -121,7 +123,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 backlog=BACKLOG,
                 lifespan="on",
-                timeout_graceful_shutdown=1,
+                timeout_graceful_shutdown=GRACE_S,
             )
         )
         self._service = service

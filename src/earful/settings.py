@@ -123,7 +123,12 @@ class Settings(BaseModel, frozen=True):
         default=60, ge=0.1, le=86_400, description="A session silent on the wire for so long is ended."
     )
     max_session_s: float = Field(default=14_400, ge=0.1, le=604_800, description="Longest a session may last.")
-    handshake_timeout_s: float = Field(default=10, ge=0.1, le=300, description="Longest a WebSocket upgrade may take.")
+    handshake_timeout_s: float = Field(
+        default=10,
+        ge=0.1,
+        le=300,
+        description="Longest a WebSocket upgrade may take, and then a resume on a place of resume_reserve.",
+    )
 
     onset_frames: int = Field(
         default=3, ge=1, le=20, description="Speech frames in onset_window that open an utterance."

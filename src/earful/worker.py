@@ -7,6 +7,7 @@ A worker serves its slot's socket as a server alone would serve its own. It is t
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import signal
 import socket
@@ -16,10 +17,10 @@ from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from earful.app import build, seal_of
+from earful.app import CLOSE_WITHIN_S, build, seal_of
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
-from earful.server import BACKLOG, Server, bind, open_server_log, raise_file_limit
+from earful.server import BACKLOG, GRACE_S, Server, bind, open_server_log, raise_file_limit
 from earful.service.identity import Identity
 from earful.store.opening import is_shared
 from earful.supervisor.line import Word
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 CANNOT_START = 2
 NEWCOMERS_S = 1.0
 """How long a worker that leaves waits for the first request of those whom it has accepted."""
-SLACK_S = 3.0
-"""What a worker may take to end beyond its drain, before it is killed."""
+SLACK_S = GRACE_S + CLOSE_WITHIN_S + 2.0
+"""What a worker may take to end beyond its drain, before it is killed: both, and a busy machine."""
+ALIVE_EVERY_S = 1.0
+"""How often a worker tells its supervisor that its event loop moves, give or take a sweep."""
 _LOOK_EVERY_S = 0.05
 _QUIET_LOOKS = 2
 """One is not enough: who was accepted a moment ago is not a connection yet, who asked has not taken a place yet."""
@@ -67,7 +70,9 @@ def run(settings: Settings) -> int:
             log.info("without a shared store each worker counts, limits and lists its own sessions")
         settle_collector()  # Before the forks: what the workers share need not be copied by looking at it.
         work = partial(serve_slot, settings, seal_of(settings))
-        return Supervisor(listeners, work, log, end_within_s=settings.drain_s + SLACK_S).run()
+        end_within_s = settings.drain_s + SLACK_S
+        retire_within_s = NEWCOMERS_S + end_within_s
+        return Supervisor(listeners, work, log, end_within_s=end_within_s, retire_within_s=retire_within_s).run()
 
 
 def bind_slots(settings: Settings) -> list[socket.socket]:
@@ -90,7 +95,7 @@ def bind_slots(settings: Settings) -> list[socket.socket]:
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
     log = open_server_log(settings, station.slot)
-    outlive(station.line, settings.drain_s + SLACK_S)
+    outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers)
     try:
         service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
@@ -123,10 +128,16 @@ class WorkerServer(Server):
         super().__init__(service)
         self._station = station
         self._is_leaving = False
+        self._ends_last = False
+        """Whether no other worker will be there when this one has ended."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._said_alive_at = -math.inf
+        service.registry.sweepers.append(self._say_alive)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the model as long as newcomers may wait for it, then listen; tell the supervisor when both are done."""
-        asyncio.get_running_loop().add_reader(self._station.line.fileno(), self._hear)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._station.line.fileno(), self._hear)
         await self._hold()
         if not self.should_exit:
             await super().startup(sockets)
@@ -141,10 +152,16 @@ class WorkerServer(Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM: drain, however often it comes, for it may come from several sides. The supervisor kills."""
+        """SIGTERM: drain, however often it comes, for it may come from several sides. The supervisor kills.
+
+        To one that retires it says that the others end too.
+        """
         del frame
         if sig == signal.SIGTERM:
+            self._ends_last = True
             self.stop()
+            if self._loop is not None:  # Later, since now may be in the middle of a session's step.
+                self._loop.call_soon_threadsafe(self._service.registry.end_here)
 
     async def _hold(self) -> None:
         """Leave those who connect in the socket's queue while the model loads."""
@@ -159,6 +176,11 @@ class WorkerServer(Server):
         if not load.cancelled() and load.exception() is None:
             self._station.line.say(Word.READY)
 
+    def _say_alive(self, now: float) -> None:
+        if now - self._said_alive_at >= ALIVE_EVERY_S:
+            self._said_alive_at = now
+            self._station.line.say(Word.ALIVE)
+
     def _hear(self) -> None:
         """Take what the supervisor says, or that it is gone."""
         line = self._station.line
@@ -166,8 +188,10 @@ class WorkerServer(Server):
         if not line.is_open:
             asyncio.get_running_loop().remove_reader(line.fileno())
             self._service.log.warning("supervisor is gone")
+            self._service.registry.end_here()
+        elif words and not self._ends_last:
+            self._service.registry.here_goes_on = True  # RETIRE: a successor has the seal too.
         if words or not line.is_open:
-            self._service.registry.here_goes_on = line.is_open  # RETIRE: a successor has the seal too.
             self._is_leaving = True
             self.stop()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.session.ear import told
 from tests.support.inside import Inside, inside
-from tests.support.raw import BINARY, TEXT, RawSocket, connected, frame
+from tests.support.raw import BINARY, PING, TEXT, RawSocket, connected, frame
 from tests.support.resuming import RESUME_PATH, connect, drop, hear, send
 from tests.support.server import await_true
 from tests.support.speech import (
@@ -193,6 +193,20 @@ def test_a_full_worker_lets_in_who_resumes(transport: str) -> None:
             assert 4010 == first.hear_all()[1].code
             second.say("stop")
             assert 1000 == second.hear_all()[1].code
+
+
+@pytest.mark.parametrize("pings", [0, 3])
+def test_a_reserved_place_is_no_place_to_stay(pings: int, transport: str) -> None:
+    """Who pings there, or says nothing, is sent away before long, and may try again."""
+    limits: dict[str, Any] = {"max_sessions": 1, "handshake_timeout_s": 0.5, **QUICK}
+    with inside(transport=transport, **limits) as server, connected(server.address) as first:
+        begin(first)
+        with connected(server.address, RESUME_PATH) as newcomer:
+            for _ in range(pings):
+                newcomer.send(PING, b"here")
+            heard, end = newcomer.hear_all()
+        assert (["overloaded"], 1013) == (codes(heard), end.code)
+        await_true(lambda: server.call(lambda: server.service.registry.taken) == 1)
 
 
 def test_a_drain_hands_sessions_over(server: Inside, other: Inside) -> None:

@@ -7,13 +7,17 @@ import json
 import signal
 import time
 from base64 import b64encode
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.raw import RawSocket
 from tests.support.server import running
 from tests.support.speech import OPENING, SENTENCE, of_type, pieces
 from websockets.asyncio.client import ClientConnection, connect
+
+if TYPE_CHECKING:
+    from tests.support.server import Running
 
 pytestmark = pytest.mark.e2e
 
@@ -26,6 +30,19 @@ def speaking(raw: RawSocket, *, opted_in: bool) -> None:
         raw.say("start")
     for piece in pieces(OPENING):
         raw.say_audio(piece)
+
+
+def held_up(raw: RawSocket) -> None:
+    """In the middle of a sentence that its model does not answer: a signal must not overtake the audio."""
+    speaking(raw, opted_in=True)
+    raw.say("anything")
+    assert "unknown_type" == raw.hear_until("error")[-1]["code"]
+
+
+def drained_within_s(server: Running) -> float:
+    """What the drain took by the server's own log: how long its process then takes to go depends on the load."""
+    began, ended = (server.log.wait_for(event, 1)["timestamp"] for event in ("draining", "stopped"))
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
 
 
 @pytest.mark.parametrize("transport", ["fast", "asgi"])
@@ -100,15 +117,13 @@ def test_two_hundred_sessions_are_drained_in_time(transport: str) -> None:
 
 def test_a_drain_that_a_model_holds_up_ends_in_time() -> None:
     """`drain_s` bounds it; the code is 0 all the same, and the log says that somebody was left."""
-    with running(drain_s=1.5, mock_latency_ms=60_000, max_speed=0, allowed=("drain ran out of time",)) as server:
+    with running(drain_s=3, mock_latency_ms=60_000, max_speed=0, allowed=("drain ran out of time",)) as server:
         raw = RawSocket(server.address).upgrade()
-        speaking(raw, opted_in=True)
-        raw.hear()
-        began = time.monotonic()
+        held_up(raw)
         server.signal()
         heard, end = raw.hear_all()
         assert 0 == server.exit_code()
-        assert time.monotonic() - began < 1.5 + 1.0
+        assert drained_within_s(server) < 3
         raw.close()
         server.log.wait_for("drain ran out of time", 1)
     assert (["closing", "error"], 1012) == ([message["type"] for message in heard], end.code)
@@ -128,10 +143,9 @@ def test_a_peer_that_does_not_read_holds_up_no_drain() -> None:
         for piece in pieces(SENTENCE):
             raw.say_audio(piece)
         raw.say("keepalive")
-        began = time.monotonic()
         server.signal()
         assert 0 == server.exit_code()
-        assert time.monotonic() - began < 4
+        assert drained_within_s(server) < 3
         raw.close()
 
 
@@ -139,8 +153,7 @@ def test_a_second_signal_ends_it_within_a_second() -> None:
     """Whatever is still open."""
     with running(drain_s=60, mock_latency_ms=60_000, exit_code=1, allowed=("drain ran out of time",)) as server:
         raw = RawSocket(server.address).upgrade()
-        speaking(raw, opted_in=True)
-        raw.hear()
+        held_up(raw)
         server.signal()
         raw.hear_until("closing")
         began = time.monotonic()

@@ -275,6 +275,31 @@ def test_a_kept_connection_is_closed_between_two_requests() -> None:
         raw.close()
 
 
+CLINGING = """
+import asyncio
+from earful.models.mock import MockASRModel
+
+class Model(MockASRModel):
+    async def close(self):
+        await asyncio.sleep(60)
+"""
+
+
+def test_a_worker_that_takes_all_the_time_it_may_is_not_killed(tmp_path: Path) -> None:
+    """Somebody connected and asks nothing, its models do not close: it is replaced all the same, and ends by itself."""
+    (tmp_path / "clinging.py").write_text(CLINGING)
+    settings: dict[str, Any] = {"model": "clinging:Model", "drain_s": 0.1, "max_speed": 0, "workers": 2}
+    with running(env={"PYTHONPATH": str(tmp_path)}, allowed={"drain ran out of time"}, **settings) as server:
+        silent = [RawSocket(server.address) for _ in range(12)]
+        clients = opening(server.address, 12)
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("all workers replaced", 30)
+        assert {1012} == {code for _, code in hear_ends(clients)}
+        assert {"exit code 0"} == {line["cause"] for line in server.log.events if line["event"] == "worker ended"}
+        for raw in silent:
+            raw.close()
+
+
 def test_a_successor_that_cannot_load_leaves_the_old_one_in_place(tmp_path: Path) -> None:
     """Nobody notices; when the weights are back, the next round replaces all."""
     (tmp_path / "needing.py").write_text(LOADING)
@@ -371,6 +396,47 @@ class Model(MockASRModel):
         print('{"event": "stuck"}', flush=True)
         time.sleep(60)
 """
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_while_all_are_being_replaced_sends_nobody_on(number: signal.Signals) -> None:
+    """Who can go on nowhere, since nobody has the secret, is told all of it here; only the first had gone before."""
+    settings: dict[str, Any] = {"workers": 2, "max_speed": 0, "drain_s": 60}
+    settings |= {"exit_code": -number, "allowed": {"supervisor is gone"}} if number == signal.SIGKILL else {}
+    with running(**settings) as server:
+        clients = [RawSocket(server.address).upgrade() for _ in range(24)]
+        for raw in clients:
+            raw.say("start")
+            for piece in pieces(OPENING):
+                raw.say_audio(piece)
+            raw.hear_until("partial")
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("session ended", 10, reason="handed_over")  # The next one's turn is seconds away.
+        server.signal(number)
+        ends = hear_ends(clients)
+        assert number != signal.SIGTERM or 0 == server.exit_code()
+    assert ([4201], 23) == ([code for _, code in ends if code != 1012], len(ends) - 1)
+    for heard, code in ends:
+        kinds = [message["type"] for message in heard if message["type"] != "partial"]
+        assert (["closing"] if code == 4201 else ["closing", "final", "error"]) == kinds
+
+
+def test_a_worker_that_hangs_is_followed(tmp_path: Path) -> None:
+    """Nobody told it to end: it is missed, killed and logged; the other one, whose loop moves, is left alone."""
+    (tmp_path / "stuck.py").write_text(STUCK)
+    settings: dict[str, Any] = {"model": "stuck:Model", "workers": 2, "max_speed": 0}
+    with running(env={"PYTHONPATH": str(tmp_path)}, allowed={"worker hangs", *DIED}, **settings) as server:
+        before = workers_of(server, 2)
+        raw = RawSocket(server.address).upgrade()
+        for piece in pieces(OPENING):
+            raw.say_audio(piece)
+        server.out.wait_for("stuck", 10)
+        died = server.log.wait_for("worker died", 20)
+        assert ("hung", 1006) == (died["cause"], raw.hear_all()[1].code)
+        after = workers_of(server, 2)
+        assert [died["worker"]] == [slot for slot in after if after[slot] != before[slot]]
+        assert 1 == sum(line["event"] == "worker hangs" for line in server.log.events)
+        raw.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -7,13 +7,16 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.support.clock import run_virtual, settle, virtual_now
 from tests.support.models import loaded, scripted, sleeps
 from tests.support.speech import OPENING, SENTENCE, expected, finals, of_type, pieces
 from tests.support.wire import RecordingWire
 
 from earful.engine.engine import Engine
+from earful.errors import ErrorCode
 from earful.models.mock import MockASRModel
+from earful.protocol.messages import AudioChunk
 from earful.protocol.states import Input
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.outbox import OutboxLimits
@@ -24,8 +27,6 @@ from earful.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    import pytest
 
 PINGS = ConnectionLimits(OutboxLimits(max_unsent_s=10), 50.0, ping_interval_s=20, ping_timeout_s=5)
 START = json.dumps({"type": "start"})
@@ -134,6 +135,19 @@ def test_nothing_is_heard_or_said_after_the_end() -> None:
 
     line = on_line(scenario)
     assert (["final"], [], ["stop"]) == (line.wire.types, line.wire.calls, line.ended)
+
+
+def test_a_session_that_has_ended_asks_the_model_nothing_more() -> None:
+    """What it had not asked yet, it never will."""
+
+    async def scenario(line: Line) -> None:
+        for piece in pieces(OPENING):
+            line.connection.session.receive(AudioChunk(piece), virtual_now())
+        line.connection.fail(ErrorCode.SUPERSEDED)
+        await settle()
+
+    model = scripted()
+    assert (["superseded"], []) == (on_line(scenario, model).ended, model.log)
 
 
 def test_a_lost_connection_cancels_the_models_call() -> None:
@@ -286,7 +300,7 @@ def test_an_end_by_the_server_answers_what_is_owed() -> None:
 
 
 def test_a_fault_of_ours_ends_the_connection_wherever_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a message, in audio, in a tick, in an end, in a delivery: `internal`, 1011, told to the owner."""
+    """Whatever was asked of it: `internal`, 1011, told to the owner."""
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
@@ -299,9 +313,14 @@ def test_a_fault_of_ours_ends_the_connection_wherever_it_happens(monkeypatch: py
             lambda: connection.tick(1e9),
             lambda: connection.end(Input.END),
             lambda: connection.claimed(Verdict.GRANTED),
+            connection.leave,
+            connection.pinged,
+            connection.ponged,
+            connection.writable,
         ]
 
-    for nth, name in enumerate(["receive", "receive", "tick", "end", "claimed"]):
+    broken = ["receive", "receive", "tick", "end", "claimed", "leave", "touch", "take_work", "take_work"]
+    for nth, name in enumerate(broken):
 
         async def scenario(line: Line, nth: int = nth, name: str = name) -> None:
             with monkeypatch.context() as patch:
@@ -311,6 +330,25 @@ def test_a_fault_of_ours_ends_the_connection_wherever_it_happens(monkeypatch: py
         line = on_line(scenario)
         assert ((1011, "internal"), ["error"]) == (line.wire.closed, line.wire.types)
         assert ([ZeroDivisionError], ["internal"]) == ([type(fault) for fault in line.faults], line.ended)
+
+
+@pytest.mark.parametrize("name", ["fail", "lose"])
+def test_a_fault_in_an_end_at_once_is_the_end_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever ended the session, the registry or the transport, goes on."""
+
+    async def scenario(line: Line) -> None:
+        with monkeypatch.context() as patch:
+
+            def fail(*_: object) -> None:
+                patch.undo()  # The next way to the end works.
+                raise ZeroDivisionError
+
+            patch.setattr(Session, name, fail)
+            connection = line.connection
+            connection.fail(ErrorCode.SUPERSEDED) if name == "fail" else connection.lost("peer_closed")
+
+    line = on_line(scenario)
+    assert ([ZeroDivisionError], ["internal"]) == ([type(fault) for fault in line.faults], line.ended)
 
 
 def test_a_fault_in_a_delivery_ends_the_connection_too(monkeypatch: pytest.MonkeyPatch) -> None:

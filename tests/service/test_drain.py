@@ -74,6 +74,49 @@ def test_a_secret_of_its_own_outlives_no_drain_unless_others_share_it() -> None:
     assert (["closing"], (4201, "handed_over")) == handed_over
 
 
+def test_who_waits_for_a_hand_over_stays_where_nobody_goes_on_any_more() -> None:
+    """The others end too: all who have not gone yet get their finals here, those already told to go as well."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.here_goes_on = True
+        wires = [dictate(registry, name) for name in "abcd"]
+        for name in "abcd":
+            registry.connections[name].message(FLUSH)
+            for piece in pieces(OPENING):
+                registry.connections[name].audio(piece)
+        drain = asyncio.create_task(registry.drain(8.0))
+        await asyncio.sleep(8.0 * SPREAD / 4 * 1.5)  # Two have had their turn.
+        assert 2 == sum("closing" in wire.types for wire in wires)
+        registry.end_here()
+        registry.end_here()
+        await drain
+        for wire in wires:
+            assert (["closing", "final", "flushed", "final", "error"], (1012, "draining")) == (
+                wire.types[1:],
+                wire.closed,
+            )
+            assert ["flush", "drain"] == [final["reason"] for final in of_type("final", wire.sent)]
+
+    assert [] == registered(scenario, scripted(*[sleeps(3)] * 4)).all_of("drain ran out of time")
+
+
+def test_each_session_is_handed_over_only_if_that_is_still_possible() -> None:
+    """It is looked at when its turn comes, and once more when time is up."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.here_goes_on = True
+        wires = [dictate(registry, name) for name in "ab"]
+        drain = asyncio.create_task(registry.drain(8.0))
+        await settle()
+        registry.here_goes_on = False
+        await drain
+        assert [(1012, "draining"), (4201, "handed_over")] == sorted(wire.closed or (0, "") for wire in wires)
+        (kept,) = (wire for wire in wires if wire.closed == (1012, "draining"))
+        assert ["started", "closing", "error"] == kept.types
+
+    registered(scenario, scripted(*[sleeps(20)] * 2))
+
+
 def test_what_has_ended_is_delivered_before_the_hand_over() -> None:
     """With its cursor: all that is left to the replay is what is open."""
 
@@ -115,6 +158,22 @@ def test_hand_overs_are_spread_in_random_order() -> None:
     for _ in range(2):
         registered(scenario, seal=SHARED)
     assert orders[0] != orders[1]
+
+
+def test_a_drain_lasts_no_longer_than_anybody_is_left() -> None:
+    """Who leaves by themselves is not waited for."""
+
+    async def scenario(registry: Registry) -> None:
+        for nth in range(50):
+            begin(registry, str(nth))
+        drain = asyncio.create_task(registry.drain(8.0))
+        await asyncio.sleep(1.0)
+        for connection in list(registry.connections.values()):
+            connection.lost("peer_closed")
+        await drain
+        assert 1.0 == virtual_now()
+
+    registered(scenario, seal=SHARED)
 
 
 def test_a_model_that_holds_up_a_hand_over_costs_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.session.recordings import silence
-from tests.session.talk import SPEAKING, Talk, errors, mark_of, resume, whole
+from tests.session.talk import SPEAKING, Talk, errors, heard, mark_of, resume, whole
 
 from earful.errors import CloseCode
 from earful.protocol.messages import (
@@ -53,18 +53,34 @@ def test_a_hand_over_waits_for_no_open_utterance() -> None:
     talk.deliver(open_work, whole("two"))
     talk.deliver(talk.work(), whole("two."))
     assert [0, 1] == [final.index for final in talk.finals()]
-    assert talk.session.take_work() is None
     assert Close(CloseCode.DRAINED, "handed_over") == talk.session.closing
 
 
-def test_a_result_of_what_was_left_open_is_not_told() -> None:
-    """It comes while an earlier utterance is still owed."""
+def test_a_hand_over_can_be_taken_back() -> None:
+    """Until it is done: where nobody is left to go on, the open utterance gets its final here, then 1012."""
     talk = Talk(start=Start())
     talk.audio(SPEAKING)
     work = talk.work()
-    talk.session._transcript.leave_open()
-    assert [] == talk.deliver(work, whole("late"))
-    assert 0 == talk.session._transcript.next_index
+    talk.send(Flush("x"))
+    talk.audio(SPEAKING)
+    talk.session.end(Input.HAND_OVER, 0.0, deadline_ms=5_000)
+    talk.deliver(work, heard("all of it"))
+    for _ in range(2):
+        talk.session.end(Input.DRAIN, 1.0)
+    talk.model()
+    assert [(0, "flush"), (1, "drain")] == [(final.index, final.reason) for final in talk.finals()]
+    assert ([("draining", None, True)], Close(CloseCode.RESTART, "draining")) == (errors(talk), talk.session.closing)
+
+
+def test_a_hand_over_that_is_done_is_not_taken_back() -> None:
+    """Its client is on its way."""
+    talk = Talk(start=Start())
+    talk.audio(SPEAKING)
+    talk.session.end(Input.HAND_OVER, 0.0, deadline_ms=5_000)
+    talk.take()
+    talk.session.end(Input.DRAIN, 1.0)
+    assert [] == talk.take()
+    assert Close(CloseCode.DRAINED, "handed_over") == talk.session.closing
 
 
 def test_a_session_that_has_stopped_is_not_handed_over_before_its_time() -> None:

@@ -9,7 +9,7 @@ from tests.session.recordings import silence
 from tests.session.talk import BEGAN, ELSEWHERE, SEAL, Talk, errors, resume
 
 from earful.audio.pcm import Encoding, Format
-from earful.errors import CloseCode
+from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.models.types import SessionInfo
 from earful.protocol.cursor import Cursor
 from earful.protocol.messages import (
@@ -26,10 +26,12 @@ from earful.protocol.seal import Seal
 from earful.protocol.states import State
 from earful.session.claim import Claim, Verdict
 from earful.session.endings import Close
+from earful.session.rules import SessionLimits
 
 QUIET = silence(0.1)
 SUPERSEDED = Close(CloseCode.SUPERSEDED, "superseded")
 FAILED = Close(CloseCode.RESUME_FAILED, "resume_failed")
+OVERLOADED = Close(CloseCode.TRY_LATER, "overloaded")
 
 
 def test_a_session_goes_on_as_what_it_was() -> None:
@@ -176,12 +178,12 @@ def test_who_took_a_reserved_place_must_resume() -> None:
     """Nothing else begins on it; what is no beginning is a mistake as ever."""
     for message in (Start(), AudioChunk(QUIET), Stop()):
         talk = Talk()
-        talk.session.must_resume = True
+        talk.session.demand_resume()
         talk.send(message)
         assert [("overloaded", None, True)] == errors(talk)
-        assert Close(CloseCode.TRY_LATER, "overloaded") == talk.session.closing
+        assert OVERLOADED == talk.session.closing
     talk = Talk()
-    talk.session.must_resume = True
+    talk.session.demand_resume()
     talk.send(Keepalive())
     assert ["unexpected_message"] == talk.codes()
 
@@ -189,7 +191,50 @@ def test_who_took_a_reserved_place_must_resume() -> None:
 def test_who_resumes_on_a_reserved_place_keeps_it() -> None:
     """Like any other."""
     talk = Talk()
-    talk.session.must_resume = True
+    talk.session.demand_resume()
     talk.send(resume())
     talk.send(BinaryAudio(b"\xff" * 800), Stop())
     assert ([], Close(CloseCode.NORMAL, "stop")) == (errors(talk), talk.session.closing)
+
+
+def reserved(**limits: Any) -> Talk:
+    """A client that has just got a reserved place, and three seconds to resume on it."""
+    talk = Talk(limits=SessionLimits(handshake_timeout_s=3, **limits))
+    talk.session.demand_resume()
+    return talk
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_reserved_place_is_not_held_without_resuming(held: bool) -> None:  # noqa: FBT001 - parameter
+    """Its time counts from the beginning; no ping moves it, no mistake, and no hold."""
+    talk = reserved()
+    for now in (1.0, 2.0, 2.9):
+        talk.session.touch(now)
+        talk.session.refuse(EarfulError(ErrorCode.UNKNOWN_TYPE), now)
+        if held:
+            talk.session.hold(now)
+        talk.tick(now)
+    assert (3.0, None) == (talk.session.due, talk.session.closing)
+    talk.tick(3.0)
+    assert (("overloaded", None, True), OVERLOADED) == (errors(talk)[-1], talk.session.closing)
+
+
+def test_whatever_ends_the_wait_for_a_resume_is_overload() -> None:
+    """Who waited can try again; `idle_timeout` would say that there is nothing to resume."""
+    talk = reserved(idle_timeout_s=1)
+    assert 1.0 == talk.session.due
+    talk.tick(1.0)
+    assert ([("overloaded", None, True)], OVERLOADED) == (errors(talk), talk.session.closing)
+
+
+def test_who_has_asked_to_resume_waits_for_the_verdict_alone() -> None:
+    """Then its deadlines are those of any session."""
+    talk = reserved()
+    talk.verdict = None
+    talk.send(resume())
+    talk.tick(3.1)
+    assert talk.session.closing is None
+    talk.session.claimed(Verdict.GRANTED, 3.2)
+    talk.tick(3.3)
+    assert (None, [Started]) == (talk.session.closing, [type(one) for one in talk.said])
+    assert 63.2 == talk.session.due

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.server import PATHS, LogLines, await_true
-from tests.support.troupe import GATE
+from tests.support.troupe import GATE, SILENT_WITHIN_S
 
 from earful.supervisor.slot import AT_ONCE
 
@@ -146,6 +146,59 @@ def test_a_worker_that_never_can_start_ends_everything() -> None:
         assert "There are no weights." == here.log.wait_for("cannot start", WITHIN_S)["sentence"]
 
 
+# Silence
+
+
+def test_one_that_hangs_is_killed_and_followed() -> None:
+    """As one that died; its successor, which speaks, is left alone."""
+    with troupe("mute") as here:
+        hung = [here.started(slot) for slot in range(2)]
+        here.wait_for("worker hangs", 2)
+        for slot in range(2):
+            here.started(slot, 2)
+        assert ["hung", "hung"] == here.causes("worker died")
+        assert set(hung) == {line["pid"] for line in here.log.events if line["event"] == "worker hangs"}
+        pass_time(2 * SILENT_WITHIN_S)
+        assert 0 == here.end()
+        assert 4 == here.count("worker started")
+
+
+def test_one_that_is_stopped_for_a_while_is_left_alone() -> None:
+    """It goes on."""
+    with troupe("lively") as here:
+        stopped_for(SILENT_WITHIN_S / 2, here.started(0))
+        pass_time(SILENT_WITHIN_S)
+        assert 0 == here.end()
+        assert 2 == here.count("worker started")
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_nobody_is_called_silent_while_nobody_listened(all_of_them: bool) -> None:  # noqa: FBT001 - parameter
+    """The supervisor was stopped for long, perhaps with its workers, and goes on before them."""
+    with troupe("lively") as here:
+        workers = [here.started(slot) for slot in range(2)]
+        stopped_for(2 * SILENT_WITHIN_S, here.process.pid, *(workers if all_of_them else []))
+        pass_time(SILENT_WITHIN_S)
+        assert 0 == here.end()
+        assert 2 == here.count("worker started")
+
+
+def stopped_for(seconds: float, *pids: int) -> None:
+    """Stop processes so long; they go on in this order."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    pass_time(seconds)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+        pass_time(SILENT_WITHIN_S / 20)
+
+
+def pass_time(seconds: float) -> None:
+    """Wait, where nothing is to be seen: what is tested is that nothing happens."""
+    until = time.monotonic() + seconds
+    await_true(lambda: time.monotonic() >= until)
+
+
 # Replacing
 
 
@@ -159,6 +212,17 @@ def test_all_are_replaced_one_after_another() -> None:
         order = [(line["event"], line["worker"]) for line in here.log.events if "worker" in line][3:]
         assert [(event, slot) for slot in range(3) for event in ("worker started", "worker ended")] == order
         assert 0 == here.end()
+
+
+def test_one_that_retires_has_more_time_than_one_that_ends() -> None:
+    """Those whom it has accepted are still let in."""
+    with troupe("leisurely", 1) as here:
+        here.started(0)
+        here.process.send_signal(signal.SIGHUP)
+        here.wait_for("all workers replaced")
+        assert ["exit code 0"] == here.causes("worker ended")
+        assert 0 == here.end()
+        assert 0 == here.count("worker did not end in time")
 
 
 def test_a_second_round_follows_the_first(tmp_path: Path) -> None:

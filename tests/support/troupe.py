@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 15.0
 END_WITHIN_S = 0.5
+RETIRE_WITHIN_S = 10.0
 READY_WITHIN_S = 0.5
+SILENT_WITHIN_S = 2.0
 GATE = "TROUPE_GATE"
 """Names a FIFO in the environment: `gated` successors wait until somebody opens it for writing."""
 
@@ -45,6 +47,30 @@ def stubborn(station: Station) -> int:
     station.line.say(Word.READY)
     select.select([], [], [], PATIENCE_S)
     return 0
+
+
+def lively(station: Station) -> int:
+    """Be `good`, and say so again and again."""
+    station.line.say(Word.READY)
+    while not select.select([station.line], [], [], SILENT_WITHIN_S / 20)[0]:
+        station.line.say(Word.ALIVE)
+    return 0
+
+
+def mute(station: Station) -> int:
+    """Be ready, and never say a word again; the successor of one that was is `lively`."""
+    if station.hold_s:
+        return lively(station)
+    station.line.say(Word.READY)
+    select.select([], [], [], PATIENCE_S)
+    return 0
+
+
+def leisurely(station: Station) -> int:
+    """Be `good`, but take more time to retire than there is to end."""
+    code = good(station)
+    select.select([], [], [], 2 * END_WITHIN_S)
+    return code
 
 
 def late(station: Station) -> int:
@@ -97,7 +123,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 PARTS: dict[str, Work] = {
-    part.__name__: part for part in (good, stubborn, late, gated, ill, raising, leaving, hopeless, drained)
+    part.__name__: part
+    for part in (good, lively, mute, stubborn, leisurely, late, gated, ill, raising, leaving, hopeless, drained)
 }
 
 
@@ -107,7 +134,13 @@ def main(part: str, number: str) -> int:
     listeners = [socket.create_server(("127.0.0.1", 0), reuse_port=True) for _ in range(int(number))]
     log.info("starting", port=listeners[0].getsockname()[1])
     supervisor = Supervisor(
-        listeners, PARTS[part], log, end_within_s=END_WITHIN_S, ready_within_s=READY_WITHIN_S if part == "late" else 60
+        listeners,
+        PARTS[part],
+        log,
+        end_within_s=END_WITHIN_S,
+        retire_within_s=RETIRE_WITHIN_S,
+        ready_within_s=READY_WITHIN_S if part == "late" else 60,
+        silent_within_s=SILENT_WITHIN_S if part in {"lively", "mute"} else 60,
     )
     try:
         return supervisor.run()

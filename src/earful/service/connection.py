@@ -131,50 +131,31 @@ class Connection:
 
     def pinged(self) -> None:
         """A ping came (the transport answers it): it counts against `idle_timeout_s`."""
-        if not self._ended:
-            self.session.touch(self._seen())
+        self._do(lambda _: self.session.touch(self._seen()))
 
     def ponged(self) -> None:
         """A pong came: the peer lives."""
-        if not self._ended:
-            self._seen()
+        self._do(lambda _: self._seen())
 
     def writable(self) -> None:
         """The peer took everything that was queued."""
-        if not self._ended:
-            self._outbox.drained()
+        self._do(lambda _: self._outbox.drained())
 
     def lost(self, reason: str) -> None:
         """The connection is gone, as `reason` says (`peer_closed`, `connection_lost`, ...)."""
-        if not self._ended:
-            self.session.lose(reason)
-            self._finish()
+        self._do(lambda _: self.session.lose(reason))
 
     def end(self, happening: Input, *, within_s: float = 0.0) -> None:
         """End the session as the server wishes: `END` (DELETE) or `DRAIN`; what is owed is answered first."""
-        if not self._ended:
-            now = self._clock()
-            try:
-                self.session.end(happening, now, deadline_ms=int(within_s * 1000))
-                self._pump(now)
-            except Exception as fault:  # noqa: BLE001 - a connection's boundary
-                self._crash(fault, now)
+        self._do(lambda now: self.session.end(happening, now, deadline_ms=int(within_s * 1000)))
 
     def leave(self) -> None:
         """Hand the session over at once, whatever it is owed still."""
-        if not self._ended:
-            self.session.leave()
-            self._pump(self._clock())
+        self._do(lambda _: self.session.leave())
 
     def claimed(self, verdict: Verdict) -> None:
         """The directory has decided, later than it was asked."""
-        if not self._ended:
-            now = self._clock()
-            try:
-                self.session.claimed(verdict, now)
-                self._pump(now)
-            except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
-                self._crash(fault, now)
+        self._do(lambda now: self.session.claimed(verdict, now))
 
     def crash(self, fault: Exception) -> None:
         """A bug of ours, met elsewhere, in what this session waits for."""
@@ -183,14 +164,23 @@ class Connection:
 
     def fail(self, code: ErrorCode) -> None:
         """End the session at once with this error; what it is owed can wait no longer."""
-        if not self._ended:
-            self.session.fail(code)
-            self._pump(self._clock())
+        self._do(lambda _: self.session.fail(code))
 
     def tick(self, now: float) -> None:
         """Let deadlines act; called by the sweep."""
         try:
             self._tick(now)
+        except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
+            self._crash(fault, now)
+
+    def _do(self, what: Callable[[float], object]) -> None:
+        """Do what does not come with every chunk, unless all is over, and see what comes of it."""
+        if self._ended:
+            return
+        now = self._clock()
+        try:
+            what(now)
+            self._pump(now)
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
 
@@ -244,8 +234,7 @@ class Connection:
         True where the client was told something.
         """
         session = self.session
-        work = session.take_work()
-        if work is not None:
+        if session.closing is None and (work := session.take_work()) is not None:
             self._submit(work)
         messages = session.take_messages()
         if messages:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from earful.errors import ErrorCode
@@ -25,26 +26,40 @@ SPREAD = 0.5
 
 async def drain(registry: Registry, within_s: float, clock: Callable[[], float]) -> None:
     """End all sessions and wait for uploads, at most `within_s`; what is left then ends at once."""
-    sessions = list(registry.connections.values())
-    for connection in sessions:
-        if not registry.can_hand_over(connection):
-            connection.end(Input.DRAIN, within_s=within_s)
-    leaving = [connection for connection in sessions if registry.can_hand_over(connection)]
+    keep(registry, within_s)
+    leaving = [connection for connection in registry.connections.values() if registry.can_hand_over(connection)]
     try:
         async with asyncio.timeout(within_s):
-            await _hand_over(leaving, within_s, clock)
+            await _hand_over(registry, leaving, within_s, clock)
             await registry.emptied()
     except TimeoutError:
         _cut(registry)
 
 
-async def _hand_over(leaving: list[Connection], within_s: float, clock: Callable[[], float]) -> None:
-    """In random order, evenly over the first part of the time."""
+def keep(registry: Registry, within_s: float) -> None:
+    """End here, within this time, the sessions that cannot go on elsewhere; also those that were to a moment ago."""
+    for connection in list(registry.connections.values()):
+        if not registry.can_hand_over(connection):
+            connection.end(Input.DRAIN, within_s=within_s)
+
+
+def way_out(registry: Registry, connection: Connection) -> Input:
+    """How a drain ends a session, as things stand now."""
+    return Input.HAND_OVER if registry.can_hand_over(connection) else Input.DRAIN
+
+
+async def _hand_over(
+    registry: Registry, leaving: list[Connection], within_s: float, clock: Callable[[], float]
+) -> None:
+    """In random order, evenly over the first part of the time, each as it can by then; only while anybody is left."""
     began = clock()
     random.shuffle(leaving)
     for nth, connection in enumerate(leaving):
-        await asyncio.sleep(began + within_s * SPREAD * nth / len(leaving) - clock())
-        connection.end(Input.HAND_OVER, within_s=began + within_s - clock())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(began + within_s * SPREAD * nth / len(leaving) - clock()):
+                await registry.emptied()
+                return
+        connection.end(way_out(registry, connection), within_s=began + within_s - clock())
 
 
 def _cut(registry: Registry) -> None:

@@ -20,7 +20,7 @@ from earful.protocol.states import Input
 from earful.service.admission import ANYBODY
 from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
-from earful.service.drain import drain
+from earful.service.drain import drain, keep, way_out
 from earful.service.vitals import look
 from earful.session.claim import Claim, Verdict
 from earful.session.session import Session
@@ -99,7 +99,7 @@ class Registry:
         self.seal = seal or Seal.drawn()
         self._claims = LocalClaims(clock) if claims is None else claims
         self.here_goes_on = False
-        """Whether other workers have a seal of reach `here`, and outlive a drain of this one."""
+        """Whether other workers have a seal of reach `here`, and outlive a drain of this one; until `end_here`."""
         self._claiming: set[asyncio.Task[None]] = set()
         self._returning: dict[str, bool] = {}
         """Slots of clients that said they would resume a session, and whether theirs are reserved for that."""
@@ -112,6 +112,7 @@ class Registry:
         """What else the one sweep minds: the server's HTTP connections."""
         self._taken = 0
         self._left_at: float | None = None
+        self._drained_at = 0.0
         self._emptied = asyncio.Event()
 
     @property
@@ -168,7 +169,8 @@ class Registry:
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
         session.opening.tenant = admission.tenant
         session.opening.is_returning = session_id in self._returning
-        session.must_resume = self._returning.get(session_id, False)
+        if self._returning.get(session_id):
+            session.demand_resume()
         connection = Connection(
             session,
             wire,
@@ -186,7 +188,7 @@ class Registry:
         self.metrics.session_started()
         self.log.debug("session started", session=session_id)
         if self.draining:  # It was let in before, and upgraded after, the others were told.
-            connection.end(Input.HAND_OVER if self.can_hand_over(connection) else Input.DRAIN)
+            connection.end(way_out(self, connection))
         return connection
 
     def delete(self, connection: Connection) -> None:
@@ -216,12 +218,18 @@ class Registry:
 
     async def drain(self, within_s: float) -> None:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
-        self.draining = True
+        self.draining, self._drained_at = True, self._clock() + within_s
         if self.entrance is not None:
             self.entrance.close()
         self.log.info("draining", sessions=len(self.connections), within_s=within_s)
         self._note_empty()
         await drain(self, within_s, self._clock)
+
+    def end_here(self) -> None:
+        """No worker outlives a drain of this one: who was to be handed over by a seal of reach `here` ends here."""
+        self.here_goes_on = False
+        if self.draining:
+            keep(self, max(0.0, self._drained_at - self._clock()))
 
     async def emptied(self) -> None:
         """Wait until the last session of a drain has gone, with its socket, and the last upload."""

@@ -36,6 +36,11 @@ class Deadlines:
         """Whether the server does not read now."""
         return self._held_at is not None
 
+    def reserve(self) -> None:
+        """The session is to go on from another connection before long, whatever its client says meanwhile."""
+        self._aged_at = self._heard_at + self._limits.handshake_timeout_s
+        self.due = min(self.due, self._aged_at)
+
     def resume(self, began_at: float, now: float) -> None:
         """The session began earlier, on another connection."""
         self._aged_at = max(began_at + self._limits.max_session_s, now + REPLAY_S)

@@ -1,4 +1,4 @@
-"""A session's life: where it stands, what it says, and how it ends. Pure.
+"""A session's life: where it stands, how long it may, what it says, and how it ends. Pure.
 
 Every change of state is here, by the one table; the base of `Session`, which adds what is listened to. A
 session ends once: by a fatal error, by being lost, or when all is answered.
@@ -10,24 +10,27 @@ from typing import TYPE_CHECKING
 
 from earful.errors import ERRORS, CloseCode, EarfulError, ErrorCode
 from earful.protocol.states import TRANSITIONS, Input, State
+from earful.session.deadlines import Deadlines
 from earful.session.endings import CAUSES, ENDINGS, Close
 from earful.session.numbers import Numbers
 from earful.session.replies import Replies
 
 if TYPE_CHECKING:
     from earful.protocol.messages import ServerMessage
+    from earful.session.rules import SessionLimits
 
 _BEGINNINGS = frozenset({Input.AUDIO, Input.START, Input.STOP})
 """What a client may begin with."""
 
 
 class Life:
-    """State, close and replies of one session."""
+    """State, timers, close and replies of one session."""
 
-    __slots__ = ("_replies", "closing", "must_resume", "numbers", "opted_in", "state")
+    __slots__ = ("_deadlines", "_replies", "closing", "must_resume", "numbers", "opted_in", "state")
 
-    def __init__(self) -> None:
-        """Begin in CREATE."""
+    def __init__(self, limits: SessionLimits, now: float) -> None:
+        """Begin in CREATE at `now`."""
+        self._deadlines = Deadlines(limits, now)
         self.state = State.CREATE
         self.opted_in = False
         self.must_resume = False
@@ -35,6 +38,33 @@ class Life:
         self.closing: Close | None = None
         self.numbers = Numbers()
         self._replies = Replies(self.numbers)
+
+    @property
+    def due(self) -> float:
+        """The session's `tick` has nothing to do before this."""
+        return self._deadlines.due
+
+    def demand_resume(self) -> None:
+        """Its place is one for resumed sessions only: it may begin with nothing else, and soon. To be said at once."""
+        self.must_resume = True
+        self._deadlines.reserve()
+
+    def touch(self, now: float) -> None:
+        """The client gave a sign of life that is no message."""
+        self._deadlines.heard(now)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the server does not read this client now."""
+        return self._deadlines.is_held
+
+    def hold(self, now: float) -> None:
+        """The server stops reading this client, and judging it."""
+        self._deadlines.hold(now)
+
+    def release(self, now: float) -> None:
+        """The server reads this client again."""
+        self._deadlines.release(now)
 
     def take_messages(self) -> list[ServerMessage]:
         """What the client is to be told, in order; results are stamped by who sends them."""

@@ -86,6 +86,8 @@ class SessionLimits:
     """Bounds on one session; every one has an answer in the protocol page's sections 6 and 7."""
 
     idle_timeout_s: float = 60.0
+    handshake_timeout_s: float = 10.0
+    """How long a client on a place for resumed sessions may take to resume one."""
     max_session_s: float = 14_400.0
     max_speed: float = 4.0
     """Times real time; 0 switches the check off."""

@@ -28,21 +28,18 @@ from earful.protocol.messages import (
 from earful.protocol.states import Input, State
 from earful.session.answers import Answers
 from earful.session.claim import REFUSALS, Claim, Verdict
-from earful.session.deadlines import Deadlines
 from earful.session.endings import ENDINGS, FATALITIES
 from earful.session.greeting import Terms, started, transcript_of
 from earful.session.life import Life
 from earful.session.listener import Listener
 from earful.session.numbering import Numbering
 from earful.session.opening import Opening
+from earful.session.speed import Speed
 from earful.session.transcript import Transcript
 
 if TYPE_CHECKING:
     from earful.protocol.seal import Seal
     from earful.session.rules import ListeningRules, SessionLimits
-
-SPEED_ALLOWANCE_S = 30
-"""Audio a session may be ahead of `max_speed` (protocol section 6, code 4108)."""
 
 
 class Session(Life):
@@ -50,13 +47,13 @@ class Session(Life):
 
     __slots__ = (
         "_answers",
-        "_deadlines",
         "_farewell",
         "_format",
         "_limits",
         "_listener",
         "_numbering",
         "_rules",
+        "_speed",
         "_transcript",
         "attempt",
         "began_at",
@@ -75,14 +72,14 @@ class Session(Life):
         unix_s: int = 0,
     ) -> None:
         """Begin in CREATE at `now`, which is `unix_s` by the calendar; only with a seal it can be resumed."""
-        super().__init__()
+        super().__init__(limits, now)
         self.info = SessionInfo(session_id)
         self.began_at = now
         self.attempt = 0
         """Which resumption of the session this is, by the client's count."""
         self._rules = rules
         self._limits = limits
-        self._deadlines = Deadlines(limits, now)
+        self._speed = Speed(limits.max_speed, now)
         self._numbering = Numbering()
         self._answers = Answers()
         self.opening = Opening(limits, seal, now=now, unix_s=unix_s)
@@ -98,11 +95,6 @@ class Session(Life):
     def position(self) -> Position:
         """The newest mark in the audio."""
         return self._listener.position
-
-    @property
-    def due(self) -> float:
-        """`tick` has nothing to do before this."""
-        return self._deadlines.due
 
     @property
     def backlog_ms(self) -> int:
@@ -194,33 +186,20 @@ class Session(Life):
     def tick(self, now: float) -> None:
         """Let the timers that have passed act."""
         passed = self._deadlines.passed(now)
-        if passed in FATALITIES:
+        if self.must_resume and passed is not None:
+            if self.opening.terms is None:  # Otherwise the verdict is on its way.
+                self.fail(ErrorCode.OVERLOADED)
+        elif passed in FATALITIES:
             self.fail(FATALITIES[passed])
         elif passed is not None:
             self._end(passed, now)
-
-    def touch(self, now: float) -> None:
-        """The client gave a sign of life that is no message."""
-        self._deadlines.heard(now)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the server does not read this client now."""
-        return self._deadlines.is_held
-
-    def hold(self, now: float) -> None:
-        """The server stops reading this client, and judging it."""
-        self._deadlines.hold(now)
-
-    def release(self, now: float) -> None:
-        """The server reads this client again."""
-        self._deadlines.release(now)
 
     def end(self, happening: Input, now: float, *, deadline_ms: int = 0) -> None:
         """End as the server wishes (`END`, `DRAIN`, `HAND_OVER`): what is owed is answered first.
 
         Who sent `start` is told of a drain at once, and within what time it will be over. `HAND_OVER` is for who
-        `can_resume`: results of ended utterances are told, the open one is left to where the client goes next.
+        `can_resume`: results of ended utterances are told, the open one is left to where the client goes next. Until
+        then a `DRAIN` takes it back: there is nowhere to go, and the open one gets its final here.
         """
         if happening is Input.HAND_OVER and not self.opted_in:
             self.leave()
@@ -276,6 +255,7 @@ class Session(Life):
         self._numbering = Numbering(expected=cursor.position.sequence)
         self._set_up(cursor.format, transcript_of(cursor, self.opening.seal), cursor.position)
         self.numbers.audio_ms = self.numbers.resumed_ms = self._listener.received_ms
+        self._speed.resume(self.began_at, self.numbers.resumed_ms, now)
         self._replies.tell(started(cursor, self.opening.seal, self._rules, self._limits))
 
     def _receive_audio(self, data: bytes, sequence: int | None, now: float) -> None:
@@ -294,7 +274,7 @@ class Session(Life):
         self.numbers.add_chunk(len(data), self._listener.received_ms)
         if self._transcript.silent_mark is not None:
             self._settle()
-        if self._is_too_fast(now):
+        if self._speed.is_exceeded(self.numbers.audio_ms, now):
             self.fail(ErrorCode.AUDIO_TOO_FAST)
 
     def _may_use(self, number: int, now: float) -> bool:
@@ -320,10 +300,6 @@ class Session(Life):
         if self._numbering.expected is not None:
             self._numbering.use(number)
 
-    def _is_too_fast(self, now: float) -> bool:
-        speed = self._limits.max_speed
-        return bool(speed) and self.numbers.audio_ms > (speed * (now - self.began_at) + SPEED_ALLOWANCE_S) * 1000
-
     def _flush(self, flush: Flush, now: float) -> None:
         self._listener.cut("flush", now)
         self._answers.owe(flush, sequence=self._numbering.newest, index=self._transcript.next_index)
@@ -331,13 +307,12 @@ class Session(Life):
 
     def _end(self, happening: Input, now: float) -> None:
         """Stop listening; the open utterance gets its final, and after `stop` there is always a last one."""
-        if not self._step(happening):
+        is_taken_back = happening is Input.DRAIN and self._farewell is Input.HAND_OVER and self.state is State.CLOSING
+        if not self._step(happening) and not is_taken_back:
             return
         self._farewell = happening
         if reason := ENDINGS[happening][0]:
             self._listener.cut(reason, now)
-        else:
-            self._transcript.leave_open()
         if happening is Input.STOP:
             self._transcript.close(end_ms=self._listener.received_ms, sequence=self._numbering.newest)
         self._settle()
@@ -346,5 +321,5 @@ class Session(Life):
         """Tell what has its turn, and at last the end."""
         for answer in self._answers.take(self._transcript):
             self._replies.tell(answer)
-        if self._farewell is not None and self._transcript.answered_index == self._transcript.next_index:
+        if self._farewell is not None and self._transcript.is_answered:
             self._finish(self._farewell)

@@ -119,6 +119,11 @@ class Transcript:
         return self._utterances[0].index if self._utterances else self._next_index
 
     @property
+    def is_answered(self) -> bool:
+        """Whether every utterance that has ended has its final given out."""
+        return not self._utterances or self._utterances[0].reason is None
+
+    @property
     def full_from_ms(self) -> int | None:
         """Where the newest work ends while every lane is busy; None while one is free."""
         if len(self._utterances) < self._lanes:
@@ -160,11 +165,6 @@ class Transcript:
         else:
             newest.silent_mark = position
 
-    def leave_open(self) -> None:
-        """Forget the utterance that has not ended: whoever goes on with the session will hear it whole."""
-        if self._utterances and self._utterances[-1].reason is None:
-            self._next_index = self._utterances.pop().index
-
     def take_work(self) -> Work | None:
         """The next piece for the model, or None while there is no news or every lane is busy."""
         utterances = self._utterances
@@ -178,8 +178,6 @@ class Transcript:
 
     def deliver(self, work: Work, outcome: Outcome) -> list[Error | Partial]:
         """Take in an outcome; what the client is told of it at once: an error, a partial, both or neither."""
-        if work.index >= self._next_index:
-            return []  # Of an utterance that was left open.
         utterance = self._utterances[work.index - self._utterances[0].index]
         utterance.in_flight = False
         messages: list[Error | Partial] = []

@@ -20,6 +20,8 @@ class Word(StrEnum):
 
     READY = "ready"
     """By a worker: it serves, and its model is loaded."""
+    ALIVE = "alive"
+    """By a worker that is ready, about once a second: its event loop moves."""
     FAILED = "failed"
     """By a worker before it ends: it cannot start, and the sentence that says why."""
     DRAIN = "drain"

@@ -60,21 +60,31 @@ class Process:
     began_at: float
     is_ready: bool = False
     failure: str = ""
-    """Why it cannot start, in one sentence, where it said so."""
+    """Why it cannot start or go on, where that is known: in one sentence, where it said so."""
     is_told: bool = False
     """Whether it was told to end."""
     kill_at: float = field(default=math.inf)
+    silent_s: float = 0.0
+    """How long it has said nothing while the supervisor listened."""
 
     def end(self, kill_at: float) -> None:
-        """Tell it to drain and end, and note when that is no longer waited for."""
+        """Tell it to drain and end, and note when that is no longer waited for.
+
+        One that retires keeps its time, but must know: whoever would have gone on with its sessions ends too.
+        """
         if not self.is_told:
             self.is_told, self.kill_at = True, kill_at
-            os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
 
     def retire(self, kill_at: float) -> None:
         """Tell it that its successor is there; the same."""
         self.is_told, self.kill_at = True, kill_at
         self.line.say(Word.RETIRE)
+
+    def kill_hung(self) -> None:
+        """End it now, since it hangs: another follows, as one follows a dead one."""
+        self.failure = "hung"
+        os.kill(self.pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """End it now."""

@@ -1,4 +1,4 @@
-"""The supervisor's loop: N workers, one a slot; a dead one is followed, all are replaced on SIGHUP, ended on SIGTERM.
+"""The supervisor's loop: N workers, one a slot; dead and hung ones are followed, SIGHUP replaces all, SIGTERM ends.
 
 Guarantees that a slot's socket is open while the supervisor lives, so that nobody who connects is refused, and
 that no worker outlives it: each is told, waited for, killed. One thread, no event loop; every wait is bounded.
@@ -33,10 +33,13 @@ READY_WITHIN_S = 600.0
 """Some models take minutes to load."""
 FORCED_WITHIN_S = 0.8
 """After a second signal the supervisor waits no longer than this for what it killed."""
+SILENT_WITHIN_S = 10.0
+"""A ready worker that says nothing for so long hangs: its clients have long gone elsewhere, or wait for nothing."""
 NO_ROOM_S = 1.0
 """How long to wait where the system has no room for another process."""
 _TICK_S = 0.05
-_IDLE_S = 5.0
+_LOOKS = 4
+"""At whoever is silent, before they count as hung: one long silence may be that the supervisor itself was stopped."""
 
 
 class CannotStart(Exception):  # noqa: N818 - what a process says, not what it raised
@@ -53,17 +56,24 @@ class Supervisor:
         log: Logger,
         *,
         end_within_s: float,
+        retire_within_s: float,
         ready_within_s: float = READY_WITHIN_S,
+        silent_within_s: float = SILENT_WITHIN_S,
     ) -> None:
-        """Start nothing yet. A worker that was told to end has `end_within_s` for it.
+        """Start nothing yet. A worker that was told to end has `end_within_s` for it, to retire `retire_within_s`.
 
-        The successor of one that lives has `ready_within_s` to get ready; meanwhile the living one serves.
+        The successor of one that lives has `ready_within_s` to get ready; meanwhile the living one serves. One that is
+        ready must say a word within `silent_within_s`.
         """
         self._slots = [Slot(index, listener) for index, listener in enumerate(listeners)]
         self._work = work
         self._log = log
         self._end_within_s = end_within_s
+        self._retire_within_s = retire_within_s
         self._ready_within_s = ready_within_s
+        self._silent_within_s = silent_within_s
+        self._idle_s = silent_within_s / _LOOKS
+        self._listened_at = time.monotonic()
         self._signals = Signals()
         self._selector = selectors.DefaultSelector()
         self._processes: dict[int, Process] = {}
@@ -86,7 +96,7 @@ class Supervisor:
                 for slot in self._slots:
                     slot.process = self._fork(slot, hold_s=0)
                 while self._is_needed():
-                    self._selector.select(_TICK_S if self._is_busy() else _IDLE_S)
+                    self._selector.select(_TICK_S if self._is_busy() else self._idle_s)
                     self._step()
             finally:
                 self._kill_all()
@@ -108,6 +118,7 @@ class Supervisor:
             self._obey(number)
         for process in self._processes.values():
             self._hear(process)
+        self._mind_the_silent()  # When all lines are read: what was said while nobody listened counts.
         self._reap()
         self._fill_slots()
         self._advance_round()
@@ -133,7 +144,10 @@ class Supervisor:
 
     def _hear(self, process: Process) -> None:
         """Take what a worker said."""
-        for word, text in process.line.take():
+        words = process.line.take()
+        if words:
+            process.silent_s = 0.0
+        for word, text in words:
             if word is Word.READY:
                 process.is_ready = process.slot.was_ready = True
             elif word is Word.FAILED:
@@ -147,6 +161,20 @@ class Supervisor:
         """Hear no more of a process; a line that has ended would wake the selector for ever."""
         with suppress(KeyError, ValueError):
             self._selector.unregister(process.line)
+
+    def _mind_the_silent(self) -> None:
+        """Kill whoever hangs; a time in which the supervisor was stopped, and perhaps everybody, hardly counts."""
+        now = time.monotonic()
+        listened_s = min(now - self._listened_at, self._idle_s)
+        self._listened_at = now
+        for process in self._processes.values():
+            if not process.is_ready or process.is_told or process.failure:
+                continue
+            process.silent_s += listened_s
+            if process.silent_s >= self._silent_within_s:
+                silent_s = round(process.silent_s, 1)
+                self._log.error("worker hangs", worker=process.slot.index, pid=process.pid, silent_s=silent_s)
+                process.kill_hung()
 
     # Beginnings and ends of single workers.
 
@@ -236,7 +264,7 @@ class Supervisor:
                 return
             slot.process, slot.successor = successor, None
             if self._is_there(old):
-                old.retire(time.monotonic() + self._end_within_s)
+                old.retire(time.monotonic() + self._retire_within_s)
             while self._is_there(old):
                 yield
         self._log.info("all workers replaced", took_s=round(time.monotonic() - began, 3))
