@@ -80,6 +80,26 @@ def test_one_sweep_minds_all_sessions_and_what_else_asks_for_it() -> None:
     assert [SWEEP_EVERY_S, 2 * SWEEP_EVERY_S] == swept[:2]
 
 
+def test_a_fault_in_the_sweep_costs_one_sweep() -> None:
+    """It is logged, and the next one minds all deadlines again."""
+    swept: list[float] = []
+
+    def sweep_badly(now: float) -> None:
+        swept.append(now)
+        raise LookupError("words")
+
+    async def scenario(registry: Registry) -> None:
+        registry.sweepers.append(sweep_badly)
+        sweep = asyncio.create_task(registry.sweep_for_ever())
+        await asyncio.sleep(3 * SWEEP_EVERY_S)
+        sweep.cancel()
+        await asyncio.wait({sweep})
+
+    failed = registered(scenario).all_of("sweep failed")
+    assert len(swept) >= 2
+    assert ["LookupError"] * len(swept) == [line["error"] for line in failed]
+
+
 def test_a_fault_is_logged_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The place, the type, never the words."""
     words = "body's words"  # Apart: a traceback shows the line that raised.

@@ -41,7 +41,8 @@ _DENSE_BYTES: Final = len(_DENSE)
 _SPACED_BYTES: Final = len(_SPACED)
 _QUOTE: Final = b'"'
 _MARK: Final = b"!"
-_MARK_TEXT: Final = "!"
+_DATA: Final = b"data"
+_ESCAPE: Final = b"\\"
 _NOT_USUAL: Final = (*_NOT_DECODED, ValueError)
 
 
@@ -86,9 +87,12 @@ def _usual_chunk(text: bytes | str) -> AudioChunk | None:
     if not begin:
         return None
     end = text.find(_QUOTE, begin)
+    rest = text[end:]
+    if _DATA in rest or _ESCAPE in rest:  # It may have a second `data`, which would be the one that counts.
+        return None
     try:
-        around: _TextMessage = _decode(text[:begin] + _MARK + text[end:])
-        if isinstance(around, EncodedChunk) and around.data == _MARK_TEXT:  # Not a second `data`.
+        around: _TextMessage = _decode(text[:begin] + _MARK + rest)
+        if isinstance(around, EncodedChunk):
             return AudioChunk(_b64decode(text[begin:end], validate=True), around.sequence)
     except _NOT_USUAL:
         pass

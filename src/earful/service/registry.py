@@ -214,7 +214,10 @@ class Registry:
         """Sweep every 250 ms until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            self.sweep(self._clock())
+            try:
+                self.sweep(self._clock())
+            except Exception as fault:  # noqa: BLE001 - the task's boundary: without it no deadline is minded
+                self._note_sweep_fault(fault)
 
     async def drain(self, within_s: float) -> None:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
@@ -312,6 +315,10 @@ class Registry:
         places = "".join(traceback.format_tb(fault.__traceback__))
         session_id = connection.session.info.session_id
         self.log.error("session failed", session=session_id, error=type(fault).__name__, traceback=places)
+
+    def _note_sweep_fault(self, fault: Exception) -> None:
+        places = "".join(traceback.format_tb(fault.__traceback__))
+        self.log.error("sweep failed", error=type(fault).__name__, traceback=places)
 
     def _forget(self, connection: Connection) -> None:
         session = connection.session

@@ -205,7 +205,7 @@ class Session(Life):
 
         Who sent `start` is told of a drain at once, and within what time it will be over. `HAND_OVER` is for who
         `can_resume`: results of ended utterances are told, the open one is left to where the client goes next. Until
-        then a `DRAIN` takes it back: there is nowhere to go, and the open one gets its final here.
+        then a `DRAIN` or an `END` takes it back: there is nowhere to go, and the open one gets its final here.
         """
         if happening is Input.HAND_OVER and not self.opted_in:
             self.leave()
@@ -316,7 +316,8 @@ class Session(Life):
 
     def _end(self, happening: Input, now: float) -> None:
         """Stop listening; the open utterance gets its final, and after `stop` there is always a last one."""
-        is_taken_back = happening is Input.DRAIN and self._farewell is Input.HAND_OVER and self.state is State.CLOSING
+        takes_back = happening in {Input.DRAIN, Input.END}
+        is_taken_back = takes_back and self._farewell is Input.HAND_OVER and self.state is State.CLOSING
         if not self._step(happening) and not is_taken_back:
             return
         self._farewell = happening

@@ -11,10 +11,15 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
+from earful.telemetry.outlet import Outlet
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
     from structlog.typing import Processor
+
+_LOST_JSON = '{"event": "log lines dropped", "count": {count}, "level": "warning"}\n'
+_LOST_TEXT = "log lines dropped: {count}\n"
 
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["auto", "json", "text"]
@@ -53,18 +58,19 @@ def open_log(
     line, foreign ones too, says which worker wrote it.
     """
     structlog = _import_structlog()
-    stream = stream or sys.stderr
+    is_text = _is_text(form, stream or sys.stderr)
+    outlet = Outlet(stream or sys.stderr, _LOST_TEXT if is_text else _LOST_JSON)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([] if worker is None else [_naming(worker)]),
     ]
-    last = _renderers(structlog, text=_is_text(form, stream), colors=stream.isatty())
+    last = _renderers(structlog, text=is_text, colors=outlet.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
-    _adopt_standard_loggers(structlog, stream, number, shared, last)
+    _adopt_standard_loggers(structlog, outlet, number, shared, last)
     # bind() makes the real logger now; the proxy would build one again at each call.
     logger: Logger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(outlet),
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
     ).bind()
@@ -96,13 +102,13 @@ def _renderers(structlog: Any, *, text: bool, colors: bool) -> list[Processor]:
 
 def _adopt_standard_loggers(
     structlog: Any,
-    stream: TextIO,
+    outlet: Outlet,
     level: int,
     shared: list[Processor],
     last: list[Processor],
 ) -> None:
     """Send what goes to the standard library's loggers the same way, as `logger` and `event`."""
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(outlet)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
