@@ -306,7 +306,14 @@ PIECES = (
     '{"type":"audio_chunk","data":"',
     '{"type": "audio_chunk", "data": "',
     *("AQI=", "AQI", "!", "\\/", "\\", '"', '"}', "é", "\n", "7", "-1", "1e3", "}", " "),
-    *('","sequence":', '", "sequence": ', ',"data":"', '","later":[{"data":"x"}]}'),
+    *(
+        '","type":"stop"',
+        '","type":"audio_chunk"',
+        '","sequence":',
+        '", "sequence": ',
+        ',"data":"',
+        '","later":[{"data":"x"}]}',
+    ),
 )
 """What chunks as clients write them, and damaged ones, are made of."""
 
@@ -324,6 +331,8 @@ def outcome(text: str | bytes) -> object:
 @example([PIECES[0], "AQI=", '","sequence":', "7", "}"])
 @example([PIECES[1], "AQI=", '", "sequence": ', "7", "}"])
 @example([PIECES[0], "AQI=", '","data":"', "AQI=", '"}'])
+@example([PIECES[0], "AQI=", '","type":"stop"', "}"])
+@example([PIECES[0], "AQI=", '","type":"audio_chunk"', "}"])
 @example([PIECES[0], "AQI"])
 @example([PIECES[0], "AQI", '"}'])
 @given(st.lists(st.sampled_from(PIECES), max_size=8))

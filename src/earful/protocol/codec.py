@@ -91,12 +91,11 @@ def _usual_chunk(text: bytes | str) -> AudioChunk | None:
     if _DATA in rest or _ESCAPE in rest:  # It may have a second `data`, which would be the one that counts.
         return None
     try:
-        around: _TextMessage = _decode(text[:begin] + _MARK + rest)
-        if isinstance(around, EncodedChunk):
-            return AudioChunk(_b64decode(text[begin:end], validate=True), around.sequence)
+        # The first type counts, and was read: what is decoded at all is a chunk.
+        around = cast("EncodedChunk", _decode(text[:begin] + _MARK + rest))
+        return AudioChunk(_b64decode(text[begin:end], validate=True), around.sequence)
     except _NOT_USUAL:
-        pass
-    return None
+        return None
 
 
 def encode(message: ServerMessage) -> bytes:
