@@ -163,6 +163,35 @@ def test_one_that_hangs_is_killed_and_followed() -> None:
         assert 4 == here.count("worker started")
 
 
+def test_the_successor_of_a_dead_one_has_bounded_time_to_get_ready() -> None:
+    """Then it is killed and followed itself, although its event loop moves."""
+    with troupe("wedged", 1) as here:
+        os.kill(here.started(0), signal.SIGKILL)
+        here.wait_for("worker died", 3)
+        here.started(0, 4)
+        assert ["SIGKILL", *["not ready in time"] * 2] == here.causes("worker died")
+        assert 2 == here.count("worker hangs")
+        assert here.end() in {0, 1}
+
+
+def test_one_that_never_gets_ready_is_followed_ever_later() -> None:
+    """By the same steps as one that dies at its start, also at the first; it has not said that it never can."""
+    with troupe("loading", 1) as here:
+        here.wait_for("worker died", AT_ONCE + 2)
+        died = [line for line in here.log.events if line["event"] == "worker died"][: AT_ONCE + 2]
+        assert {"not ready in time"} == {line["cause"] for line in died}
+        assert [0.0] * AT_ONCE + [0.1, 0.2] == [line["retry_in_s"] for line in died]
+        assert here.end() in {0, 1}
+        assert 0 == here.count("cannot start")
+
+
+def test_one_that_cannot_start_and_does_not_end_is_killed() -> None:
+    """What it said is told all the same."""
+    with troupe("reluctant") as here:
+        assert 2 == here.exit_code()
+        assert "There are no weights." == here.log.wait_for("cannot start", WITHIN_S)["sentence"]
+
+
 def test_one_that_is_stopped_for_a_while_is_left_alone() -> None:
     """It goes on."""
     with troupe("lively") as here:
@@ -249,7 +278,7 @@ def test_without_a_successor_everything_stays_as_it_is() -> None:
         old = here.started(0)
         here.process.send_signal(signal.SIGHUP)
         here.wait_for("replacing stopped: a successor did not get ready")
-        await_true(lambda: ["SIGKILL"] == here.causes("worker ended"))
+        assert ["not ready in time"] == here.causes("worker died")
         os.kill(old, 0)
         assert 0 == here.end()
 

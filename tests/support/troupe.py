@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 15.0
 END_WITHIN_S = 0.5
 RETIRE_WITHIN_S = 10.0
-READY_WITHIN_S = 0.5
+READY_WITHIN_S = 1.0
 SILENT_WITHIN_S = 2.0
 GATE = "TROUPE_GATE"
 """Names a FIFO in the environment: `gated` successors wait until somebody opens it for writing."""
@@ -81,6 +81,18 @@ def late(station: Station) -> int:
     return 0
 
 
+def loading(station: Station) -> int:
+    """Load a model that never comes; the event loop goes on meanwhile."""
+    while not select.select([station.line], [], [], READY_WITHIN_S / 20)[0]:
+        station.line.say(Word.ALIVE)
+    return 0
+
+
+def wedged(station: Station) -> int:
+    """Be `good` at first; one that follows is `loading` for ever."""
+    return loading(station) if station.hold_s else good(station)
+
+
 def gated(station: Station) -> int:
     """Be `good`; a successor only when the gate is opened."""
     if station.hold_s == math.inf:
@@ -110,6 +122,13 @@ def hopeless(station: Station) -> int:
     return 2
 
 
+def reluctant(station: Station) -> int:
+    """Be `hopeless`, and do not end."""
+    hopeless(station)
+    select.select([], [], [], PATIENCE_S)
+    return 2
+
+
 def drained(station: Station) -> int:
     """Be asked by a client to drain everything; twice, which is once."""
     for _ in range(2):
@@ -122,10 +141,10 @@ def _end(number: int, frame: FrameType | None) -> None:
     os._exit(0)
 
 
-PARTS: dict[str, Work] = {
-    part.__name__: part
-    for part in (good, lively, mute, stubborn, leisurely, late, gated, ill, raising, leaving, hopeless, drained)
-}
+LATE = (late, loading, wedged)
+SILENT = (lively, mute, reluctant)
+OTHERS = (good, stubborn, leisurely, gated, ill, raising, leaving, hopeless, drained)
+PARTS: dict[str, Work] = {part.__name__: part for part in (*LATE, *SILENT, *OTHERS)}
 
 
 def main(part: str, number: str) -> int:
@@ -139,8 +158,8 @@ def main(part: str, number: str) -> int:
         log,
         end_within_s=END_WITHIN_S,
         retire_within_s=RETIRE_WITHIN_S,
-        ready_within_s=READY_WITHIN_S if part == "late" else 60,
-        silent_within_s=SILENT_WITHIN_S if part in {"lively", "mute"} else 60,
+        ready_within_s=READY_WITHIN_S if PARTS[part] in LATE else 60,
+        silent_within_s=SILENT_WITHIN_S if PARTS[part] in SILENT else 60,
     )
     try:
         return supervisor.run()

@@ -60,12 +60,14 @@ class Process:
     began_at: float
     is_ready: bool = False
     failure: str = ""
-    """Why it cannot start or go on, where that is known: in one sentence, where it said so."""
+    """Why it cannot start, in one sentence, where it said so."""
+    given_up_as: str = ""
+    """Why it was killed, where another shall follow."""
     is_told: bool = False
     """Whether it was told to end."""
     kill_at: float = field(default=math.inf)
     silent_s: float = 0.0
-    """How long it has said nothing while the supervisor listened."""
+    """How long it has said nothing while the supervisor listened; until it is ready, `alive` is nothing."""
 
     def end(self, kill_at: float) -> None:
         """Tell it to drain and end, and note when that is no longer waited for.
@@ -81,9 +83,9 @@ class Process:
         self.is_told, self.kill_at = True, kill_at
         self.line.say(Word.RETIRE)
 
-    def kill_hung(self) -> None:
+    def give_up(self, cause: str) -> None:
         """End it now, since it hangs: another follows, as one follows a dead one."""
-        self.failure = "hung"
+        self.given_up_as = cause
         os.kill(self.pid, signal.SIGKILL)
 
     def kill(self) -> None:

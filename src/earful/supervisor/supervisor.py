@@ -62,8 +62,8 @@ class Supervisor:
     ) -> None:
         """Start nothing yet. A worker that was told to end has `end_within_s` for it, to retire `retire_within_s`.
 
-        The successor of one that lives has `ready_within_s` to get ready; meanwhile the living one serves. One that is
-        ready must say a word within `silent_within_s`.
+        Each has `ready_within_s` to get ready; where it is the successor of one that lives, that one serves meanwhile.
+        One that is ready must say a word within `silent_within_s`, one that cannot start must end within it.
         """
         self._slots = [Slot(index, listener) for index, listener in enumerate(listeners)]
         self._work = work
@@ -72,7 +72,7 @@ class Supervisor:
         self._retire_within_s = retire_within_s
         self._ready_within_s = ready_within_s
         self._silent_within_s = silent_within_s
-        self._idle_s = silent_within_s / _LOOKS
+        self._idle_s = min(silent_within_s, ready_within_s) / _LOOKS
         self._listened_at = time.monotonic()
         self._signals = Signals()
         self._selector = selectors.DefaultSelector()
@@ -145,8 +145,6 @@ class Supervisor:
     def _hear(self, process: Process) -> None:
         """Take what a worker said."""
         words = process.line.take()
-        if words:
-            process.silent_s = 0.0
         for word, text in words:
             if word is Word.READY:
                 process.is_ready = process.slot.was_ready = True
@@ -154,6 +152,8 @@ class Supervisor:
                 process.failure = text
             elif word is Word.DRAIN and not self._is_ending:
                 self._end()
+        if words and (process.is_ready or process.failure):
+            process.silent_s = 0.0  # A loop that moves says nothing of a model that never gets loaded.
         if not process.line.is_open:
             self._hang_up(process)
 
@@ -168,13 +168,21 @@ class Supervisor:
         listened_s = min(now - self._listened_at, self._idle_s)
         self._listened_at = now
         for process in self._processes.values():
-            if not process.is_ready or process.is_told or process.failure:
+            if process.is_told or process.given_up_as:
                 continue
             process.silent_s += listened_s
-            if process.silent_s >= self._silent_within_s:
-                silent_s = round(process.silent_s, 1)
-                self._log.error("worker hangs", worker=process.slot.index, pid=process.pid, silent_s=silent_s)
-                process.kill_hung()
+            if process.silent_s >= self._patience_s(process):
+                self._give_up(process)
+
+    def _patience_s(self, process: Process) -> float:
+        is_loading = not process.is_ready and not process.failure
+        return self._ready_within_s if is_loading else self._silent_within_s
+
+    def _give_up(self, process: Process) -> None:
+        cause = "hung" if process.is_ready else "not ready in time"
+        silent_s = round(process.silent_s, 1)
+        self._log.error("worker hangs", worker=process.slot.index, pid=process.pid, cause=cause, silent_s=silent_s)
+        process.give_up(cause)
 
     # Beginnings and ends of single workers.
 
@@ -207,7 +215,8 @@ class Supervisor:
 
     def _bury(self, process: Process, status: int) -> None:
         slot, now = process.slot, time.monotonic()
-        fields = {"worker": slot.index, "pid": process.pid, "cause": process.failure or cause_of(status)}
+        cause = process.failure or process.given_up_as or cause_of(status)
+        fields = {"worker": slot.index, "pid": process.pid, "cause": cause}
         slot.lose(process)
         if process.is_told:
             self._log.info("worker ended", **fields)
@@ -256,11 +265,10 @@ class Supervisor:
             if old is None:
                 continue  # It is due for a new one anyway.
             successor = slot.successor = self._try_to_fork(slot, math.inf)
-            give_up_at = time.monotonic() + self._ready_within_s
-            while self._is_loading(successor) and time.monotonic() < give_up_at:
+            while self._is_loading(successor):  # In bounded time it is ready, or dead, or given up.
                 yield
-            if successor is None or not self._is_there(successor) or not successor.is_ready:
-                self._abandon(slot)
+            if successor is None or not self._is_there(successor):
+                self._log.warning("replacing stopped: a successor did not get ready", worker=slot.index)
                 return
             slot.process, slot.successor = successor, None
             if self._is_there(old):
@@ -275,12 +283,6 @@ class Supervisor:
 
     def _is_loading(self, process: Process | None) -> bool:
         return process is not None and self._is_there(process) and not process.is_ready
-
-    def _abandon(self, slot: Slot) -> None:
-        """Leave the rest as it is, since a successor did not come."""
-        self._log.warning("replacing stopped: a successor did not get ready", worker=slot.index)
-        if slot.successor is not None:
-            slot.successor.kill()
 
     # The end.
 
