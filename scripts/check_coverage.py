@@ -29,6 +29,7 @@ COMPLETE = (
     "src/earful/bench/voice.py",
     "src/earful/bench/window.py",
     "src/earful/client/address.py",
+    "src/earful/client/chunks.py",
     "src/earful/client/core.py",
     "src/earful/client/losses.py",
     "src/earful/client/outage.py",

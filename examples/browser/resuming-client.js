@@ -58,7 +58,7 @@ export class ResumingClient extends EventTarget {
     return this.state === "finished" || this.state === "ended";
   }
 
-  // The next chunk of audio. A source that can wait does so while `isFull`; for one that cannot it is the end.
+  // The next piece of audio, of any length. A source that can wait does so while `isFull`; for one that cannot it is the end.
   get isFull() {
     return this.#speaker.isFull;
   }
@@ -116,6 +116,8 @@ export class ResumingClient extends EventTarget {
       this.#liveAt = performance.now();
       this.#become("live");
     }
+    // A server that could only be told in other chunks is told a new session; see `#beginAnew`.
+    if (this.#speaker.isStuck) return this.#lost(4004);
     if (this.#speaker.isComplete) this.#become("finished");
     this.#send();
     if (this.#speaker.isPromised) this.#expectNews();

@@ -4,6 +4,8 @@
 // Knows no page, no socket and no clock: a shell brings what is said and heard, and sends what `takeMessages` gives.
 
 export const MAX_KEPT_BYTES = 16 << 20;
+const AROUND_BYTES = 80;  // Of a message beside its audio, where that is text.
+const SAMPLE_BYTES = { pcm_s16le: 2, pcm_f32le: 4, mulaw: 1, alaw: 1 };
 
 export class Speaker {
   finals = [];
@@ -15,12 +17,13 @@ export class Speaker {
 
   #start;
   #kept = [];  // { type: "audio_chunk", sequence, data }, from the newest cursor's keep_from on
+  #unsaid = [];  // not cut into chunks yet: audio, and flushes as { id }
   #keptBytes = 0;
   #maxKeptBytes;
   #nextSequence = 1;
   #flushes = [];  // without their answer yet: { id, after }, the chunk each follows
   #hasStopped = false;
-  #maySpeak = false;
+  #longestBytes = 0;  // a chunk's, from this connection's `started` on; before it nothing is said
   #isGreeted = false;
   #begunAt = -1;
   #newestHeard = -1;
@@ -35,6 +38,12 @@ export class Speaker {
   // Whether as much is kept as may be: time to wait for the server, or to give up.
   get isFull() {
     return this.#keptBytes >= this.#maxKeptBytes;
+  }
+
+  // Whether this connection's server allows only shorter chunks than those that it would have to be told again. Then
+  // nothing more is said to it.
+  get isStuck() {
+    return this.#isGreeted && !this.#longestBytes;
   }
 
   // Whether everything up to `stop` is answered.
@@ -56,29 +65,29 @@ export class Speaker {
     for (const { type, sequence, data, id } of this.#replay(done + 1)) {
       if (type === "audio_chunk" && sequence > done) next.speak(data);
       if (type === "flush") next.flush(id);
-      if (type === "stop") next.stop();
     }
+    for (const said of this.#unsaid) said instanceof Uint8Array ? next.speak(said) : next.flush(said.id);
+    if (this.#hasStopped) next.stop();
     return next;
   }
 
   // What the application says.
 
-  // The next chunk, a Uint8Array that nobody changes any more; it has a number of its own, and keeps it.
+  // The next piece of audio, a Uint8Array of any length that nobody changes any more.
   speak(data) {
-    const chunk = { type: "audio_chunk", sequence: this.#nextSequence++, data };
-    this.#kept.push(chunk);
+    this.#unsaid.push(data);
     this.#keptBytes += data.length;
-    this.#say(chunk);
+    this.#sayUnsaid();
   }
 
   flush(id) {
-    this.#flushes.push({ id, after: this.#nextSequence - 1 });
-    this.#say({ type: "flush", id });
+    this.#unsaid.push({ id });
+    this.#sayUnsaid();
   }
 
   stop() {
     this.#hasStopped = true;
-    this.#say({ type: "stop" });
+    if (this.#longestBytes) this.#messages.push({ type: "stop" });
   }
 
   // What becomes of connections.
@@ -86,20 +95,21 @@ export class Speaker {
   // A new connection stands; of the one before nothing is read any more.
   connected() {
     this.#isGreeted = false;
-    this.#maySpeak = !this.cursor;
     if (this.cursor) {
       const again = { type: "start", resume: { cursor: this.cursor, attempt: ++this.attempt } };
       if (this.#start.token) again.token = this.#start.token;
       this.#messages = [again];
     } else {
       // There is no session yet that could be resumed: all of it begins anew.
-      this.#messages = [{ type: "start", ...this.#start }, ...this.#replay(1)];
+      this.#unsay();
+      this.#messages = [{ type: "start", ...this.#start }];
     }
   }
 
   // The connection is gone, and what was not sent yet will be sent on the next.
   lost() {
-    this.#maySpeak = false;
+    this.#isGreeted = false;
+    this.#longestBytes = 0;
     this.#messages = [];
   }
 
@@ -125,11 +135,38 @@ export class Speaker {
     return messages;
   }
 
-  #say(message) {
-    if (this.#maySpeak) this.#messages.push(message);
+  // Cut and number what the application has said, where it is known how.
+  #sayUnsaid() {
+    while (this.#unsaid.length && this.#longestBytes) {
+      const said = this.#unsaid.shift();
+      if (said instanceof Uint8Array) this.#sayAudio(said);
+      else {
+        this.#flushes.push({ id: said.id, after: this.#nextSequence - 1 });
+        this.#messages.push({ type: "flush", id: said.id });
+      }
+    }
   }
 
-  #begin({ session_id, next_sequence, next_index, cursor, limits }) {
+  #sayAudio(data) {
+    for (let at = 0; at < data.length; at += this.#longestBytes) {
+      const piece = data.subarray(at, at + this.#longestBytes);
+      const chunk = { type: "audio_chunk", sequence: this.#nextSequence++, data: piece };
+      this.#kept.push(chunk);
+      this.#messages.push(chunk);
+    }
+  }
+
+  // No number holds any more.
+  #unsay() {
+    const again = this.#replay(1).filter(({ type }) => type !== "stop");
+    this.#unsaid.unshift(...again.map(({ data, id }) => data ?? { id }));
+    this.#kept = [];
+    this.#flushes = [];
+    this.#nextSequence = 1;
+  }
+
+  #begin(started) {
+    const { session_id, next_sequence, next_index, cursor, limits } = started;
     const isFurther = next_sequence > this.#begunAt;
     this.#isGreeted = true;
     this.#begunAt = Math.max(this.#begunAt, next_sequence);
@@ -137,11 +174,17 @@ export class Speaker {
     this.limits = limits;
     for (const index of [...this.fragments.keys()]) if (index >= next_index) this.fragments.delete(index);
     this.#keep(cursor, next_sequence);
-    if (!this.#maySpeak) {
-      this.#maySpeak = true;
-      this.#messages.push(...this.#replay(next_sequence));
-    }
+    if (!this.#longestBytes) this.#goOn(started);
     return isFurther;
+  }
+
+  // Say again what the server wants to hear, then the rest; nothing where a chunk of it is too long for it.
+  #goOn(started) {
+    const longestBytes = longestChunkBytes(started, this.#start.channels ?? 1);
+    if (!longestBytes || this.#kept.some(({ data }) => data.length > longestBytes)) return;
+    this.#longestBytes = longestBytes;
+    this.#sayUnsaid();
+    this.#messages = this.#replay(started.next_sequence);  // With what has only now been cut.
   }
 
   // Everything from this chunk on again, each unanswered flush behind the chunk it followed.
@@ -197,6 +240,15 @@ export class Speaker {
     this.finals.push(final);
     return true;
   }
+}
+
+// How long a chunk of audio in the session's format may be: `max_chunk_ms` of it, that fit into `max_message_bytes` also
+// as base64.
+function longestChunkBytes({ encoding, sample_rate, limits }, channels) {
+  const bytesPerS = (SAMPLE_BYTES[encoding] ?? 2) * sample_rate * channels;
+  const byTime = Math.floor((bytesPerS * limits.max_chunk_ms) / 1000);
+  const bySize = Math.floor((limits.max_message_bytes - AROUND_BYTES) / 4) * 3;
+  return Math.max(0, Math.min(byTime, bySize));
 }
 
 // What to do when a connection has ended; docs/protocol.md, section "Close codes".

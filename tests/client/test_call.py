@@ -121,6 +121,27 @@ def test_a_silent_server_is_given_up(script: Any) -> None:
     in_time(main())
 
 
+def test_a_server_that_takes_only_shorter_chunks_is_left() -> None:
+    """What was said has to be said again as it was; another server takes it, and nothing was said to this one."""
+    limits = msgspec.structs.replace(STARTED.limits, max_chunk_ms=99)
+
+    async def drop(heard: Heard) -> None:
+        await begin(heard)
+        heard.connection.transport.abort()
+
+    async def stinted(heard: Heard) -> None:
+        await heard.until("start")
+        await heard.say(msgspec.structs.replace(STARTED, limits=limits))
+        await heard.until("anything")
+
+    async def main() -> None:
+        async with scripted(drop, stinted, polite) as here:
+            assert [Started, Reconnecting, Resumed, Final] == kinds(await heard_from(here))
+        assert [["start"], ["start", "audio_chunk", "stop"]] == [call.types for call in here.calls[1:]]
+
+    in_time(main())
+
+
 def test_a_server_that_does_not_read_is_given_up() -> None:
     """Not even the ping gets out."""
 

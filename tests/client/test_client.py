@@ -124,6 +124,25 @@ def test_audio_of_any_length_and_a_file(server: Inside, tmp_path: Any) -> None:
     in_time(main())
 
 
+@pytest.mark.parametrize("limits", [{"max_chunk_ms": 100}, {"max_message_bytes": 1_024}, {"max_chunk_ms": 10}])
+def test_chunks_are_as_short_as_the_server_wants(limits: dict[str, Any]) -> None:
+    """However much is said at once, before the session has begun and after, and also in a replay."""
+
+    async def main(server: Inside) -> None:
+        for dropped_at in (-1, 0, 60):
+            async with dropping(base(server), sent=dropped_at) as dropper, Client(dropper.url) as client:
+                await client.send(TWO_SENTENCES[:100_001])
+                await client.send(TWO_SENTENCES[100_001:])
+                await client.stop()
+                results = [result async for result in client]
+            assert expected(TWO_SENTENCES) == finals(results), dropped_at
+            assert {Partial, Final} == {type(result) for result in results}
+            assert (dropped_at >= 0) == dropper.dropped
+
+    with inside(mock_latency_ms=0, max_speed=0, max_messages_per_s=1_000_000, **limits) as server:
+        in_time(main(server))
+
+
 def test_a_flush_is_answered_by_its_name(server: Inside) -> None:
     """Also when the connection is lost before it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from earful.client.core import Speaker
 from earful.protocol.messages import (
@@ -54,16 +55,18 @@ def speaking(*, chunks: int = 3) -> Speaker:
     return speaker
 
 
-def test_a_new_session_is_spoken_to_at_once() -> None:
-    """`start` first, with all that it says; what follows need not wait for the answer."""
+def test_a_new_session_is_spoken_to_when_it_is_granted() -> None:
+    """`start` first, with all that it says; audio only when it is known how long a chunk may be."""
     speaker = Speaker(START)
     speaker.speak(b"1")
     assert [] == speaker.take_messages()
     speaker.connected()
     speaker.speak(b"22")
-    assert [START, ONE, TWO] == speaker.take_messages()
+    assert [START] == speaker.take_messages()
     speaker.receive(started())
-    assert ([], "id", "c0") == (speaker.take_messages(), speaker.session_id, speaker.cursor)
+    assert ([ONE, TWO], "id", "c0") == (speaker.take_messages(), speaker.session_id, speaker.cursor)
+    speaker.speak(b"333")
+    assert [THREE] == speaker.take_messages()
 
 
 def test_who_has_no_cursor_begins_anew_with_all_its_audio() -> None:
@@ -76,11 +79,108 @@ def test_who_has_no_cursor_begins_anew_with_all_its_audio() -> None:
     speaker.flush("b")
     speaker.speak(b"22")
     speaker.stop()
-    sent = speaker.take_messages()
     speaker.lost()
     speaker.connected()
-    assert [START, Flush("before all"), ONE, Flush("a"), Flush("b"), TWO, Stop()] == sent == speaker.take_messages()
+    assert [START] == speaker.take_messages()
+    speaker.receive(started())
+    assert [Flush("before all"), ONE, Flush("a"), Flush("b"), TWO, Stop()] == speaker.take_messages()
     assert 0 == speaker.attempt
+
+
+# How long a chunk may be
+
+
+def short(longest_ms: int, cursor: str = "c0", next_sequence: int = 1) -> Started:
+    """Of a server that takes chunks of so many milliseconds, of 16 bytes each."""
+    limits = replace(LIMITS, max_chunk_ms=longest_ms)
+    return Started("id", next_sequence, 0, 8_000, "pcm_s16le", limits, cursor=cursor or UNSET)
+
+
+def lengths(speaker: Speaker) -> list[int | str]:
+    """Of the chunks that it has to say, with its flushes among them."""
+    said = speaker.take_messages()
+    return [
+        len(one.data) if isinstance(one, AudioChunk) else one.id for one in said if isinstance(one, AudioChunk | Flush)
+    ]
+
+
+def test_audio_is_cut_as_the_server_allows() -> None:
+    """What was said before it told, and what comes after; each piece for itself, and nothing of it is lost."""
+    speaker = Speaker(Start(sample_rate=8_000))
+    for data in (bytes(100), b"", bytes(64)):
+        speaker.speak(data)
+    speaker.flush("a")
+    speaker.connected()
+    speaker.receive(short(2))
+    speaker.speak(bytes(40))
+    assert [32, 32, 32, 4, 32, 32, "a", 32, 8] == lengths(speaker)
+    assert (204, 0) == (speaker.kept_bytes, speaker.done_bytes)
+    speaker.receive(Ack("c1", 7))
+    assert (40, 164) == (speaker.kept_bytes, speaker.done_bytes)
+
+
+def test_what_was_cut_stays_cut_while_the_session_can_go_on() -> None:
+    """A server that allows more hears the same chunks again; what was never cut is cut as it allows."""
+    speaker = Speaker(Start(sample_rate=8_000))
+    speaker.connected()
+    speaker.receive(short(2))
+    speaker.speak(bytes(70))
+    speaker.lost()
+    speaker.speak(bytes(70))
+    speaker.connected()
+    speaker.receive(short(4, next_sequence=2))
+    assert [32, 6, 64, 6] == lengths(speaker)
+
+
+def test_a_session_without_a_cursor_is_cut_anew() -> None:
+    """Nothing can be asked for by its number; each flush stays where it was."""
+    speaker = Speaker(Start(sample_rate=8_000))
+    speaker.connected()
+    speaker.receive(short(4, cursor=""))
+    speaker.speak(bytes(64))
+    speaker.flush("a")
+    speaker.speak(bytes(32))
+    speaker.stop()
+    speaker.lost()
+    speaker.connected()
+    speaker.take_messages()
+    speaker.receive(short(1, cursor=""))
+    assert [16, 16, 16, 16, "a", 16, 16] == lengths(speaker)
+    assert 96 == speaker.kept_bytes
+
+
+def test_chunks_that_are_too_long_to_be_said_again() -> None:
+    """Nothing is said there; another server may still take them, and this one, when they are done with."""
+    speaker = Speaker(Start(sample_rate=8_000))
+    speaker.connected()
+    assert not speaker.is_stuck
+    speaker.receive(short(4))
+    assert not speaker.is_stuck
+    speaker.speak(bytes(64))
+    speaker.lost()
+    for limits, is_stuck in ((short(3), True), (short(4), False), (short(3, next_sequence=2), False)):
+        speaker.connected()
+        speaker.take_messages()
+        speaker.receive(limits)
+        assert is_stuck is speaker.is_stuck
+        speaker.flush("a")
+        speaker.stop()
+        assert is_stuck is ([] == speaker.take_messages())
+        speaker.lost()
+        assert not speaker.is_stuck
+
+
+def test_a_server_that_allows_nothing() -> None:
+    """Is told nothing."""
+    speaker = Speaker(Start(sample_rate=8_000))
+    speaker.connected()
+    speaker.take_messages()
+    speaker.receive(short(0))
+    speaker.speak(b"1")
+    assert ([], True) == (speaker.take_messages(), speaker.is_stuck)
+
+
+# Resuming
 
 
 def test_who_has_a_cursor_waits_for_the_answer() -> None:
@@ -120,6 +220,8 @@ def test_a_flush_whose_chunk_is_not_sent_again_goes_before_all() -> None:
 def test_only_what_may_be_asked_for_is_kept() -> None:
     """From `keep_from` on; there is a bound, and it says so."""
     speaker = Speaker(START, max_kept_bytes=6)
+    speaker.connected()
+    speaker.receive(started())
     for data in (b"1", b"22", b"333"):
         assert not speaker.is_full
         speaker.speak(data)
@@ -181,7 +283,8 @@ def test_a_server_that_cannot_resume_is_spoken_to_anew() -> None:
     speaker.speak(b"1")
     speaker.lost()
     speaker.connected()
-    assert [START, ONE] == speaker.take_messages()
+    speaker.receive(started())
+    assert [ONE] == speaker.take_messages()[-1:]
 
 
 def test_it_knows_what_must_come() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
 from tests.scenario.journey import Journey
+from tests.session.talk import LIMITS
 from tests.support.chromium import Browser, chromium, pages
 from tests.support.raw import connected
 from tests.support.redis_server import free_port
@@ -135,7 +137,8 @@ def journey(seed: int) -> Noted:
     partials: Partials = chance.choice(("fragment", "cumulative", "off"))
     chunks = [bytes(piece) for piece in pieces(SENTENCE, 12_800)]
     script: list[bytes | None] = [part for chunk in chunks for part in ([chunk, None][: chance.randint(1, 2)])]
-    trip = Journey(script, Start(partials=partials, token="who I am"))  # noqa: S106 - nobody's
+    limits = replace(LIMITS, max_chunk_ms=chance.choice((10_000, 150)))
+    trip = Journey(script, Start(partials=partials, token="who I am"), limits=limits)  # noqa: S106 - nobody's
     trip.speaker = noted = Noted(Start(partials=partials, token="who I am"))  # noqa: S106 - nobody's
     trip.run([chance.randint(5, 120) for _ in range(6)], chance)
     return noted

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from msgspec import UNSET
 from tests.support.chromium import chromium, pages
 from tests.support.far_end import in_time
 from tests.support.scripted import LAST, STARTED, Heard, begin, polite, scripted
@@ -133,8 +134,30 @@ def test_a_session_that_no_server_knows_begins_anew() -> None:
     assert [2, 3] == audio(calls[2])
 
 
+def test_a_server_that_takes_only_shorter_chunks_is_told_a_new_session() -> None:
+    """What was said to another one could not be said to it as it was; now it is cut as this one wants it."""
+    limits = msgspec.structs.replace(STARTED.limits, max_chunk_ms=50)
+
+    async def drop(heard: Heard) -> None:
+        await begin(heard)
+        await heard.say(Final("before", 1, 1, 0, 0, 9, "silence", cursor="c1", keep_from=2))
+        heard.connection.transport.abort()
+
+    async def stinted(heard: Heard) -> None:
+        await heard.until("start")
+        await heard.say(msgspec.structs.replace(STARTED, limits=limits))
+        await heard.until("stop")
+        await heard.say(msgspec.structs.replace(LAST, text="after"))
+
+    said, calls = heard_by_page(drop, stinted, chunks=[1, 2])
+    assert ("finished", ["before", "after"]) == (said["state"], said["texts"])
+    assert ([True, False], [[], [2, 2]]) == ([resumed(call) for call in calls[1:]], [audio(call) for call in calls[1:]])
+
+
 SUCCEED = """
 const { Speaker } = await import("/speaker.js"), old = new Speaker({ words: true });
+old.connected();
+old.receive(values[0]);
 old.flush("before");
 for (const [nth, id] of [[1, "a"], [2, "b"], [3, "c"]]) { old.speak(new Uint8Array([nth])); old.flush(id); }
 old.receive({ type: "flushed", id: "a" });
@@ -142,7 +165,10 @@ old.receive({ type: "final", index: 0, sequence: 2 });
 old.stop();
 const next = old.successor();
 next.connected();
-return next.takeMessages().map(({ type, sequence, id, words }) => [type, sequence ?? id ?? words ?? null]);
+const start = next.takeMessages();
+next.receive(values[0]);
+const said = [...start, ...next.takeMessages()];
+return said.map(({ type, sequence, id, words }) => [type, sequence ?? id ?? words ?? null]);
 """
 
 
@@ -150,6 +176,6 @@ def test_a_new_session_takes_over_what_is_owed() -> None:
     """Its numbers begin anew; a flush whose chunk has its final goes first, and the format stays."""
     with pages(ROOT / "examples" / "browser") as page, chromium() as browser:
         browser.go(page)
-        said = browser.run(SUCCEED)
+        said = browser.run(SUCCEED, msgspec.to_builtins(msgspec.structs.replace(STARTED, cursor=UNSET)))
     flushes = [["flush", "before"], ["flush", "b"]]
     assert [["start", True], *flushes, ["audio_chunk", 1], ["flush", "c"], ["stop", None]] == said

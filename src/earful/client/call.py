@@ -68,7 +68,6 @@ class Call:
         self._patience = patience
         self._clock = asyncio.get_running_loop().time
         self._silence = Silence(patience, self._clock(), vain_tries)
-        self._greeted = asyncio.Event()
         self._greeted_at = math.inf
         self._doubted = asyncio.Event()
         self._error: Error | None = None
@@ -117,11 +116,13 @@ class Call:
     async def _receive(self, message: ServerMessage) -> None:
         await self._talk.hear(message)
         if isinstance(message, Started):
-            self._greeted.set()
             self._greeted_at = self._clock()
+            if self._talk.speaker.is_stuck:
+                # Another server may still take them, as the one did to which they were said.
+                self._fault = Loss(Advice.RESUME, "The server takes only shorter chunks than were said before.")
         elif isinstance(message, Error) and message.fatal is True:
             self._error = message
-        elif isinstance(message, Error) and not self._greeted.is_set():
+        elif isinstance(message, Error) and not self._talk.speaker.is_greeted:
             # Nothing but `start` was said yet, and nothing better will be.
             told = f"The server refuses the session: {message.message} ({message.code})"
             self._fault = Loss(Advice.GIVE_UP, told, CloseCode.POLICY)
@@ -153,8 +154,6 @@ class Call:
         if not isinstance(message, AudioChunk):
             await self._connection.send(_encoder.encode(message), text=True)
             return
-        # What the server allows has to be known; the watch bounds the wait.
-        await self._greeted.wait()
         await asyncio.sleep(self._talk.pace.wait_s(self._clock()))
         self._silence.spoke(self._clock())
         chunk = EncodedChunk(b64encode(message.data).decode(), message.sequence)

@@ -122,7 +122,7 @@ class Carrier:
         self.said.set()
         self.freed.set()
         match message:
-            case Started():
+            case Started() if not speaker.is_stuck:
                 await self._begin(message)
             case Final() | Flushed() if has_moved_on:
                 await self._inbox.put(message)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
+from earful.client.chunks import cut, longest_chunk_bytes
 from earful.protocol.messages import (
     Ack,
     AudioChunk,
@@ -41,8 +42,9 @@ class Speaker:
     """One session as its client has it, over any number of connections.
 
     `finals` are the utterances in order, `fragments` what was heard of later ones, `session_id` the session's.
-    Audio from the newest cursor's `keep_from` on is kept; whoever speaks on while `is_full` keeps more than
-    `max_kept_bytes`.
+    Audio is cut into chunks only when a server has said how long they may be; then they stay as they are while the
+    session can be resumed. From the newest cursor's `keep_from` on it is kept; whoever speaks on while `is_full` keeps
+    more than `max_kept_bytes`.
     """
 
     def __init__(self, start: Start, *, max_kept_bytes: int = 16 << 20) -> None:
@@ -54,12 +56,14 @@ class Speaker:
         self.attempt = 0
         self._start = start
         self.max_kept_bytes = max_kept_bytes
+        self._channels = 1 if start.channels is UNSET else start.channels
         self._kept: deque[tuple[int, bytes]] = deque()
+        self._unsaid: deque[bytes | Flush] = deque()
         self._kept_bytes = 0
         self._next_sequence = 1
         self._flushes: list[_Flush] = []
         self._has_stopped = False
-        self._may_speak = False
+        self._longest_bytes = 0
         self._is_greeted = False
         self._begun_at = -1
         self._newest_heard = -1
@@ -87,6 +91,14 @@ class Speaker:
         return self._is_greeted
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether this connection's server allows only shorter chunks than those that it would have to be told again.
+
+        Then nothing more is said to it.
+        """
+        return self._is_greeted and not self._longest_bytes
+
+    @property
     def is_full(self) -> bool:
         """Whether as much is kept as may be: time to wait for the server, or to give up."""
         return self._kept_bytes >= self.max_kept_bytes
@@ -99,42 +111,40 @@ class Speaker:
     # What the application says.
 
     def speak(self, data: bytes) -> None:
-        """The next chunk of audio; it has a number of its own, and keeps it."""
-        sequence = self._next_sequence
-        self._next_sequence += 1
-        self._kept.append((sequence, data))
+        """The next piece of audio, of any length."""
+        self._unsaid.append(data)
         self._kept_bytes += len(data)
         self._spoken_bytes += len(data)
-        self._say(AudioChunk(data, sequence))
+        self._say_unsaid()
 
     def flush(self, flush_id: str) -> None:
         """End the utterance here."""
-        flush = _Flush(Flush(flush_id), self._next_sequence - 1)
-        self._flushes.append(flush)
-        self._say(flush.message)
+        self._unsaid.append(Flush(flush_id))
+        self._say_unsaid()
 
     def stop(self) -> None:
         """Nothing follows."""
         self._has_stopped = True
-        self._say(Stop())
+        if self._longest_bytes:
+            self._messages.append(Stop())
 
     # What becomes of connections.
 
     def connected(self) -> None:
         """A new connection stands; of the one before nothing is read any more."""
         self._is_greeted = False
-        self._may_speak = not self.cursor
         if self.cursor:
             self.attempt += 1
-            again = Start(token=self._start.token, resume=Resume(self.cursor, self.attempt))
-            self._messages = [again]
+            self._messages = [Start(token=self._start.token, resume=Resume(self.cursor, self.attempt))]
         else:
             # There is no session yet that could be resumed: all of it begins anew.
-            self._messages = [self._start, *self._replay(1)]
+            self._unsay()
+            self._messages = [self._start]
 
     def lost(self) -> None:
         """The connection is gone, and what was not sent yet will be sent on the next."""
-        self._may_speak = False
+        self._is_greeted = False
+        self._longest_bytes = 0
         self._messages = []
 
     def receive(self, message: ServerMessage) -> bool:
@@ -162,9 +172,29 @@ class Speaker:
         messages, self._messages = self._messages, []
         return messages
 
-    def _say(self, message: ClientMessage) -> None:
-        if self._may_speak:
-            self._messages.append(message)
+    def _say_unsaid(self) -> None:
+        """Cut and number what the application has said, where it is known how."""
+        while self._unsaid and self._longest_bytes:
+            said = self._unsaid.popleft()
+            if isinstance(said, Flush):
+                self._flushes.append(_Flush(said, self._next_sequence - 1))
+                self._messages.append(said)
+            else:
+                self._say_audio(said)
+
+    def _say_audio(self, data: bytes) -> None:
+        for piece in cut(data, self._longest_bytes):
+            self._kept.append((self._next_sequence, piece))
+            self._messages.append(AudioChunk(piece, self._next_sequence))
+            self._next_sequence += 1
+
+    def _unsay(self) -> None:
+        """No number holds any more."""
+        again = [said for said in self._replay(1) if isinstance(said, AudioChunk | Flush)]
+        self._unsaid.extendleft(said.data if isinstance(said, AudioChunk) else said for said in reversed(again))
+        self._kept.clear()
+        self._flushes.clear()
+        self._next_sequence = 1
 
     def _begin(self, started: Started) -> bool:
         is_further = started.next_sequence > self._begun_at
@@ -174,10 +204,18 @@ class Speaker:
         self.fragments = {index: text for index, text in self.fragments.items() if index < started.next_index}
         if started.cursor is not UNSET:
             self._keep(started.cursor, started.next_sequence)
-        if not self._may_speak:
-            self._may_speak = True
-            self._messages += self._replay(started.next_sequence)
+        if not self._longest_bytes:
+            self._go_on(started)
         return is_further
+
+    def _go_on(self, started: Started) -> None:
+        """Say again what it wants to hear, then the rest; nothing where a chunk of it is too long for it."""
+        longest_bytes = longest_chunk_bytes(started, self._channels)
+        if not longest_bytes or any(len(data) > longest_bytes for _, data in self._kept):
+            return
+        self._longest_bytes = longest_bytes
+        self._say_unsaid()
+        self._messages = list(self._replay(started.next_sequence))  # With what has only now been cut.
 
     def _replay(self, next_sequence: int) -> Iterator[ClientMessage]:
         """Everything from this chunk on again, each unanswered flush behind the chunk it followed."""
