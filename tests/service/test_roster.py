@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.service.company import Colleague, Store, together
+from tests.service.company import Colleague, Store, cursor_of, resume, together
+from tests.support.clock import settle
 
 from earful.errors import EarfulError, ErrorCode
 from earful.store.values import Entry, Report
@@ -67,6 +68,29 @@ def test_one_session_is_shown_and_ended_by_any_worker() -> None:
         with pytest.raises(EarfulError) as unknown:
             await other.roster.end("nobody")
         assert ErrorCode.NOT_FOUND is unknown.value.code
+
+    together(scenario)
+
+
+def test_a_session_that_has_ended_is_not_deleted_again() -> None:
+    """At no worker, though its note lives on; but who deletes it need not fear that it is resumed."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        wires = [one.begin(name) for name in "ab"]
+        await settle()
+        await one.presence.exchange()
+        for name, wire, asked in (("a", wires[0], one), ("b", wires[1], other)):
+            one.registry.connections[name].lost("peer_closed")
+            if asked is other:  # It tells what the store was told last.
+                await one.presence.exchange()
+            assert None is not store.noted(name)
+            for _ in range(2):
+                with pytest.raises(EarfulError) as ended:
+                    await asked.roster.end(name)
+                assert ErrorCode.NOT_FOUND is ended.value.code
+            late = other.begin("late", resume(cursor_of(wire)))
+            await settle()
+            assert (4004, "resume_failed") == late.closed
 
     together(scenario)
 

@@ -137,17 +137,21 @@ class SharedRoster(Roster):
         raise _not_found()
 
     async def end(self, session_id: str) -> None:
-        """Of any worker; its owner learns it within about a second."""
+        """Of any worker; its owner learns it within about a second.
+
+        One that no worker reports is `not_found`, but it is not resumed either: it may be between two connections.
+        """
         if session_id in self._registry.connections:
             await super().end(session_id)
             with suppress(StoreUnavailableError):  # Then the next exchange tells it.
                 await self._claims.tell()
             return
         try:
-            is_known = await self._directory.end(session_id, None, self._registry.limits.session.cursor_life_s)
+            listed = await self._directory.find(session_id, None)
+            is_noted = await self._directory.end(session_id, None, self._registry.limits.session.cursor_life_s)
         except StoreUnavailableError:
             raise _unknowable() from None
-        if not is_known:
+        if not is_noted or listed is None or listed.worker == self._directory.worker:
             raise _not_found()
 
     async def summary(self) -> Summary:
