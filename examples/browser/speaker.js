@@ -266,13 +266,15 @@ const OVER = new Map([
   [4003, "The server does not allow this."],
   [4008, "The session was idle or open for too long. Start a new one."],
   [4010, "The session goes on in another connection."],
-  [4108, "The audio came faster than the server allows."],
 ]);
 const ANEW = new Set([1012, 4004]);
+const TOO_FAST = 4108;
+const RESUMED = new Set([TOO_FAST, 4201, 4208]);
 
 // Why a close with this code is the end; undefined where it is worth another try.
 export function finality(code) {
-  return OVER.get(code);
+  const isUnknown = code >= 4000 && !ANEW.has(code) && !RESUMED.has(code);
+  return OVER.get(code) ?? (isUnknown ? `The server ended the session with code ${code}.` : undefined);
 }
 
 // Whether this session is over with a close of this code, and a new one may go on with what it left unanswered.
@@ -285,7 +287,9 @@ export function beginsAnew(code) {
 export function waitMs(code, tries, retryAfterMs, random) {
   if (code === 4201 && tries === 0) return 0;
   if (code === 1013 && retryAfterMs !== undefined) return retryAfterMs * (1 + random / 4);
-  const longestMs = WAITS_MS[Math.min(tries, WAITS_MS.length - 1)];
+  // Whoever is ahead of time has to let it pass: all audio that is kept is said again at once.
+  const nth = code === TOO_FAST ? Infinity : tries;
+  const longestMs = WAITS_MS[Math.min(nth, WAITS_MS.length - 1)];
   if (beginsAnew(code)) return Math.max(longestMs, ANEW_MS) * random;
   return longestMs * (0.5 + random / 2);
 }

@@ -95,6 +95,19 @@ def test_a_server_that_only_begins_is_given_up() -> None:
     assert 3 <= len(calls) <= 12
 
 
+@pytest.mark.parametrize("code", [1001, 1011, 1013, 4108, 4201, 4208])
+def test_closes_after_which_it_resumes(code: int) -> None:
+    """As the Python client does: with its cursor and all audio that is not done; no word is lost."""
+
+    async def leave(heard: Heard) -> None:
+        await begin(heard)
+        await heard.connection.close(code)
+
+    said, calls = heard_by_page(leave, polite, chunks=[1, 2])
+    assert ("finished", 1) == (said["state"], said["drops"])
+    assert ([False, True], [1, 2]) == ([resumed(call) for call in calls], audio(calls[1]))
+
+
 def test_a_restart_without_hand_over_begins_anew() -> None:
     """With the audio behind the last final, which brought no cursor; what was heard before stays."""
 
