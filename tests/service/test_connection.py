@@ -137,6 +137,20 @@ def test_nothing_is_heard_or_said_after_the_end() -> None:
     assert (["final"], [], ["stop"]) == (line.wire.types, line.wire.calls, line.ended)
 
 
+def test_a_wire_that_cannot_be_closed_keeps_no_session() -> None:
+    """The fault is told, and all that the session had is let go."""
+
+    async def scenario(line: Line) -> None:
+        def close(code: int, reason: str) -> None:
+            raise ZeroDivisionError(code, reason)
+
+        line.wire.close = close  # type: ignore[method-assign]  # this wire's alone
+        line.connection.lost("peer_closed")
+
+    line = on_line(scenario)
+    assert (["peer_closed"], [ZeroDivisionError]) == (line.ended, [type(fault) for fault in line.faults])
+
+
 def test_a_session_that_has_ended_asks_the_model_nothing_more() -> None:
     """What it had not asked yet, it never will."""
 

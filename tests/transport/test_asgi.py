@@ -49,7 +49,10 @@ class Peer:
             "subprotocols": ["earful.v1"],
             "extensions": {"websocket.http.response": {}} if can_deny else {},
         }
-        self.route = asyncio.ensure_future(house.service.app(scope, self.inbox.get, self._send))
+        self.route = asyncio.ensure_future(house.service.app(scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        return await self.inbox.get()
 
     async def _send(self, message: Any) -> None:
         if self.is_gone:

@@ -301,9 +301,11 @@ class Connection:
         if self._seat is not None:
             self._seat.close()
         closing = self.session.closing
-        if closing is not None:
-            self.wire.close(closing.code, closing.reason)
-        self._on_end(self)
+        try:
+            if closing is not None:
+                self.wire.close(closing.code, closing.reason)
+        finally:
+            self._on_end(self)
 
 
 def _grant(_: Connection, claim: Claim) -> Verdict:

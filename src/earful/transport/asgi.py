@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -29,6 +29,8 @@ from earful.transport.answers import (
 from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.routing import BaseRoute
     from starlette.types import Message
 
@@ -76,7 +78,7 @@ class AsgiWire:
         if self._closing is None:
             self._closing = (code, reason)
             linger_s = UNSENT_LINGER_S if self.unsent_bytes and code != CloseCode.SLOW_READER else LINGER_S
-            self._deadline.reschedule(asyncio.get_running_loop().time() + linger_s)
+            self._end_within(linger_s)
             self._news.set()
             self.resume_reading()
 
@@ -84,7 +86,7 @@ class AsgiWire:
         """Drop the connection now; without a lent socket, when the route ends."""
         if self._socket is not None:
             self._socket.abort()
-        self._deadline.reschedule(asyncio.get_running_loop().time())
+        self._end_within(0)
 
     def ping(self) -> None:
         """Ask for a sign of life, where the server can."""
@@ -126,6 +128,10 @@ class AsgiWire:
             if not self._queue:
                 await self._news.wait()
 
+    def _end_within(self, seconds: float) -> None:
+        if not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
 
 def websocket_routes(registry: Registry) -> list[BaseRoute]:
     """The one path, and the answer on all others; before any mount, which would take upgrades for requests."""
@@ -145,8 +151,8 @@ async def stream(websocket: WebSocket, registry: Registry) -> None:
     try:
         admission = await _admission(websocket, registry)
         with registry.slot(resuming=websocket.query_params.get("resume") == "1") as session_id:
-            await websocket.accept(_subprotocol(websocket), headers=[(b"x-session-id", session_id.encode())])
-            await _carry(websocket, registry, session_id, admission)
+            if await _is_accepted(websocket, session_id, registry.limits.session.handshake_timeout_s):
+                await _carry(websocket, registry, session_id, admission)
     except EarfulError as refused:
         await _refuse(websocket, refused)
 
@@ -157,6 +163,15 @@ async def _admission(websocket: WebSocket, registry: Registry) -> Admission:
         return ANYBODY
     query = parse_qs(websocket.url.query)
     return await registry.entrance.ask(Caller(websocket.url.path, websocket.headers.raw, query, _peer(websocket)))
+
+
+async def _is_accepted(websocket: WebSocket, session_id: str, within_s: float) -> bool:
+    """Answer the upgrade; False where the client has gone, or the server does not take the answer."""
+    with suppress(WebSocketDisconnect, OSError):  # A TimeoutError is one, too.
+        async with asyncio.timeout(within_s):
+            await websocket.accept(_subprotocol(websocket), headers=[(b"x-session-id", session_id.encode())])
+            return True
+    return False
 
 
 def _peer(websocket: WebSocket) -> str:
@@ -170,26 +185,34 @@ def _subprotocol(websocket: WebSocket) -> str | None:
 
 async def _carry(websocket: WebSocket, registry: Registry, session_id: str, admission: Admission) -> None:
     socket: Socket | None = websocket.scope.get("extensions", {}).get("earful.socket")
-    writer: asyncio.Task[None] | None = None
-    connection: Connection | None = None
     try:
         async with asyncio.timeout(None) as deadline:
             wire = AsgiWire(websocket, socket, deadline)
             connection = registry.connect(session_id, wire, _peer(websocket), admission)
-            if socket is not None:
-                socket.listen(connection)
-            writer = asyncio.create_task(wire.write(connection), name="websocket writer")
-            await _read(websocket, connection, wire)
+            async with _writing(wire, connection):
+                try:
+                    if socket is not None:
+                        socket.listen(connection)
+                    await _read(websocket, connection, wire)
+                finally:
+                    # Not behind the scope: its deadline, which the end moves, could not be moved any more.
+                    connection.lost("connection_lost")
     except TimeoutError:
         # The peer neither took what it was owed nor answered the close.
         if socket is not None:
             socket.abort()
+
+
+@asynccontextmanager
+async def _writing(wire: AsgiWire, connection: Connection) -> AsyncIterator[None]:
+    """Write beside the scope; a server that does not let go of a message then is left with it."""
+    writer = asyncio.create_task(wire.write(connection), name="websocket writer")
+    try:
+        yield
     finally:
-        if connection is not None:
-            connection.lost("connection_lost")
-        if writer is not None:
-            writer.cancel()
-            await asyncio.wait({writer})
+        writer.cancel()
+        await asyncio.wait({writer}, timeout=LINGER_S)
+        if writer.done():
             _take_exception(writer)
 
 
