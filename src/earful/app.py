@@ -12,17 +12,13 @@ import time
 import traceback
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request, Response  # noqa: TC002 - FastAPI reads the routes' annotations
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
 
 from earful import __version__
 from earful.engine.engine import Engine
-from earful.errors import EarfulError, ErrorCode
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
 from earful.service.admission import Entrance
@@ -40,19 +36,24 @@ from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
-from earful.transport import rest
-from earful.transport.answers import RETRY_STATUSES, refusal, retry_after_s
+from earful.transport import ops, rest
 from earful.transport.asgi import websocket_routes
+from earful.transport.faults import answer_faults
 from earful.transport.request_id import RequestId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
+
+    from fastapi import APIRouter, Request
 
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
 
+    Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+SUMMARY = "Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream."
 CLOSE_WITHIN_S = 2.0
 """How long model objects may take to close when the worker ends."""
 NOTED_LONGER_S = 300.0
@@ -61,9 +62,11 @@ NOTED_LONGER_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One worker, assembled: the ASGI app and what a server needs of what stands behind it."""
+    """One worker, assembled: the ASGI apps and what a server needs of what stands behind them."""
 
     app: FastAPI
+    ops_app: FastAPI | None
+    """For the operations listener, where the settings ask for one."""
     registry: Registry
     engine: Engine
     settings: Settings
@@ -113,13 +116,15 @@ def build(
     )
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims)
-    app = _app(registry, settings, _lifespan(registry, presence, load=drain is None))
-    app.include_router(rest.health_routes(registry, roster, identity))
-    app.include_router(rest.metrics_routes(registry, roster))
-    app.include_router(rest.session_routes(roster))
-    if drain is not None:
-        app.include_router(rest.drain_route(drain))
-    return Service(app, registry, engine, settings, log)
+    has_ops = settings.ops_port is not None
+    app = _public_app(registry, settings, _lifespan(registry, presence, load=drain is None), has_docs=not has_ops)
+    ops_app = _app(has_docs=True) if has_ops else None
+    for one in filter(None, (app, ops_app)):
+        one.include_router(rest.health_routes(registry, roster, identity))
+    guard = ops.from_no_page if has_ops else ops.from_this_machine
+    for router in _ops_routes(registry, roster, drain, guard):
+        (ops_app or app).include_router(router)
+    return Service(app, ops_app, registry, engine, settings, log)
 
 
 def create() -> FastAPI:
@@ -137,31 +142,34 @@ def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics) -> 
     return SharedClaims(directory, LocalClaims(time.monotonic), metrics, settings.resume_window_s + NOTED_LONGER_S)
 
 
-def _app(
-    registry: Registry, settings: Settings, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
-) -> FastAPI:
-    """The app with its streams, uploads and answers to errors."""
-    app = FastAPIOffline(
-        redoc_url=None,
-        title="earful",
-        version=__version__,
-        summary="Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream.",
-        lifespan=lifespan,
-        routes=websocket_routes(registry),
-    )
-    app.add_middleware(RequestId)
-    app.add_exception_handler(EarfulError, _answer_error)
-    app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(Exception, _answer_internal)
+def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, has_docs: bool) -> FastAPI:
+    """The app with its streams and uploads."""
+    app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
     app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)))
     return app
 
 
-def _lifespan(
-    registry: Registry, presence: Presence | None, *, load: bool
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _ops_routes(
+    registry: Registry, roster: Roster, drain: Callable[[], None] | None, guard: Callable[[Request], None]
+) -> Iterator[APIRouter]:
+    """What whoever runs the service may ask; orders are taken from those who pass the `guard`."""
+    yield ops.metrics_routes(registry, roster)
+    yield ops.session_routes(roster)
+    if drain is not None:
+        yield ops.drain_route(drain, guard)
+
+
+def _app(*, has_docs: bool, **options: Any) -> FastAPI:
+    """An app that answers errors as ours do, and tells what it can where it `has_docs`."""
+    about = {"title": "earful", "version": __version__, "summary": SUMMARY, **options}
+    app = FastAPIOffline(redoc_url=None, **about) if has_docs else FastAPI(openapi_url=None, **about)
+    app.add_middleware(RequestId)
+    answer_faults(app)
+    return app
+
+
+def _lifespan(registry: Registry, presence: Presence | None, *, load: bool) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         """Sweep from the first request to the last; a server that can drain has done so before the end."""
@@ -185,40 +193,6 @@ async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    """An error of the table: its status, code and public sentence."""
-    if not isinstance(error, EarfulError):
-        raise error
-    wait_s = retry_after_s() if error.row.http_status in RETRY_STATUSES else None
-    return refusal(error, request_id=request.state.request_id, retry_after_s=wait_s)
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    """Routing's own errors, in the same form."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.BAD_REQUEST
-    known = EarfulError(code, f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}.")
-    answer = refusal(known, request_id=request.state.request_id)
-    answer.status_code = error.status_code
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    """Parameters that do not validate: which one, and why."""
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
-    return refusal(EarfulError(ErrorCode.BAD_REQUEST, text), request_id=request.state.request_id)
-
-
-async def _answer_internal(request: Request, _: Exception) -> Response:
-    """A fault of ours; Starlette logs it."""
-    return refusal(EarfulError(ErrorCode.INTERNAL), request_id=request.state.request_id)
 
 
 def seal_of(settings: Settings) -> Seal:
