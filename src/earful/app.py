@@ -34,7 +34,7 @@ from earful.service.upload import UploadLimits
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
-from earful.telemetry.logs import open_log
+from earful.telemetry.logs import LogLevel, open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import ops, rest
 from earful.transport.asgi import websocket_routes
@@ -45,11 +45,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from fastapi import APIRouter, Request
+    from fastapi import APIRouter
 
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
+    from earful.transport.ops import SetLevel
 
     Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -80,13 +81,16 @@ def build(
     identity: Identity | None = None,
     seal: Seal | None = None,
     doorkeeper: Doorkeeper | None = None,
+    *,
+    set_level: SetLevel | None = None,
 ) -> Service:
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting"; without one
     the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before a
-    WebSocket is let in; by default nobody is. Raises ModelLoadError where the settings' model cannot be imported,
-    StoreUrlError where their store cannot be one.
+    WebSocket is let in; by default nobody is. `set_level` is what `PUT /v1/log-level` does, without which there is no
+    such route. Raises ModelLoadError where the settings' model cannot be imported, StoreUrlError where their store
+    cannot be one.
     """
     metrics = Metrics(time.monotonic())
 
@@ -122,7 +126,9 @@ def build(
     for one in filter(None, (app, ops_app)):
         one.include_router(rest.health_routes(registry, roster, identity))
     guard = ops.from_no_page if has_ops else ops.from_this_machine
-    for router in _ops_routes(registry, roster, drain, guard):
+    for router in _ops_routes(registry, roster):
+        (ops_app or app).include_router(router)
+    for router in _orders(identity, guard, drain, set_level):
         (ops_app or app).include_router(router)
     return Service(app, ops_app, registry, engine, settings, log)
 
@@ -130,7 +136,8 @@ def build(
 def create() -> FastAPI:
     """The app by the environment's settings, which loads its model before it is ready."""
     settings = Settings.load({}, os.environ)
-    return build(settings, open_log(settings.log_level, settings.log_format)).app
+    level = LogLevel(settings.log_level)
+    return build(settings, open_log(level, settings.log_format), set_level=level.set).app
 
 
 def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics) -> SharedClaims | None:
@@ -150,14 +157,20 @@ def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, h
     return app
 
 
-def _ops_routes(
-    registry: Registry, roster: Roster, drain: Callable[[], None] | None, guard: Callable[[Request], None]
-) -> Iterator[APIRouter]:
-    """What whoever runs the service may ask; orders are taken from those who pass the `guard`."""
+def _ops_routes(registry: Registry, roster: Roster) -> Iterator[APIRouter]:
+    """What whoever runs the service may ask."""
     yield ops.metrics_routes(registry, roster)
     yield ops.session_routes(roster)
+
+
+def _orders(
+    identity: Identity, guard: ops.Guard, drain: Callable[[], None] | None, set_level: SetLevel | None
+) -> Iterator[APIRouter]:
+    """What a worker may be told, by those who pass the `guard`; where there is somebody to carry it out."""
     if drain is not None:
         yield ops.drain_route(drain, guard)
+    if set_level is not None:
+        yield ops.log_level_route(set_level, identity, guard)
 
 
 def _app(*, has_docs: bool, **options: Any) -> FastAPI:

@@ -21,7 +21,7 @@ from earful.app import Service, build
 from earful.listening import bind, bind_ops
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
-from earful.telemetry.logs import open_log
+from earful.telemetry.logs import LogLevel, open_log
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
@@ -50,7 +50,8 @@ def run(settings: Settings) -> int:
     Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, and CannotListen for an
     address that cannot be had.
     """
-    log = open_server_log(settings)
+    level = LogLevel(settings.log_level)
+    log = open_server_log(settings, level)
     with bind(settings) as listener, bind_ops(settings) or nullcontext() as ops_listener:
         server: Server | None = None
 
@@ -58,7 +59,7 @@ def run(settings: Settings) -> int:
             if server is not None:
                 server.stop()
 
-        service = build(settings, log, drain)
+        service = build(settings, log, drain, set_level=level.set)
         server = Server(service, ops_listener)
         log.info(
             "starting",
@@ -72,9 +73,9 @@ def run(settings: Settings) -> int:
         return server.exit_code()
 
 
-def open_server_log(settings: Settings, worker: int | None = None) -> Logger:
+def open_server_log(settings: Settings, level: LogLevel, worker: int | None = None) -> Logger:
     """The log of a server process; `worker` is its number where there are several."""
-    log = open_log(settings.log_level, settings.log_format, worker=worker)
+    log = open_log(level, settings.log_format, worker=worker)
     # What uvicorn tells of every connection, the session's own line tells better.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     return log

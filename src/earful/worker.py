@@ -26,6 +26,7 @@ from earful.service.identity import Identity
 from earful.store.opening import is_shared
 from earful.supervisor.line import Word
 from earful.supervisor.supervisor import Supervisor
+from earful.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -55,7 +56,7 @@ def run(settings: Settings) -> int:
     address that cannot be had.
     """
     has_store = is_shared(settings.store.get_secret_value())
-    log = open_server_log(settings)
+    log = open_server_log(settings, LogLevel(settings.log_level))
     with ExitStack() as scope:
         listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
         ops_listeners = [scope.enter_context(listener) for listener in bind_ops_slots(settings)]
@@ -106,11 +107,13 @@ def bind_ops_slots(settings: Settings) -> list[socket.socket]:
 
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
-    log = open_server_log(settings, station.slot)
+    level = LogLevel(settings.log_level)
+    log = open_server_log(settings, level, station.slot)
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers)
     try:
-        service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
+        drain = partial(station.line.say, Word.DRAIN)
+        service = build(settings, log, drain, identity, seal, set_level=level.set)
         server = WorkerServer(service, station)
         server.run(sockets=[station.listeners[0]])
         return server.exit_code()

@@ -33,6 +33,7 @@ OPERATIONS = [
     Route("GET", "/docs", 200),
     Route("GET", "/openapi.json", 200),
     Route("POST", "/v1/drain", 202),
+    Route("PUT", "/v1/log-level", 422),
 ]
 ABSENT = "Not Found: "
 """How the sentence begins where there is no such route: a route's own 404 says what is missing."""
@@ -78,16 +79,23 @@ def test_streams_are_public(apart: Inside) -> None:
         raw.close()
 
 
+@pytest.mark.parametrize("order", [("POST", "/v1/drain", None), ("PUT", "/v1/log-level", b'{"level":"info"}')])
 @pytest.mark.parametrize(
-    ("headers", "together_status", "apart_status"),
-    [({}, 202, 202), ({"x-forwarded-for": "203.0.113.9"}, 403, 202), ({"origin": "http://evil.test"}, 403, 403)],
+    ("headers", "is_obeyed"),
+    [({}, [True, True]), ({"x-forwarded-for": "203.0.113.9"}, [False, True]), ({"origin": "http://x"}, [False, False])],
 )
-def test_who_may_drain(
-    apart: Inside, together: Inside, headers: dict[str, str], together_status: int, apart_status: int
+def test_who_may_give_orders(
+    apart: Inside,
+    together: Inside,
+    order: tuple[str, str, bytes | None],
+    headers: dict[str, str],
+    is_obeyed: list[bool],
 ) -> None:
     """Who reaches the operations listener, through a proxy too; at the public port only this machine; never a page."""
-    assert together_status == together.ops.request("POST", "/v1/drain", headers=headers).status
-    assert apart_status == apart.ops.request("POST", "/v1/drain", headers=headers).status
+    given = {"content-type": "application/json", **headers}
+    statuses = [here.ops.request(*order, headers=given).status for here in (together, apart)]
+    assert [not obeyed for obeyed in is_obeyed] == [status == 403 for status in statuses]
+    assert set(statuses) <= {200, 202, 403}
 
 
 def test_a_full_server_answers_its_operators() -> None:

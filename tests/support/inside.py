@@ -20,6 +20,7 @@ from earful.app import Service, build
 from earful.listening import bind, bind_ops
 from earful.server import Server
 from earful.settings import Settings
+from earful.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -148,7 +149,8 @@ def inside(
     record = Record()
     loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
     with bind(loaded) as listener, bind_ops(loaded) or nullcontext() as ops_listener, _overheard(record):
-        service = build(loaded, record, lambda: None, doorkeeper=doorkeeper)
+        level = LogLevel("info")
+        service = build(loaded, record, lambda: None, doorkeeper=doorkeeper, set_level=level.set)
         server = Threaded(service, ops_listener)
         ops_port = None if ops_listener is None else ops_listener.getsockname()[1]
         here = Inside(service, server, record, listener.getsockname()[1], ops_port)

@@ -16,8 +16,14 @@ from earful.transport import schemas
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from earful.service.identity import Identity
     from earful.service.registry import Registry
     from earful.service.roster import Roster
+    from earful.telemetry.logs import Level
+
+    Guard = Callable[[Request], None]
+    SetLevel = Callable[[Level], Level]
+    """Changes the least level that this worker logs; gives the one until now."""
 
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
@@ -87,7 +93,7 @@ def session_routes(roster: Roster) -> APIRouter:
     return router
 
 
-def drain_route(drain: Callable[[], None], guard: Callable[[Request], None]) -> APIRouter:
+def drain_route(drain: Callable[[], None], guard: Guard) -> APIRouter:
     """`POST /v1/drain`: as SIGTERM, for whoever passes the `guard`."""
     router = APIRouter(tags=["operations"], dependencies=[Depends(guard)])
 
@@ -96,5 +102,17 @@ def drain_route(drain: Callable[[], None], guard: Callable[[Request], None]) -> 
         """Drain this server, all its workers, and end it."""
         drain()
         return schemas.Alive(status="draining")
+
+    return router
+
+
+def log_level_route(set_level: SetLevel, identity: Identity, guard: Guard) -> APIRouter:
+    """`PUT /v1/log-level`, for whoever passes the `guard`."""
+    router = APIRouter(tags=["operations"], dependencies=[Depends(guard)])
+
+    @router.put("/v1/log-level", responses=schemas.NO_LEVEL)
+    async def change_log_level(wanted: schemas.LogLevel) -> schemas.LogLevelChange:
+        """Change the least level that the answering worker logs, until it ends; the other workers' stay."""
+        return schemas.LogLevelChange(old=set_level(wanted.level), level=wanted.level, worker=identity.id)
 
     return router

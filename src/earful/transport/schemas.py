@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from earful.telemetry.logs import Level
+
 Status = Literal["ok", "starting", "draining", "degraded"]
 
 
@@ -109,6 +111,24 @@ class Alive(BaseModel):
     status: str
 
 
+class LogLevel(BaseModel):
+    """The least level that is logged."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"level": "debug"}]})
+
+    level: Level
+
+
+class LogLevelChange(BaseModel):
+    """What the answering worker, and no other, logs from now on, and did before."""
+
+    model_config = _example(old="info", level="debug", worker="9f31c07be24d5a86")
+
+    old: Level
+    level: Level
+    worker: str
+
+
 class LatencyMs(BaseModel):
     """Percentiles in ms."""
 
@@ -206,6 +226,7 @@ NO_SESSION = _failures(
     (503, "Not this worker's, and the store is away"),
 )
 FORBIDDEN = _failures((403, "Not for this peer"))
+NO_LEVEL = _failures((403, "Not for this peer"), (422, "No such level"))
 HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
 READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
 UPLOAD_ERRORS = _failures(
