@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from earful.listening import CannotListen, bind, bind_failure, bind_ops, url_of
+from earful.listening import CannotListen, bind, bind_failure, bind_ops, ops_url
 from earful.settings import Settings
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is not told is what is tested
@@ -97,10 +97,15 @@ def test_the_root_of_what_is_served(host: str, root: str) -> None:
     listener = bind_ops(Settings.load({"ops_host": host, "ops_port": 0}, {}))
     assert listener is not None
     with listener:
-        url = url_of(listener)
+        url = ops_url(listener)
         assert url.startswith(root)
         assert url.endswith(f":{listener.getsockname()[1]}")
         assert EVERYWHERE not in url
+
+
+def test_what_is_not_served_has_no_root() -> None:
+    """Nothing to tell."""
+    assert "" == ops_url()
 
 
 def test_a_machine_that_does_not_know_its_own_name_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,4 +114,4 @@ def test_a_machine_that_does_not_know_its_own_name_tells_it(monkeypatch: pytest.
     listener = bind_ops(Settings.load({"ops_host": EVERYWHERE, "ops_port": 0}, {}))
     assert listener is not None
     with listener:
-        assert url_of(listener).startswith("http://no such host.invalid:")
+        assert ops_url(listener).startswith("http://no such host.invalid:")

@@ -31,6 +31,7 @@ from earful.service.registry import Registry, RegistryLimits
 from earful.service.roster import Roster, SharedRoster
 from earful.service.shared_claims import SharedClaims
 from earful.service.upload import UploadLimits
+from earful.service.workers import Workers
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
-    from earful.transport.ops import SetLevel
+    from earful.transport.ops import EventsOf, SetLevel
 
     Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -83,14 +84,15 @@ def build(
     doorkeeper: Doorkeeper | None = None,
     *,
     set_level: SetLevel | None = None,
+    events_of: EventsOf | None = None,
 ) -> Service:
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting"; without one
     the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before a
-    WebSocket is let in; by default nobody is. `set_level` is what `PUT /v1/log-level` does, without which there is no
-    such route. Raises ModelLoadError where the settings' model cannot be imported, StoreUrlError where their store
-    cannot be one.
+    WebSocket is let in; by default nobody is. `set_level` is what `PUT /v1/log-level` does, `events_of` what
+    `GET /v1/sessions/{id}/events` tells; without them there are no such routes. Raises ModelLoadError where the
+    settings' model cannot be imported, StoreUrlError where their store cannot be one.
     """
     metrics = Metrics(time.monotonic())
 
@@ -119,14 +121,15 @@ def build(
         entrance=entrance,
     )
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
-    presence = None if claims is None else Presence(registry, claims)
+    presence = None if claims is None else Presence(registry, claims, card=identity.card)
     has_ops = settings.ops_port is not None
     app = _public_app(registry, settings, _lifespan(registry, presence, load=drain is None), has_docs=not has_ops)
     ops_app = _app(has_docs=True) if has_ops else None
     for one in filter(None, (app, ops_app)):
         one.include_router(rest.health_routes(registry, roster, identity))
     guard = ops.from_no_page if has_ops else ops.from_this_machine
-    for router in _ops_routes(registry, roster):
+    workers = Workers(registry, identity, None if claims is None else claims.directory)
+    for router in _ops_routes(registry, roster, workers, identity, events_of):
         (ops_app or app).include_router(router)
     for router in _orders(identity, guard, drain, set_level):
         (ops_app or app).include_router(router)
@@ -157,10 +160,15 @@ def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, h
     return app
 
 
-def _ops_routes(registry: Registry, roster: Roster) -> Iterator[APIRouter]:
+def _ops_routes(
+    registry: Registry, roster: Roster, workers: Workers, identity: Identity, events_of: EventsOf | None
+) -> Iterator[APIRouter]:
     """What whoever runs the service may ask."""
     yield ops.metrics_routes(registry, roster)
     yield ops.session_routes(roster)
+    yield ops.worker_routes(workers, identity)
+    if events_of is not None:
+        yield ops.event_routes(events_of, workers, identity)
 
 
 def _orders(

@@ -45,8 +45,10 @@ def bind_ops(settings: Settings, slot: int = 0) -> socket.socket | None:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """The root of what is served on a socket; one on all addresses is told by that of the machine's name."""
+def ops_url(listener: socket.socket | None = None) -> str:
+    """The root of what is served on it, empty for None; where it is on all addresses, on that of the machine's name."""
+    if listener is None:
+        return ""
     host, port = listener.getsockname()[:2]
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         host = _own_address()

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from earful.app import Service, build
-from earful.listening import bind, bind_ops
+from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
+from earful.service.identity import Identity
 from earful.telemetry.logs import LogLevel, open_log
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
@@ -59,7 +60,7 @@ def run(settings: Settings) -> int:
             if server is not None:
                 server.stop()
 
-        service = build(settings, log, drain, set_level=level.set)
+        service = build(settings, log, drain, Identity(ops=ops_url(ops_listener)), set_level=level.set)
         server = Server(service, ops_listener)
         log.info(
             "starting",

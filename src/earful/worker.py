@@ -18,7 +18,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from earful.app import CLOSE_WITHIN_S, build, seal_of
-from earful.listening import bind, bind_ops
+from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
 from earful.server import BACKLOG, GRACE_S, Server, open_server_log, raise_file_limit, told_of
@@ -110,7 +110,7 @@ def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     level = LogLevel(settings.log_level)
     log = open_server_log(settings, level, station.slot)
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
-    identity = Identity(station.slot, settings.workers)
+    identity = Identity(station.slot, settings.workers, ops=ops_url(*station.listeners[1:]))
     try:
         drain = partial(station.line.say, Word.DRAIN)
         service = build(settings, log, drain, identity, seal, set_level=level.set)

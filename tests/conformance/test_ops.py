@@ -30,6 +30,8 @@ OPERATIONS = [
     Route("GET", "/v1/sessions", 200),
     Route("GET", "/v1/sessions/none", 404),
     Route("DELETE", "/v1/sessions/none", 404),
+    Route("GET", "/v1/sessions/none/events", 404),
+    Route("GET", "/v1/workers", 200),
     Route("GET", "/docs", 200),
     Route("GET", "/openapi.json", 200),
     Route("POST", "/v1/drain", 202),

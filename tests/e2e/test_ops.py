@@ -70,6 +70,9 @@ def test_each_worker_tells_of_itself() -> None:
         counts = [len(address.get("/v1/sessions")["sessions"]) for address in ops]
         assert 12 == sum(counts)
         assert counts == [address.get("/v1/metrics")["active_connections"] for address in ops]
+        assert [[address.http] for address in ops] == [
+            [worker["ops"] for worker in address.get("/v1/workers")["workers"]] for address in ops
+        ]
         assert 404 == server.address.request("GET", "/v1/metrics").status
         for raw in clients:
             raw.close()

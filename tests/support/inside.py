@@ -150,7 +150,9 @@ def inside(
     loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
     with bind(loaded) as listener, bind_ops(loaded) or nullcontext() as ops_listener, _overheard(record):
         level = LogLevel("info")
-        service = build(loaded, record, lambda: None, doorkeeper=doorkeeper, set_level=level.set)
+        service = build(
+            loaded, record, lambda: None, doorkeeper=doorkeeper, set_level=level.set, events_of=lambda _: ()
+        )
         server = Threaded(service, ops_listener)
         ops_port = None if ops_listener is None else ops_listener.getsockname()[1]
         here = Inside(service, server, record, listener.getsockname()[1], ops_port)

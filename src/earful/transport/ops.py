@@ -6,27 +6,47 @@ from its own machine; here from whoever reaches the listener, but for a web page
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from earful.errors import EarfulError, ErrorCode
+from earful.store.directory import StoreUnavailableError
 from earful.transport import schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from earful.service.identity import Identity
     from earful.service.registry import Registry
     from earful.service.roster import Roster
+    from earful.service.workers import Workers
     from earful.telemetry.logs import Level
 
     Guard = Callable[[Request], None]
     SetLevel = Callable[[Level], Level]
     """Changes the least level that this worker logs; gives the one until now."""
+    EventsOf = Callable[[str], "Sequence[Event]"]
+    """What is remembered of a session of this worker, the oldest first; nothing of one that it does not know."""
 
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+
+
+class Event(Protocol):
+    """Something that happened to a session; its fields are JSON values, and never what was spoken."""
+
+    @property
+    def unix_ms(self) -> int:
+        """When."""
+
+    @property
+    def name(self) -> str:
+        """What, as a fixed phrase."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Particulars."""
 
 
 def from_this_machine(request: Request) -> None:
@@ -89,6 +109,46 @@ def session_routes(roster: Roster) -> APIRouter:
         """End one live session: its open utterance is finalised, then it is closed with 1000."""
         await roster.end(session_id)
         return schemas.Alive(status="ending")
+
+    return router
+
+
+def event_routes(events_of: EventsOf, workers: Workers, identity: Identity) -> APIRouter:
+    """`GET /v1/sessions/{id}/events`."""
+    router = APIRouter(tags=["sessions"])
+
+    @router.get("/v1/sessions/{session_id}/events", responses=schemas.NO_EVENTS)
+    async def events(session_id: str) -> schemas.SessionEvents:
+        """Tell what happened to a session here, live or ended a while ago, and which other worker knows more."""
+        told = events_of(session_id)
+        try:
+            elsewhere = await workers.elsewhere(session_id)
+        except StoreUnavailableError:
+            if not told:
+                raise EarfulError(ErrorCode.OVERLOADED, "Nothing is known here, and the store is away.") from None
+            elsewhere = None
+        if not told and elsewhere is None:
+            raise EarfulError(ErrorCode.NOT_FOUND, "Nothing is known of a session of this id.")
+        return schemas.SessionEvents(
+            session_id=session_id,
+            worker=identity.id,
+            events=[schemas.SessionEvent(unix_ms=one.unix_ms, name=one.name, fields=dict(one.fields)) for one in told],
+            elsewhere=None if elsewhere is None else schemas.Elsewhere.model_validate(elsewhere),
+        )
+
+    return router
+
+
+def worker_routes(workers: Workers, identity: Identity) -> APIRouter:
+    """`GET /v1/workers`."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/v1/workers", response_model_exclude_unset=True)
+    async def crew() -> schemas.Workers:
+        """List the answering worker, and those that share its store."""
+        found = await workers.crew()
+        partial = {"partial": True} if found.is_partial else {}
+        return schemas.Workers.model_validate({"worker": identity.id, "workers": found.workers, **partial})
 
     return router
 
