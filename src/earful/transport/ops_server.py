@@ -53,6 +53,5 @@ class OpsServer(uvicorn.Server):
             server.close()
 
     async def close(self) -> None:
-        """Close everything, within about `GRACE_S`; nothing where it was never opened."""
-        if self.started:
-            await self.shutdown([self._listener])
+        """Close everything, within about `GRACE_S`."""
+        await self.shutdown([self._listener])
