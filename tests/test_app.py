@@ -250,7 +250,10 @@ def test_the_routes_are_those_of_the_protocol() -> None:
         ("/v1/sessions", "GET"),
         ("/v1/sessions/{session_id}", "GET"),
         ("/v1/sessions/{session_id}", "DELETE"),
+        ("/v1/sessions/{session_id}/events", "GET"),
+        ("/v1/workers", "GET"),
         ("/v1/drain", "POST"),
+        ("/v1/log-level", "PUT"),
     } == set(own_routes())
 
 

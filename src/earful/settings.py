@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ENV_PREFIX = "EARFUL_"
 _MOCK_PREFIX = "mock_"
 _LONGEST_ONSET_MS = 400
+_LAST_PORT = 65535
 
 
 class SettingsError(Exception):
@@ -64,6 +65,14 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    ops_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the operations listener.")
+    ops_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="TCP port for metrics, sessions, drain and docs alone, which then leave the public one; worker i"
+        " takes this and i more, 0 takes free ones.",
+    )
     workers: int = Field(default=1, ge=1, le=256, description="Processes that serve the port side by side.")
     transport: Literal["fast", "asgi"] = Field(
         default="fast", description="How WebSockets are served: straight from the socket, or as an ASGI route."
@@ -247,6 +256,10 @@ class Settings(BaseModel, frozen=True):
             (
                 self.max_utterance_s * 1000 > self.pre_roll_ms + self.endpoint_silence_ms,
                 "max_utterance_s must be longer than pre_roll_ms and endpoint_silence_ms together",
+            ),
+            (
+                (self.ops_port or 0) + self.workers - 1 <= _LAST_PORT,
+                f"ops_port and one more for each of the workers must not be above {_LAST_PORT}",
             ),
             (all(self.secrets()), "secret must not be empty before, between or behind its commas"),
         ):

@@ -79,6 +79,7 @@ def calls(directory: RedisDirectory) -> list[Callable[[], Awaitable[object]]]:
         directory.overview,
         lambda: directory.page("", 10, None),
         lambda: directory.find("s", None),
+        lambda: directory.owner("s", None),
     ]
 
 

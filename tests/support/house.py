@@ -21,11 +21,13 @@ from tests.support.inside import Record
 from earful.app import Service, build
 from earful.models.types import TranscriptResult
 from earful.settings import Settings
+from earful.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from earful.service.identity import Identity
+    from earful.transport.ops import EventsOf
 
 BROKEN = f"{__name__}:Broken"
 STUCK = f"{__name__}:Stuck"
@@ -130,12 +132,14 @@ async def at_home(
     drain: Callable[[], None] | None = None,
     is_loaded: bool = True,
     identity: Identity | None = None,
+    events_of: EventsOf = lambda _: (),
     **settings: object,
 ) -> AsyncIterator[House]:
     """Run the app with these settings; with `drain` the model is loaded here, as a server would, unless told not to."""
     log = Record()
     wanted = settings if "model" in settings else {"mock_latency_ms": 0, **settings}
-    service = build(Settings.load(wanted, {}), log, drain, identity)
+    level = LogLevel("info")
+    service = build(Settings.load(wanted, {}), log, drain, identity, set_level=level.set, events_of=events_of)
     if drain is not None and is_loaded:
         await service.engine.load()
     before = asyncio.all_tasks()

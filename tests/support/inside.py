@@ -17,8 +17,10 @@ import uvloop
 from tests.support.server import Address, await_true
 
 from earful.app import Service, build
-from earful.server import Server, bind
+from earful.listening import bind, bind_ops
+from earful.server import Server
 from earful.settings import Settings
+from earful.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -88,11 +90,13 @@ class Threaded(Server):
 class Inside:
     """A server at work in a thread: its parts, its address, its log."""
 
-    def __init__(self, service: Service, server: Server, log: Record, port: int) -> None:
+    def __init__(self, service: Service, server: Server, log: Record, port: int, ops_port: int | None) -> None:
         self.service = service
         self.server = server
         self.log = log
         self.address = Address(port)
+        self.ops = self.address if ops_port is None else Address(ops_port)
+        """Where the operations routes are."""
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def call(self, function: Callable[[], T]) -> T:
@@ -144,10 +148,14 @@ def inside(
     """
     record = Record()
     loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
-    with bind(loaded) as listener, _overheard(record):
-        service = build(loaded, record, lambda: None, doorkeeper=doorkeeper)
-        server = Threaded(service)
-        here = Inside(service, server, record, listener.getsockname()[1])
+    with bind(loaded) as listener, bind_ops(loaded) or nullcontext() as ops_listener, _overheard(record):
+        level = LogLevel("info")
+        service = build(
+            loaded, record, lambda: None, doorkeeper=doorkeeper, set_level=level.set, events_of=lambda _: ()
+        )
+        server = Threaded(service, ops_listener)
+        ops_port = None if ops_listener is None else ops_listener.getsockname()[1]
+        here = Inside(service, server, record, listener.getsockname()[1], ops_port)
 
         async def serve() -> None:
             here.loop = asyncio.get_running_loop()

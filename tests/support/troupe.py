@@ -134,7 +134,7 @@ def main(part: str, number: str) -> int:
     listeners = [socket.create_server(("127.0.0.1", 0), reuse_port=True) for _ in range(int(number))]
     log.info("starting", port=listeners[0].getsockname()[1])
     supervisor = Supervisor(
-        listeners,
+        [[listener] for listener in listeners],
         PARTS[part],
         log,
         end_within_s=END_WITHIN_S,

@@ -16,6 +16,7 @@ from earful.client.address import shown
 TIMEOUT_S = 10.0
 _FAILED = 1
 _FORBIDDEN = 403
+_NOT_FOUND = 404
 
 
 def drain(url: str) -> int:
@@ -54,6 +55,8 @@ def _refusal(refused: HTTPError) -> str:
     with refused:  # It holds the connection open.
         if refused.code == _FORBIDDEN:
             return f"answered {refused.code}; only a client on the worker's own machine may drain it."
+        if refused.code == _NOT_FOUND:
+            return f"answered {refused.code}; where there is an operations listener, only that takes orders."
         return f"answered {refused.code} {refused.reason}".rstrip() + "."
 
 

@@ -20,7 +20,7 @@ from earful.errors import ErrorCode
 from earful.protocol.states import Input, State
 from earful.service.figures import figures_of
 from earful.store.directory import StoreUnavailableError
-from earful.store.values import Entry, Report
+from earful.store.values import Card, Entry, Report
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -49,8 +49,10 @@ class Presence:
         registry: Registry,
         claims: SharedClaims,
         clock: Callable[[], float] = time.monotonic,
+        card: Card = Card(),  # noqa: B008 - frozen
     ) -> None:
-        """Nothing was told yet; `claims` are those of the registry, and `clock` is."""
+        """Nothing was told yet; `claims` are those of the registry, and `clock` is. The store is shown the `card`."""
+        self._card = card
         self._directory = claims.directory
         self._registry = registry
         self._claims = claims
@@ -98,6 +100,7 @@ class Presence:
             numbers=window.numbers(),
             histograms=window.histograms(),
             expires_s=self._claims.expires_s,
+            card=self._card,
         )
 
     def _due(self) -> Iterator[Connection]:

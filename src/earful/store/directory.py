@@ -104,3 +104,9 @@ class Directory(Protocol):
 
     async def find(self, session_id: str, tenant: str | None) -> Listed | None:
         """The session as its owner last reported it; None where none does, it was ended, or is another tenant's."""
+
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """The worker that has the session, or had it last, as long as that is noted; it need not live any more.
+
+        None where nothing is noted, or it is another tenant's.
+        """

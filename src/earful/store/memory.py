@@ -201,9 +201,14 @@ class MemoryDirectory:
         entry = self._hub.desks[note.owner].entries.get(session_id)
         return Listed(entry, note.owner) if entry is not None else None
 
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """The worker that has the session, or had it last."""
+        note = self._hub.noted(session_id, tenant)
+        return note.owner if note is not None else None
+
     def _renew(self, report: Report) -> _Desk:
         """This worker's desk with its new lease, counts and numbers."""
-        peer = Peer(self.worker, sum(report.tenants.values()), report.numbers, report.histograms)
+        peer = Peer(self.worker, sum(report.tenants.values()), report.numbers, report.histograms, report.card)
         lease_ends_at = self._hub.clock() + self._lease_s
         desk = self._hub.desks.setdefault(self.worker, _Desk(peer, report.tenants, lease_ends_at))
         desk.peer, desk.tenants, desk.lease_ends_at = peer, report.tenants, lease_ends_at

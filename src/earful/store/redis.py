@@ -157,6 +157,12 @@ class RedisDirectory:
             records = await turn.send(DETAIL((details_key(worker),), session_id))
         return next((Listed(entry, worker) for entry in _known(self._entries, records)), None)
 
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """The worker that has the session, or had it last."""
+        async with self._link.turn() as turn:
+            [(owner, owning_tenant, _)] = await turn.send(OWNER((note_key(session_id),)))
+        return owner.decode() if owner is not None and tenant in {None, owning_tenant.decode()} else None
+
     def _note(self, session: Claim | Entry, expires_s: float, nonce: str = "") -> Call:
         return NOTE(
             (note_key(session.session_id),),
@@ -171,7 +177,7 @@ class RedisDirectory:
     def _enrol(self, report: Report) -> Call:
         total = sum(report.tenants.values())
         counted = {_of_tenant(tenant): number for tenant, number in report.tenants.items()} | {"sessions": total}
-        record = self._peers.write(Peer(self.worker, total, report.numbers, report.histograms))
+        record = self._peers.write(Peer(self.worker, total, report.numbers, report.histograms, report.card))
         return ENROL(ROLL, self.worker, self._lease_ms, record, msgspec.json.encode(counted), _KEEP_MS)
 
     def _list(self, report: Report) -> Call:

@@ -1,6 +1,6 @@
 """What is told to the directory and heard from it. Pure values; `directory.py` says what becomes of them.
 
-Those that lie in a shared store (`Entry`, `Peer`, `Notice`) are written as arrays: fields are only ever appended
+Those that lie in a shared store (`Entry`, `Card`, `Peer`, `Notice`) are arrays there: fields are only ever appended
 to them, with a default, so that a release before and one after read each other (`records.py`).
 """
 
@@ -46,6 +46,15 @@ class Entry(Struct, frozen=True, array_like=True):
     detail: bytes = b""
 
 
+class Card(Struct, frozen=True, array_like=True):
+    """What a worker says of itself: its slot, the root of its operations listener (or empty), and since when it is."""
+
+    slot: int = 0
+    ops: str = ""
+    version: str = ""
+    began_unix_s: float = 0.0
+
+
 class Report(Struct, frozen=True):
     """What a worker tells once a second.
 
@@ -61,6 +70,7 @@ class Report(Struct, frozen=True):
     numbers: dict[str, float] = {}
     histograms: bytes = b""
     expires_s: float = 300.0
+    card: Card = Card()
 
 
 class Notice(Struct, frozen=True, array_like=True):
@@ -96,6 +106,7 @@ class Peer(Struct, frozen=True, array_like=True):
     sessions: int
     numbers: dict[str, float] = {}
     histograms: bytes = b""
+    card: Card = Card()
 
 
 class Overview(Struct, frozen=True):

@@ -23,6 +23,7 @@ _LOST_TEXT = "log lines dropped: {count}\n"
 
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["auto", "json", "text"]
+_NUMBERS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 
 
 class Logger(Protocol):
@@ -49,12 +50,38 @@ class Logger(Protocol):
         ...
 
 
+class LogLevel:
+    """The least level that a process logs, which may change while it runs."""
+
+    def __init__(self, level: Level) -> None:
+        """Begin with this one."""
+        self._level = level
+
+    @property
+    def number(self) -> int:
+        """As the standard library counts levels."""
+        return _NUMBERS[self._level]
+
+    def set(self, level: Level) -> Level:
+        """Log from this level up, foreign loggers' lines too; the level until now."""
+        old, self._level = self._level, level
+        logging.getLogger().setLevel(self.number)
+        return old
+
+    def sift(self, _: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Drop an event below the level: structlog fixes a logger's own when it makes it."""
+        if _NUMBERS[method] < self.number:
+            raise _import_structlog().DropEvent
+        return event
+
+
 def open_log(
-    level: Level = "info", form: Form = "auto", stream: TextIO | None = None, *, worker: int | None = None
+    level: LogLevel | Level = "info", form: Form = "auto", stream: TextIO | None = None, *, worker: int | None = None
 ) -> Logger:
     """A logger that writes to `stream` (default: stderr), and the standard library's root logger set to join it.
 
-    Events are fixed phrases with fields: `log.info("session ended", session=..., reason=...)`. With `worker` each
+    Events are fixed phrases with fields: `log.info("session ended", session=..., reason=...)`. A `LogLevel` may be
+    changed later. With `worker` each
     line, foreign ones too, says which worker wrote it.
     """
     structlog = _import_structlog()
@@ -66,13 +93,13 @@ def open_log(
         *([] if worker is None else [_naming(worker)]),
     ]
     last = _renderers(structlog, text=is_text, colors=outlet.isatty())
-    number = logging.getLevelNamesMapping()[level.upper()]
-    _adopt_standard_loggers(structlog, outlet, number, shared, last)
+    level = level if isinstance(level, LogLevel) else LogLevel(level)
+    _adopt_standard_loggers(structlog, outlet, level.number, shared, last)
     # bind() makes the real logger now; the proxy would build one again at each call.
     logger: Logger = structlog.wrap_logger(
         structlog.WriteLogger(outlet),
-        processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[level.sift, *shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
     ).bind()
     return logger
 
