@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
+    from earful.telemetry.events import Events
     from earful.telemetry.logs import Logger
 
 CLOSE_WITHIN_S = 2.0
@@ -68,6 +69,7 @@ class Service:
     engine: Engine
     settings: Settings
     log: Logger
+    events: Events
 
 
 def build(
@@ -90,7 +92,8 @@ def build(
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
         places = "".join(traceback.format_tb(raised.__traceback__))
-        log.warning("model failed", session=info.session_id, error=type(raised).__name__, traceback=places)
+        error = type(raised).__name__
+        registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
     engine = Engine(
         load_model(settings.model, settings.options_for_model()),
@@ -119,7 +122,7 @@ def build(
     app.include_router(rest.session_routes(roster))
     if drain is not None:
         app.include_router(rest.drain_route(drain))
-    return Service(app, registry, engine, settings, log)
+    return Service(app, registry, engine, settings, log, registry.events)
 
 
 def create() -> FastAPI:
