@@ -87,6 +87,8 @@ def build(
     WebSocket is let in; by default nobody is. Raises ModelLoadError where the settings' model cannot be imported,
     StoreUrlError where their store cannot be one.
     """
+    if settings.log_text:
+        log.warning("log_text is on: with the level debug, what is spoken is logged")
     metrics = Metrics(time.monotonic())
 
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
@@ -262,5 +264,6 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             ping_timeout_s=settings.ping_timeout_s,
         ),
         max_sessions_total=settings.max_sessions_total,
+        log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

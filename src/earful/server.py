@@ -7,21 +7,23 @@ done exits 0. The address is bound before anything else, so that a port in use e
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import resource
 import signal
 import socket
+import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 import uvicorn
 
 from earful.app import Service, build
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
-from earful.telemetry.logs import open_log
+from earful.telemetry.cleaning import places_of
+from earful.telemetry.log_pipe import LogPipe
+from earful.telemetry.logs import Log, open_log
 from earful.transport.fast import FastTransport
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from earful.settings import Settings
-    from earful.telemetry.logs import Logger
 
 BACKLOG = 4096
 FORCED_EXIT = 1
@@ -48,9 +49,7 @@ def run(settings: Settings) -> int:
     Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, and OSError for an address
     that cannot be bound.
     """
-    log = open_server_log(settings)
-    listener = bind(settings)
-    with listener:
+    with closing(open_server_log(settings, worker=0)) as log, bind(settings) as listener:
         server: Server | None = None
 
         def drain() -> None:
@@ -65,12 +64,17 @@ def run(settings: Settings) -> int:
         return server.exit_code()
 
 
-def open_server_log(settings: Settings, worker: int | None = None) -> Logger:
-    """The log of a server process; `worker` is its number where there are several."""
-    log = open_log(settings.log_level, settings.log_format, worker=worker)
-    # What uvicorn tells of every connection, the session's own line tells better.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return log
+def open_server_log(settings: Settings, worker: int | None = None) -> Log:
+    """The log of a server process, to be closed at its end; `worker` is its number, unless it is none."""
+    return open_log(settings.log_level, settings.log_format, _pipe_to(sys.stderr), worker=worker)
+
+
+def _pipe_to(stream: TextIO) -> TextIO | LogPipe:
+    """A way to the stream's descriptor on which nobody waits; the stream itself where it has none."""
+    try:
+        return LogPipe(stream.fileno())
+    except OSError:
+        return stream
 
 
 def bind(settings: Settings, shared_port: int | None = None) -> socket.socket:
@@ -152,6 +156,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
+        asyncio.get_running_loop().set_exception_handler(self._note_fault)
         await super().startup(sockets)
         self._load = self.begin_loading()
 
@@ -169,6 +174,12 @@ class Server(uvicorn.Server):
         await self._service.registry.drain(within_s)
         await super().shutdown(sockets)
         self._service.log.info("stopped")
+
+    def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught: told without its words, which may be what somebody said."""
+        fault = context.get("exception")
+        told = {} if fault is None else {"error": type(fault).__name__, "traceback": places_of(fault)}
+        self._service.log.error("fault in the event loop", what=context.get("message", ""), **told)
 
     def _sweep_http(self, now: float) -> None:
         for waiting in list(self.server_state.connections):

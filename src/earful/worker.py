@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -55,8 +55,8 @@ def run(settings: Settings) -> int:
     that cannot be bound.
     """
     has_store = is_shared(settings.store.get_secret_value())
-    log = open_server_log(settings)
     with ExitStack() as scope:
+        log = scope.enter_context(closing(open_server_log(settings)))
         listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
         log.info(
             "starting",
@@ -94,17 +94,17 @@ def bind_slots(settings: Settings) -> list[socket.socket]:
 
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
-    log = open_server_log(settings, station.slot)
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers)
-    try:
-        service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
-        server = WorkerServer(service, station)
-        server.run(sockets=[station.listener])
-        return server.exit_code()
-    except ModelLoadError as error:
-        station.line.say(Word.FAILED, str(error))
-        return CANNOT_START
+    with closing(open_server_log(settings, station.slot)) as log:
+        try:
+            service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
+            server = WorkerServer(service, station)
+            server.run(sockets=[station.listener])
+            return server.exit_code()
+        except ModelLoadError as error:
+            station.line.say(Word.FAILED, str(error))
+            return CANNOT_START
 
 
 def outlive(line: Line, for_s: float) -> None:

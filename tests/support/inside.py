@@ -19,6 +19,7 @@ from tests.support.server import Address, await_true
 from earful.app import Service, build
 from earful.server import Server, bind
 from earful.settings import Settings
+from earful.telemetry.log_level import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -37,6 +38,8 @@ class Record:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.level = LogLevel("debug")
+        self.dropped = 0
         self._news = threading.Condition()
 
     def debug(self, event: str, **fields: Any) -> None:

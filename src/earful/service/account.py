@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from earful.protocol.messages import Final, ServerMessage
     from earful.session.session import Session
     from earful.telemetry.events import Events
-    from earful.telemetry.logs import Level
+    from earful.telemetry.log_level import Level
 
 TOLD_EVERY_S = 1.0
 

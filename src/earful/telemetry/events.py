@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from earful.telemetry.journal import Event, Journal
 
 if TYPE_CHECKING:
-    from earful.telemetry.logs import Level, Logger
+    from earful.telemetry.log_level import Level
+    from earful.telemetry.logs import Logger
 
 Sink = Callable[[str, Event], None]
 """Hears of each event, and of which session (empty before there is one)."""

@@ -1,0 +1,122 @@
+"""What becomes of an event's values before they are a line."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earful.telemetry.cleaning import (
+    LONGEST,
+    LONGEST_TRACEBACK,
+    bounded,
+    clean,
+    escape,
+    escaped,
+    masked,
+    places_of,
+    told,
+)
+
+SECRET = "s3cr3t-that-nobody-may-see"  # noqa: S105 - to be looked for where it must not be
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"GET /v1/transcribe/stream?token={SECRET}&resume=1",
+        f"access_token={SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"['authorization', 'Bearer {SECRET}']",
+        f"bearer {SECRET}",
+        f'{{"token": "{SECRET}"}}',
+        f"'cookie': '{SECRET}'",
+        f"redis://user:{SECRET}@store:6379/0",
+        f"redis://:{SECRET}@store",
+        f"API_KEY={SECRET}",
+    ],
+)
+def test_secrets_are_masked(text: str) -> None:
+    """By their names, by the schemes of HTTP, and in addresses; what stands around them stays."""
+    assert SECRET not in masked(text)
+    assert "***" in masked(text)
+
+
+@pytest.mark.parametrize("text", ["session ended", "The client's cursor was not ours", "redis://store:6379/0", "a=b"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    """Word for word."""
+    assert text == masked(text)
+
+
+def test_long_values_are_cut() -> None:
+    """And say so; tracebacks may be longer."""
+    event = clean({"event": "odd", "value": "x" * 10_000, "traceback": "y" * 10_000})
+    assert LONGEST + len("... (9488 more)") == len(event["value"])
+    assert LONGEST_TRACEBACK < len(event["traceback"]) < 10_000
+    assert "short" == bounded("short", 5)
+
+
+def test_numbers_stay_and_all_else_becomes_text() -> None:
+    """Nothing is rendered by anybody else."""
+    event: dict[str, Any] = {"count": 1, "share": 0.5, "is_on": True, "nothing": None, "kinds": {"a": ["b" * 1000]}}
+    cleaned = clean(dict(event))
+    assert (1, 0.5, True, None) == tuple(cleaned[name] for name in ("count", "share", "is_on", "nothing"))
+    assert cleaned["kinds"].startswith("{'a': ['bbb")
+    assert len(cleaned["kinds"]) < LONGEST + 20
+
+
+@given(st.text())
+def test_what_a_terminal_is_given_is_printable_ascii(text: str) -> None:
+    """No line break, no escape, nothing that looks like something else."""
+    shown = escape({"value": text})["value"]
+    assert shown.isascii()
+    assert shown.isprintable()
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    """Each escaped; a value that is none does not."""
+    event = escape({"exception": "one\n\x1b[31mtwo", "value": "one\ntwo", "count": 1})
+    assert {"exception": "one\n\\x1b[31mtwo", "value": "one\\ntwo", "count": 1} == event
+    assert "plain" == escaped("plain")
+
+
+def test_an_exception_is_told_without_its_words() -> None:
+    """But for the system's own; what it follows from is told too."""
+    try:
+        try:
+            raise ValueError(SECRET)
+        except ValueError as first:
+            raise FileNotFoundError(2, "No such file", SECRET) from first
+    except FileNotFoundError as fault:
+        text = told(sys.exc_info())
+        assert "test_cleaning.py" in places_of(fault)
+    assert SECRET not in text
+    assert text.index("FileNotFoundError: No such file") < text.index("ValueError")
+    assert 2 == text.count("Traceback")
+
+
+def test_a_context_that_is_hidden_stays_so() -> None:
+    """As Python itself has it; one that is not is told."""
+    for is_hidden in (True, False):
+        try:
+            try:
+                raise ValueError
+            except ValueError:
+                if is_hidden:
+                    raise KeyError from None
+                raise KeyError  # noqa: B904 - what this is about
+        except KeyError:
+            assert is_hidden == ("ValueError" not in told(sys.exc_info()))
+
+
+def test_a_chain_has_an_end() -> None:
+    """However long it is."""
+    fault: Exception | None = None
+    for number in range(20):
+        link = ValueError(number)
+        link.__cause__ = fault
+        fault = link
+    assert 5 == told((ValueError, fault, None)).count("Traceback")
