@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -83,33 +82,36 @@ def test_a_traceback_keeps_its_lines() -> None:
     assert "plain" == escaped("plain")
 
 
+def fail(then: BaseException, *, has_cause: bool, is_hidden: bool) -> None:
+    """Raise a ValueError with words, and `then` over it."""
+    try:
+        int(SECRET)
+    except ValueError as first:
+        then.__cause__ = first if has_cause else None
+        then.__suppress_context__ = is_hidden
+        raise then  # noqa: B904 - the cause is set, or left out, above
+
+
+def caught(then: BaseException, *, has_cause: bool = False, is_hidden: bool = False) -> str:
+    """What is told of it."""
+    with pytest.raises(type(then)) as raised:
+        fail(then, has_cause=has_cause, is_hidden=is_hidden)
+    assert "test_cleaning.py" in places_of(raised.value)
+    return told((raised.type, raised.value, raised.tb))
+
+
 def test_an_exception_is_told_without_its_words() -> None:
     """But for the system's own; what it follows from is told too."""
-    try:
-        try:
-            raise ValueError(SECRET)
-        except ValueError as first:
-            raise FileNotFoundError(2, "No such file", SECRET) from first
-    except FileNotFoundError as fault:
-        text = told(sys.exc_info())
-        assert "test_cleaning.py" in places_of(fault)
+    text = caught(FileNotFoundError(2, "No such file", SECRET), has_cause=True)
     assert SECRET not in text
     assert text.index("FileNotFoundError: No such file") < text.index("ValueError")
     assert 2 == text.count("Traceback")
 
 
-def test_a_context_that_is_hidden_stays_so() -> None:
+@pytest.mark.parametrize("is_hidden", [True, False])
+def test_a_context_that_is_hidden_stays_so(is_hidden: bool) -> None:  # noqa: FBT001 - a parameter
     """As Python itself has it; one that is not is told."""
-    for is_hidden in (True, False):
-        try:
-            try:
-                raise ValueError
-            except ValueError:
-                if is_hidden:
-                    raise KeyError from None
-                raise KeyError  # noqa: B904 - what this is about
-        except KeyError:
-            assert is_hidden == ("ValueError" not in told(sys.exc_info()))
+    assert is_hidden == (1 == caught(KeyError(), is_hidden=is_hidden).count("Traceback"))
 
 
 def test_a_chain_has_an_end() -> None:

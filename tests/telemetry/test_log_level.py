@@ -41,7 +41,7 @@ def test_a_change_holds_at_once_for_both_kinds_of_logger() -> None:
     log = open_log(stream=stream)
     ours, foreign = log.debug, logging.getLogger("somebody.else")
     for level in ("info", "debug", "error"):
-        log.level.set(level)  # type: ignore[arg-type]  # they are
+        log.level.set(level)
         assert level == log.level.get()
         ours("ours", level_is=level)
         foreign.debug("foreign at %s", level)

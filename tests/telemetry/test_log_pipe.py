@@ -10,7 +10,6 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.support.server import await_true
 
 from earful.telemetry.log_pipe import LogPipe
@@ -18,6 +17,8 @@ from earful.telemetry.logs import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 WITHIN_S = 10.0
 PIPE_BYTES = 4096
