@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
+from tests.support.kept import keep_events
 from tests.support.server import Address, await_true
 
 from earful.app import Service, build
@@ -168,6 +169,7 @@ def inside(
         finally:
             server.should_exit = True
             thread.join(WITHIN_S)
+            keep_events(record.events)
         assert not thread.is_alive()
     trouble = [line for line in record.events if line["level"] in {"warning", "error"} and line["event"] not in allowed]
     assert [] == trouble

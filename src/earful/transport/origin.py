@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, section 3.2: version, trace, parent, flags. What a later version adds behind them is not read."""
-_LONGEST_PEER = 64
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:%\[\]]{2,64}")
+"""What an address is made of, maybe with a port; a proxy that is trusted hands on whatever its client says it is."""
 
 
 def origin_of(headers: Iterable[Header], peer: str, transport: str) -> Origin:
@@ -30,7 +31,7 @@ def origin_of(headers: Iterable[Header], peer: str, transport: str) -> Origin:
             found[name].append(value.decode("latin-1").strip())
     traceparent, trace_id = _trace_of(found[b"traceparent"][1:])
     request_id = request_id_of(next(iter(found[b"x-request-id"][1:]), None))
-    return Origin(peer[:_LONGEST_PEER], transport, request_id, trace_id, traceparent)
+    return Origin(peer if _ADDRESS.fullmatch(peer) else "", transport, request_id, trace_id, traceparent)
 
 
 def _trace_of(given: list[str]) -> tuple[str, str]:
