@@ -34,8 +34,6 @@ class Account:
         self.tells_text = tells_text
         """Whether finals are told with their text."""
         self.origin = origin
-        self.longest_lag_s = -1.0
-        """Below any lag, so that the first result is told of too."""
         self._session = session
         self._events = events
         self._connected_at = session.began_at
@@ -63,9 +61,8 @@ class Account:
             self._tell("session started", plain=True, after_ms=self._since_ms(session.started_at), **self._format)
         self._tell("first speech", level="debug", after_ms=self._since_ms(now), audio_ms=session.numbers.audio_ms)
 
-    def answered(self, lag_s: float, now: float) -> None:
-        """A result was told later after its audio than any before: the first one is."""
-        self.longest_lag_s = lag_s
+    def answers(self, now: float) -> None:
+        """A result was told, the first one or one that took longer than those before."""
         if self._first_result_at is None:
             self._first_result_at = now
 
@@ -118,7 +115,7 @@ class Account:
         places = "".join(traceback.format_tb(fault.__traceback__))
         self._tell("session failed", level="error", error=type(fault).__name__, traceback=places)
 
-    def ends(self, now: float, *, lag_s: float, silent_s: float) -> str:
+    def ends(self, now: float, *, lag_s: float, longest_lag_s: float, silent_s: float) -> str:
         """Nothing more will be said or heard: tell why and what it amounted to; the reason."""
         session, closing = self._session, self._session.closing
         self._add_hold(now)
@@ -136,7 +133,7 @@ class Account:
             speech_after_ms=self._since_ms(self._first_speech_at),
             result_after_ms=self._since_ms(self._first_result_at),
             lag_ms=round(lag_s * 1000),
-            longest_lag_ms=max(0, round(self.longest_lag_s * 1000)),
+            longest_lag_ms=max(0, round(longest_lag_s * 1000)),
             silent_s=round(silent_s, 3),
             holds=self._holds,
             held_s=round(self._held_s, 3),

@@ -64,6 +64,7 @@ class Connection:
         "account",
         "ask",
         "lag_s",
+        "longest_lag_s",
         "session",
         "wire",
     )
@@ -83,6 +84,8 @@ class Connection:
         self.session = session
         self.wire = wire
         self.lag_s = 0.0
+        self.longest_lag_s = -1.0
+        """Below any lag, so that the account hears of the first result too."""
         self.account = Account(session)
         self.ask: Callable[[Connection, Claim], Verdict | None] = _grant
         self._clock = clock
@@ -235,8 +238,9 @@ class Connection:
             answered_at = self._clock()
             self.lag_s = lag_s = answered_at - work.since_s
             self._metrics.answered(lag_s)
-            if lag_s > self.account.longest_lag_s:
-                self.account.answered(lag_s, answered_at)
+            if lag_s > self.longest_lag_s:
+                self.longest_lag_s = lag_s
+                self.account.answers(answered_at)
 
     def _pump(self, now: float) -> bool:
         """Move work to the model, messages to the client, and settle whether to go on reading.

@@ -307,7 +307,12 @@ class Registry:
 
     def _forget(self, connection: Connection) -> None:
         session, now = connection.session, self._clock()
-        reason = connection.account.ends(now, lag_s=connection.lag_s, silent_s=now - connection.seen_at)
+        reason = connection.account.ends(
+            now,
+            lag_s=connection.lag_s,
+            longest_lag_s=connection.longest_lag_s,
+            silent_s=now - connection.seen_at,
+        )
         self.connections.pop(session.info.session_id, None)
         numbers = session.numbers
         self.metrics.session_ended(reason, failed=is_fault(reason))
