@@ -9,7 +9,6 @@ import asyncio
 import math
 import os
 import time
-import traceback
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -38,6 +37,7 @@ from earful.service.upload import UploadLimits
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
+from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import rest
@@ -93,8 +93,7 @@ def build(
 
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
-        places = "".join(traceback.format_tb(raised.__traceback__))
-        error = type(raised).__name__
+        error, places = type(raised).__name__, places_of(raised)
         registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
     engine = Engine(

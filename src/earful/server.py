@@ -11,10 +11,9 @@ import os
 import resource
 import signal
 import socket
-import sys
 import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -22,7 +21,6 @@ from earful.app import Service, build
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
 from earful.telemetry.cleaning import places_of
-from earful.telemetry.log_pipe import LogPipe
 from earful.telemetry.logs import Log, open_log
 from earful.transport.fast import FastTransport
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
@@ -66,15 +64,7 @@ def run(settings: Settings) -> int:
 
 def open_server_log(settings: Settings, worker: int | None = None) -> Log:
     """The log of a server process, to be closed at its end; `worker` is its number, unless it is none."""
-    return open_log(settings.log_level, settings.log_format, _pipe_to(sys.stderr), worker=worker)
-
-
-def _pipe_to(stream: TextIO) -> TextIO | LogPipe:
-    """A way to the stream's descriptor on which nobody waits; the stream itself where it has none."""
-    try:
-        return LogPipe(stream.fileno())
-    except OSError:
-        return stream
+    return open_log(settings.log_level, settings.log_format, worker=worker)
 
 
 def bind(settings: Settings, shared_port: int | None = None) -> socket.socket:

@@ -7,12 +7,12 @@ Guarantees that what can come often (errors, backpressure) is told at most once 
 from __future__ import annotations
 
 import math
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from earful.protocol.messages import Closing, Error, Started
 from earful.service.origin import NOWHERE, Origin
 from earful.service.reasons import sentence_of
+from earful.telemetry.cleaning import places_of
 
 if TYPE_CHECKING:
     from earful.errors import EarfulError
@@ -112,8 +112,7 @@ class Account:
 
     def fails(self, fault: Exception) -> None:
         """A bug of ours ends the session; without the fault's words, which may be what somebody said."""
-        places = "".join(traceback.format_tb(fault.__traceback__))
-        self._tell("session failed", level="error", error=type(fault).__name__, traceback=places)
+        self._tell("session failed", level="error", error=type(fault).__name__, traceback=places_of(fault))
 
     def ends(self, now: float, *, lag_s: float, longest_lag_s: float, silent_s: float) -> str:
         """Nothing more will be said or heard: tell why and what it amounted to; the reason."""

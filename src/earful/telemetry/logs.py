@@ -7,6 +7,7 @@ tracebacks carry neither local variables nor what an exception says: speech is n
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from contextlib import contextmanager
@@ -91,13 +92,15 @@ class Log:
 def open_log(
     level: Level = "info", form: Form = "auto", stream: TextIO | LogPipe | None = None, *, worker: int | None = None
 ) -> Log:
-    """A logger that writes to `stream` (default: stderr), and the standard library's root logger set to join it.
+    """A logger that writes to `stream`, and the standard library's root logger set to join it.
+
+    By default that is a `LogPipe` onto stderr, on which nobody waits but the process at its end, for `SETTLE_S`.
 
     Events are fixed phrases with fields: `log.info("ready", model=..., load_ms=...)`. With `worker` each line, foreign
     ones too, says which worker wrote it.
     """
     structlog = _import_structlog()
-    stream = stream or sys.stderr
+    stream = stream or _way_out(sys.stderr)
     switch = LogLevel(level)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
@@ -122,6 +125,16 @@ def open_log(
     if isinstance(stream, LogPipe):
         stream.on_dropped = lambda count: bound.warning("log lines dropped", count=count)
     return Log(bound, switch, stream)
+
+
+def _way_out(stream: TextIO) -> TextIO | LogPipe:
+    """A pipe onto the stream's descriptor; the stream itself where it has none."""
+    try:
+        pipe = LogPipe(stream.fileno())
+    except OSError:
+        return stream
+    atexit.register(pipe.settle, SETTLE_S)
+    return pipe
 
 
 def _naming(worker: int) -> Processor:
