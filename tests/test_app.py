@@ -212,7 +212,7 @@ def test_a_failing_model_is_logged_without_its_words() -> None:
             return house.log
 
     line = asyncio.run(main()).all_of("model failed")[0]
-    assert {"level", "event", "session", "error", "traceback"} == line.keys()
+    assert {"level", "event", "session", "request_id", "trace_id", "error", "traceback"} == line.keys()
     assert ("warning", "RuntimeError") == (line["level"], line["error"])
     assert "transcribe_chunk" in line["traceback"]
 

@@ -9,7 +9,6 @@ import asyncio
 import math
 import os
 import time
-import traceback
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,8 @@ from earful.service.workers import Workers
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
-from earful.telemetry.logs import LogLevel, open_log
+from earful.telemetry.cleaning import places_of
+from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.transport import ops, rest
 from earful.transport.asgi import websocket_routes
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
-    from earful.transport.ops import EventsOf, SetLevel
 
     Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -82,24 +81,22 @@ def build(
     identity: Identity | None = None,
     seal: Seal | None = None,
     doorkeeper: Doorkeeper | None = None,
-    *,
-    set_level: SetLevel | None = None,
-    events_of: EventsOf | None = None,
 ) -> Service:
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting"; without one
     the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before a
-    WebSocket is let in; by default nobody is. `set_level` is what `PUT /v1/log-level` does, `events_of` what
-    `GET /v1/sessions/{id}/events` tells; without them there are no such routes. Raises ModelLoadError where the
-    settings' model cannot be imported, StoreUrlError where their store cannot be one.
+    WebSocket is let in; by default nobody is. Raises ModelLoadError where the settings' model cannot be imported,
+    StoreUrlError where their store cannot be one.
     """
+    if settings.log_text:
+        log.warning("log_text is on: with the level debug, what is spoken is logged")
     metrics = Metrics(time.monotonic())
 
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
-        places = "".join(traceback.format_tb(raised.__traceback__))
-        log.warning("model failed", session=info.session_id, error=type(raised).__name__, traceback=places)
+        error, places = type(raised).__name__, places_of(raised)
+        registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
     engine = Engine(
         load_model(settings.model, settings.options_for_model()),
@@ -127,11 +124,9 @@ def build(
     ops_app = _app(has_docs=True) if has_ops else None
     for one in filter(None, (app, ops_app)):
         one.include_router(rest.health_routes(registry, roster, identity))
-    guard = ops.from_no_page if has_ops else ops.from_this_machine
     workers = Workers(registry, identity, None if claims is None else claims.directory)
-    for router in _ops_routes(registry, roster, workers, identity, events_of):
-        (ops_app or app).include_router(router)
-    for router in _orders(identity, guard, drain, set_level):
+    guard = ops.from_no_page if has_ops else ops.from_this_machine
+    for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
         (ops_app or app).include_router(router)
     return Service(app, ops_app, registry, engine, settings, log)
 
@@ -139,8 +134,7 @@ def build(
 def create() -> FastAPI:
     """The app by the environment's settings, which loads its model before it is ready."""
     settings = Settings.load({}, os.environ)
-    level = LogLevel(settings.log_level)
-    return build(settings, open_log(level, settings.log_format), set_level=level.set).app
+    return build(settings, open_log(settings.log_level, settings.log_format)).app
 
 
 def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics) -> SharedClaims | None:
@@ -160,25 +154,19 @@ def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, h
     return app
 
 
-def _ops_routes(
-    registry: Registry, roster: Roster, workers: Workers, identity: Identity, events_of: EventsOf | None
-) -> Iterator[APIRouter]:
+def _ops_routes(registry: Registry, roster: Roster, workers: Workers, identity: Identity) -> Iterator[APIRouter]:
     """What whoever runs the service may ask."""
     yield ops.metrics_routes(registry, roster)
     yield ops.session_routes(roster)
     yield ops.worker_routes(workers, identity)
-    if events_of is not None:
-        yield ops.event_routes(events_of, workers, identity)
+    yield ops.event_routes(registry.events.journal, workers, identity)
 
 
-def _orders(
-    identity: Identity, guard: ops.Guard, drain: Callable[[], None] | None, set_level: SetLevel | None
-) -> Iterator[APIRouter]:
-    """What a worker may be told, by those who pass the `guard`; where there is somebody to carry it out."""
+def _orders(identity: Identity, guard: ops.Guard, log: Logger, drain: Callable[[], None] | None) -> Iterator[APIRouter]:
+    """What a worker may be told by those who pass the `guard`; to drain only where there is somebody to do it."""
+    yield ops.log_level_route(log.level, identity, guard)
     if drain is not None:
         yield ops.drain_route(drain, guard)
-    if set_level is not None:
-        yield ops.log_level_route(set_level, identity, guard)
 
 
 def _app(*, has_docs: bool, **options: Any) -> FastAPI:
@@ -254,5 +242,6 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             ping_timeout_s=settings.ping_timeout_s,
         ),
         max_sessions_total=settings.max_sessions_total,
+        log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

@@ -7,12 +7,11 @@ done exits 0. The address is bound before anything else, so that a port in use e
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import resource
 import signal
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -22,7 +21,8 @@ from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
 from earful.service.identity import Identity
-from earful.telemetry.logs import LogLevel, open_log
+from earful.telemetry.cleaning import places_of
+from earful.telemetry.logs import Log, open_log
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from earful.settings import Settings
-    from earful.telemetry.logs import Logger
 
 BACKLOG = 4096
 FORCED_EXIT = 1
@@ -51,16 +50,18 @@ def run(settings: Settings) -> int:
     Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, and CannotListen for an
     address that cannot be had.
     """
-    level = LogLevel(settings.log_level)
-    log = open_server_log(settings, level)
-    with bind(settings) as listener, bind_ops(settings) or nullcontext() as ops_listener:
+    with (
+        closing(open_server_log(settings, worker=0)) as log,
+        bind(settings) as listener,
+        bind_ops(settings) or nullcontext() as ops_listener,
+    ):
         server: Server | None = None
 
         def drain() -> None:
             if server is not None:
                 server.stop()
 
-        service = build(settings, log, drain, Identity(ops=ops_url(ops_listener)), set_level=level.set)
+        service = build(settings, log, drain, Identity(ops=ops_url(ops_listener)))
         server = Server(service, ops_listener)
         log.info(
             "starting",
@@ -74,12 +75,9 @@ def run(settings: Settings) -> int:
         return server.exit_code()
 
 
-def open_server_log(settings: Settings, level: LogLevel, worker: int | None = None) -> Logger:
-    """The log of a server process; `worker` is its number where there are several."""
-    log = open_log(level, settings.log_format, worker=worker)
-    # What uvicorn tells of every connection, the session's own line tells better.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return log
+def open_server_log(settings: Settings, worker: int | None = None) -> Log:
+    """The log of a server process, to be closed at its end; `worker` is its number, unless it is none."""
+    return open_log(settings.log_level, settings.log_format, worker=worker)
 
 
 def told_of(ops_listeners: Iterable[socket.socket | None]) -> dict[str, object]:
@@ -147,6 +145,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
+        asyncio.get_running_loop().set_exception_handler(self._note_fault)
         await super().startup(sockets)
         if self._ops is not None:
             await self._ops.open()
@@ -184,6 +183,12 @@ class Server(uvicorn.Server):
         servers = [self] if self._ops is None else [self, self._ops]
         connections = [connection for server in servers for connection in server.server_state.connections]
         return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol)]
+
+    def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught: told without its words, which may be what somebody said."""
+        fault = context.get("exception")
+        told = {} if fault is None else {"error": type(fault).__name__, "traceback": places_of(fault)}
+        self._service.log.error("fault in the event loop", what=context.get("message", ""), **told)
 
     def _sweep_http(self, now: float) -> None:
         for waiting in self.http_connections():

@@ -206,6 +206,9 @@ class Settings(BaseModel, frozen=True):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="JSON lines, readable text, or text on a terminal and JSON elsewhere."
     )
+    log_text: bool = Field(
+        default=False, description="Whether what is spoken is logged, on debug lines; it never is otherwise."
+    )
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -280,6 +283,7 @@ def allowed_values(field: FieldInfo) -> str:
         *first, last = (str(choice) for choice in get_args(annotation))
         return f"{', '.join(first)} or {last}" if first else last
     kinds: dict[object, str] = {
+        bool: "true or false",
         int: "a whole number",
         int | None: "a whole number",
         float: "a number",

@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -26,7 +26,6 @@ from earful.service.identity import Identity
 from earful.store.opening import is_shared
 from earful.supervisor.line import Word
 from earful.supervisor.supervisor import Supervisor
-from earful.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,8 +55,8 @@ def run(settings: Settings) -> int:
     address that cannot be had.
     """
     has_store = is_shared(settings.store.get_secret_value())
-    log = open_server_log(settings, LogLevel(settings.log_level))
     with ExitStack() as scope:
+        log = scope.enter_context(closing(open_server_log(settings)))
         listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
         ops_listeners = [scope.enter_context(listener) for listener in bind_ops_slots(settings)]
         log.info(
@@ -107,19 +106,17 @@ def bind_ops_slots(settings: Settings) -> list[socket.socket]:
 
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
-    level = LogLevel(settings.log_level)
-    log = open_server_log(settings, level, station.slot)
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers, ops=ops_url(*station.listeners[1:]))
-    try:
-        drain = partial(station.line.say, Word.DRAIN)
-        service = build(settings, log, drain, identity, seal, set_level=level.set)
-        server = WorkerServer(service, station)
-        server.run(sockets=[station.listeners[0]])
-        return server.exit_code()
-    except ModelLoadError as error:
-        station.line.say(Word.FAILED, str(error))
-        return CANNOT_START
+    with closing(open_server_log(settings, station.slot)) as log:
+        try:
+            service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
+            server = WorkerServer(service, station)
+            server.run(sockets=[station.listeners[0]])
+            return server.exit_code()
+        except ModelLoadError as error:
+            station.line.say(Word.FAILED, str(error))
+            return CANNOT_START
 
 
 def outlive(line: Line, for_s: float) -> None:

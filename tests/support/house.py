@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING
 
 import httpx
 from tests.support.inside import Record
+from tests.support.kept import keep_events
 
 from earful.app import Service, build
 from earful.models.types import TranscriptResult
 from earful.settings import Settings
-from earful.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from earful.service.identity import Identity
-    from earful.transport.ops import EventsOf
 
 BROKEN = f"{__name__}:Broken"
 STUCK = f"{__name__}:Stuck"
@@ -132,19 +131,18 @@ async def at_home(
     drain: Callable[[], None] | None = None,
     is_loaded: bool = True,
     identity: Identity | None = None,
-    events_of: EventsOf = lambda _: (),
     **settings: object,
 ) -> AsyncIterator[House]:
     """Run the app with these settings; with `drain` the model is loaded here, as a server would, unless told not to."""
     log = Record()
     wanted = settings if "model" in settings else {"mock_latency_ms": 0, **settings}
-    level = LogLevel("info")
-    service = build(Settings.load(wanted, {}), log, drain, identity, set_level=level.set, events_of=events_of)
+    service = build(Settings.load(wanted, {}), log, drain, identity)
     if drain is not None and is_loaded:
         await service.engine.load()
     before = asyncio.all_tasks()
     async with service.app.router.lifespan_context(service.app), _client(service, "127.0.0.1") as client:
         yield House(service, client, log)
+    keep_events(log.events)
     assert set() == asyncio.all_tasks() - before
 
 

@@ -14,13 +14,14 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
+from tests.support.kept import keep_events
 from tests.support.server import Address, await_true
 
 from earful.app import Service, build
 from earful.listening import bind, bind_ops
 from earful.server import Server
 from earful.settings import Settings
-from earful.telemetry.logs import LogLevel
+from earful.telemetry.log_level import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -39,6 +40,8 @@ class Record:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.level = LogLevel("debug")
+        self.dropped = 0
         self._news = threading.Condition()
 
     def debug(self, event: str, **fields: Any) -> None:
@@ -149,10 +152,7 @@ def inside(
     record = Record()
     loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
     with bind(loaded) as listener, bind_ops(loaded) or nullcontext() as ops_listener, _overheard(record):
-        level = LogLevel("info")
-        service = build(
-            loaded, record, lambda: None, doorkeeper=doorkeeper, set_level=level.set, events_of=lambda _: ()
-        )
+        service = build(loaded, record, lambda: None, doorkeeper=doorkeeper)
         server = Threaded(service, ops_listener)
         ops_port = None if ops_listener is None else ops_listener.getsockname()[1]
         here = Inside(service, server, record, listener.getsockname()[1], ops_port)
@@ -173,6 +173,7 @@ def inside(
         finally:
             server.should_exit = True
             thread.join(WITHIN_S)
+            keep_events(record.events)
         assert not thread.is_alive()
     trouble = [line for line in record.events if line["level"] in {"warning", "error"} and line["event"] not in allowed]
     assert [] == trouble

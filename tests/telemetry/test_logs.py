@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from earful.telemetry.logs import LogLevel, _hidden, open_log
+from earful.telemetry.logs import _hidden, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,21 +61,6 @@ def test_one_worker_of_several_is_named_on_each_line() -> None:
     stream = StringIO()
     open_log(stream=stream).info("ready")
     assert "worker" not in lines(stream)[0]
-
-
-def test_the_level_can_change() -> None:
-    """Of our lines and of foreign loggers' alike; it says what it was."""
-    stream = StringIO()
-    level = LogLevel("warning")
-    log = open_log(level, stream=stream)
-    log.info("too quiet")
-    assert "warning" == level.set("debug")
-    log.debug("heard")
-    logging.getLogger("odd").debug("foreign")
-    assert "debug" == level.set("error")
-    log.warning("too quiet")
-    logging.getLogger("odd").warning("too quiet")
-    assert ["heard", "foreign"] == [line["event"] for line in lines(stream)]
 
 
 def test_readers_get_text_on_a_terminal() -> None:

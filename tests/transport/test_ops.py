@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.house import House, MuteWire, ask, at_home, fault
+from tests.support.house import House, MuteWire, at_home, fault, in_house
 from tests.support.redis_server import RedisServer, free_port, running_redis
 
 from earful import __version__
 from earful.service.identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
 
-@dataclass(frozen=True)
-class Happened:
-    """An event."""
-
-    unix_ms: int
-    name: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+TOLD = ("session ended", {"reason": "stop"})
 
 
-ENDED = Happened(1764022991123, "session ended", {"reason": "stop"})
-TOLD = {"unix_ms": 1764022991123, "name": "session ended", "fields": {"reason": "stop"}}
+def remember(house: House, session_id: str) -> None:
+    """Have the house's journal know of a session that has ended."""
+    events = house.service.registry.events
+    events.open(session_id)
+    events.tell(session_id, "session ended", reason="stop")
+    events.close(session_id)
 
 
-def remembering(**events: Happened) -> Callable[[str], Sequence[Happened]]:
-    """A journal with one event of each of these sessions."""
-    return lambda session_id: [events[session_id]] if session_id in events else []
+def told(answer: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The events of an answer."""
+    return [(event["name"], event["fields"]) for event in answer["events"]]
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +42,35 @@ def redis() -> Iterator[RedisServer]:
 
 
 def test_events_of_a_session_are_told() -> None:
-    """Without a store this worker's are all there are."""
-    answer = ask("GET", "/v1/sessions/s/events", events_of=remembering(s=ENDED), identity=Identity(id="w7"))
-    assert (200, {"session_id": "s", "worker": "w7", "events": [TOLD], "elsewhere": None}) == (
-        answer.status_code,
-        answer.json(),
-    )
+    """Without a store this worker's are all there are; of an unknown session it is 404."""
 
+    async def scenario(house: House) -> None:
+        remember(house, "s")
+        before_ms = int(time.time() * 1000)
+        answer = await house.client.get("/v1/sessions/s/events")
+        assert (200, "s", "w7", None) == (
+            answer.status_code,
+            *(answer.json()[name] for name in ("session_id", "worker", "elsewhere")),
+        )
+        assert [TOLD] == told(answer.json())
+        assert before_ms - 10_000 <= answer.json()["events"][0]["unix_ms"] <= before_ms
+        assert (404, "not_found") == fault(await house.client.get("/v1/sessions/t/events"))[:2]
 
-def test_an_unknown_session_has_no_events() -> None:
-    """404, as everything that is not there."""
-    assert (404, "not_found") == fault(ask("GET", "/v1/sessions/t/events", events_of=remembering(s=ENDED)))[:2]
+    in_house(scenario, identity=Identity(id="w7"))
 
 
 def test_without_the_store_a_worker_tells_what_it_knows() -> None:
     """And of what it does not know, that it cannot be told."""
-    away: dict[str, Any] = {"events_of": remembering(s=ENDED), "store": f"redis://127.0.0.1:{free_port()}/0"}
-    known = ask("GET", "/v1/sessions/s/events", **away).json()
-    assert ([TOLD], None) == (known["events"], known["elsewhere"])
-    assert (503, "overloaded") == fault(ask("GET", "/v1/sessions/t/events", **away))[:2]
-    crew = ask("GET", "/v1/workers", **away).json()
-    assert (1, True) == (len(crew["workers"]), crew["partial"])
+
+    async def scenario(house: House) -> None:
+        remember(house, "s")
+        known = (await house.client.get("/v1/sessions/s/events")).json()
+        assert ([TOLD], None) == (told(known), known["elsewhere"])
+        assert (503, "overloaded") == fault(await house.client.get("/v1/sessions/t/events"))[:2]
+        crew = (await house.client.get("/v1/workers")).json()
+        assert (1, True) == (len(crew["workers"]), crew["partial"])
+
+    in_house(scenario, store=f"redis://127.0.0.1:{free_port()}/0")
 
 
 def test_another_workers_session_is_to_be_asked_for_there(redis: RedisServer) -> None:
@@ -77,10 +83,9 @@ def test_another_workers_session_is_to_be_asked_for_there(redis: RedisServer) ->
                     at_home(
                         identity=Identity(id=name, ops=f"http://{name}:9000", began_unix_s=1.5),
                         store=redis.url,
-                        events_of=remembering(**events),
                     )
                 )
-                for name, events in (("one", {"a": ENDED}), ("other", {}))
+                for name in ("one", "other")
             ]
             one.service.registry.connect("a", MuteWire())
             answer: dict[str, Any] = {}
@@ -90,7 +95,7 @@ def test_another_workers_session_is_to_be_asked_for_there(redis: RedisServer) ->
             assert {"id": "one", "ops": "http://one:9000"} == answer["elsewhere"]
             assert ("other", []) == (answer["worker"], answer["events"])
             own = (await one.client.get("/v1/sessions/a/events")).json()
-            assert ([TOLD], None) == (own["events"], own["elsewhere"])
+            assert (["session connected"], None) == ([name for name, _ in told(own)], own["elsewhere"])
             await check_crew(other)
 
     asyncio.run(main())

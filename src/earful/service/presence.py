@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-import traceback
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from earful.protocol.states import Input, State
 from earful.service.figures import figures_of
 from earful.store.directory import StoreUnavailableError
 from earful.store.values import Card, Entry, Report
+from earful.telemetry.cleaning import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -155,8 +155,7 @@ class Presence:
             self._note_fault(failure, fault)
 
     def _note_fault(self, failure: str, fault: Exception) -> None:
-        places = "".join(traceback.format_tb(fault.__traceback__))
-        self._registry.log.error(failure, error=type(fault).__name__, traceback=places)
+        self._registry.log.error(failure, error=type(fault).__name__, traceback=places_of(fault))
 
     def _note_away(self, cause: str) -> None:
         if self._registry.metrics.store_is_up is not False:

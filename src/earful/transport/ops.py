@@ -6,7 +6,7 @@ from its own machine; here from whoever reaches the listener, but for a web page
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -15,38 +15,19 @@ from earful.store.directory import StoreUnavailableError
 from earful.transport import schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from earful.service.identity import Identity
     from earful.service.registry import Registry
     from earful.service.roster import Roster
     from earful.service.workers import Workers
-    from earful.telemetry.logs import Level
+    from earful.telemetry.journal import Journal
+    from earful.telemetry.log_level import LogLevel
 
     Guard = Callable[[Request], None]
-    SetLevel = Callable[[Level], Level]
-    """Changes the least level that this worker logs; gives the one until now."""
-    EventsOf = Callable[[str], "Sequence[Event]"]
-    """What is remembered of a session of this worker, the oldest first; nothing of one that it does not know."""
 
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
-
-
-class Event(Protocol):
-    """Something that happened to a session; its fields are JSON values, and never what was spoken."""
-
-    @property
-    def unix_ms(self) -> int:
-        """When."""
-
-    @property
-    def name(self) -> str:
-        """What, as a fixed phrase."""
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """Particulars."""
 
 
 def from_this_machine(request: Request) -> None:
@@ -113,14 +94,14 @@ def session_routes(roster: Roster) -> APIRouter:
     return router
 
 
-def event_routes(events_of: EventsOf, workers: Workers, identity: Identity) -> APIRouter:
+def event_routes(journal: Journal, workers: Workers, identity: Identity) -> APIRouter:
     """`GET /v1/sessions/{id}/events`."""
     router = APIRouter(tags=["sessions"])
 
     @router.get("/v1/sessions/{session_id}/events", responses=schemas.NO_EVENTS)
     async def events(session_id: str) -> schemas.SessionEvents:
         """Tell what happened to a session here, live or ended a while ago, and which other worker knows more."""
-        told = events_of(session_id)
+        told = journal.events_of(session_id)
         try:
             elsewhere = await workers.elsewhere(session_id)
         except StoreUnavailableError:
@@ -166,13 +147,13 @@ def drain_route(drain: Callable[[], None], guard: Guard) -> APIRouter:
     return router
 
 
-def log_level_route(set_level: SetLevel, identity: Identity, guard: Guard) -> APIRouter:
+def log_level_route(level: LogLevel, identity: Identity, guard: Guard) -> APIRouter:
     """`PUT /v1/log-level`, for whoever passes the `guard`."""
     router = APIRouter(tags=["operations"], dependencies=[Depends(guard)])
 
     @router.put("/v1/log-level", responses=schemas.NO_LEVEL)
     async def change_log_level(wanted: schemas.LogLevel) -> schemas.LogLevelChange:
         """Change the least level that the answering worker logs, until it ends; the other workers' stay."""
-        return schemas.LogLevelChange(old=set_level(wanted.level), level=wanted.level, worker=identity.id)
+        return schemas.LogLevelChange(old=level.set(wanted.level), level=wanted.level, worker=identity.id)
 
     return router

@@ -6,7 +6,6 @@ Every answer is JSON with `x-request-id`; every failure a row of the error table
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
 from earful.service.upload import Upload, UploadLimits
+from earful.service.upload_account import account_of
 from earful.transport import schemas
 from earful.transport.spool import spooled
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from earful.service.identity import Identity
     from earful.service.registry import Registry
     from earful.service.roster import Roster
+    from earful.service.upload_account import UploadAccount
 
 
 def status_of(registry: Registry) -> schemas.Status:
@@ -35,21 +36,31 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     """`POST /v1/transcribe`."""
     router = APIRouter(tags=["transcription"])
 
+    async def carried(request: Request, account: UploadAccount) -> Upload:
+        """The upload, done."""
+        with registry.upload():
+            account.begins()
+            async with spooled(request, max_upload_bytes) as file:
+                # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
+                upload = Upload(account.upload_id, registry.limits, caps, registry.engine)
+                account.listens(upload.session)
+                await upload.run(file)
+        if registry.limits.log_text:
+            account.finishes(upload.segments)
+        return upload
+
     @router.post("/v1/transcribe", openapi_extra=schemas.UPLOAD_BODY, responses=schemas.UPLOAD_ERRORS)
     async def transcribe(request: Request) -> schemas.Transcription:
         """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
         began = time.monotonic()
-        try:
-            with registry.upload():
-                async with spooled(request, max_upload_bytes) as file:
-                    # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
-                    upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
-                    await upload.run(file)
-        except asyncio.CancelledError:
-            if not registry.draining:
-                raise
-            # The server's last act in a drain that ran out of time: the client is told, nothing is a fault.
-            raise EarfulError(ErrorCode.DRAINING) from None
+        with account_of(registry.events, request.state.origin) as account:
+            try:
+                upload = await carried(request, account)
+            except asyncio.CancelledError:
+                if not registry.draining:
+                    raise
+                # The server's last act in a drain that ran out of time: the client is told, nothing is a fault.
+                raise EarfulError(ErrorCode.DRAINING) from None
         return schemas.Transcription(
             text=" ".join(segment.text for segment in upload.segments if segment.text),
             duration_ms=upload.session.numbers.audio_ms,

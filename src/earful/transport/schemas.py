@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from earful.telemetry.logs import Level
+from earful.telemetry.log_level import Level
 
 Status = Literal["ok", "starting", "draining", "degraded"]
 
