@@ -16,6 +16,7 @@ from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerM
 from earful.service.outbox import Outbox, OutboxLimits
 from earful.service.throttle import Throttle
 from earful.session.claim import Verdict
+from earful.telemetry.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,14 @@ class Connection:
     def unsent_bytes(self) -> int:
         """Results that the peer has not taken."""
         return self._outbox.unsent_bytes
+
+    @property
+    def totals(self) -> Totals:
+        """What came and what was told on this connection."""
+        numbers, dropped = self.session.numbers, self._outbox.partials_dropped
+        return Totals(
+            numbers.chunks, numbers.heard_ms, numbers.speech_ms, numbers.partials - dropped, dropped, numbers.finals
+        )
 
     def message(self, text: bytes | str) -> None:
         """A text frame came."""
@@ -298,6 +307,7 @@ class Connection:
         if self._ended:
             return
         self._ended = True
+        self._outbox.close()
         if self._seat is not None:
             self._seat.close()
         closing = self.session.closing

@@ -158,6 +158,12 @@ class Registry:
         try:
             yield
             failed = False
+        except EarfulError as error:
+            self.metrics.upload_failed(error.code)
+            raise
+        except Exception:
+            self.metrics.upload_failed(ErrorCode.INTERNAL)
+            raise
         finally:
             self.uploads -= 1
             self.metrics.upload_ended(self._clock() - began, failed=failed)
@@ -213,8 +219,11 @@ class Registry:
     async def sweep_for_ever(self) -> None:
         """Sweep every 250 ms until cancelled."""
         while True:
+            due = self._clock() + SWEEP_EVERY_S
             await asyncio.sleep(SWEEP_EVERY_S)
-            self.sweep(self._clock())
+            now = self._clock()
+            self.metrics.swept(max(0.0, now - due))
+            self.sweep(now)
 
     async def drain(self, within_s: float) -> None:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
@@ -275,12 +284,12 @@ class Registry:
 
         Verdicts may arrive in another order than they were given in: a newer connection stays.
         """
+        holder = self.connections.get(claim.session_id) if claim.attempt else None
+        if verdict is Verdict.GRANTED and holder is not None and holder.session.attempt >= claim.attempt:
+            verdict = Verdict.SUPERSEDED
         self.metrics.claimed(verdict.value)
         if verdict is not Verdict.GRANTED or not claim.attempt:
             return verdict
-        holder = self.connections.get(claim.session_id)
-        if holder is not None and holder.session.attempt >= claim.attempt:
-            return Verdict.SUPERSEDED
         if holder is not None:
             holder.fail(ErrorCode.SUPERSEDED)
         del self.connections[connection.session.info.session_id]
@@ -317,13 +326,8 @@ class Registry:
         session = connection.session
         reason = session.closing.reason if session.closing is not None else "internal"
         self.connections.pop(session.info.session_id, None)
-        numbers = session.numbers
         self.metrics.session_ended(reason, failed=reason not in _FAULTLESS)
-        self.metrics.chunks += numbers.chunks
-        self.metrics.audio_ms += numbers.heard_ms
-        self.metrics.speech_ms += numbers.speech_ms
-        self.metrics.partials += numbers.partials
-        self.metrics.finals += numbers.finals
+        self.metrics.of_ended.add(connection.totals)
         self.log.info(
             "session ended",
             session=session.info.session_id,
@@ -331,7 +335,7 @@ class Registry:
             reason=reason,
             duration_s=round(self._clock() - session.began_at, 3),
             lag_ms=round(connection.lag_s * 1000),
-            **numbers.as_dict(),
+            **session.numbers.as_dict(),
         )
         self._left_at = None if self.connections else self._clock()
         self._note_empty()

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
+from earful.service.readings import gauges_of
 from earful.service.upload import Upload, UploadLimits
 from earful.transport import schemas
 from earful.transport.spool import spooled
@@ -50,6 +51,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
                     # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
                     upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
                     await upload.run(file)
+                    registry.metrics.upload_audio_ms += upload.session.numbers.audio_ms
         except asyncio.CancelledError:
             if not registry.draining:
                 raise
@@ -126,7 +128,7 @@ def metrics_routes(registry: Registry, roster: Roster) -> APIRouter:
         # Loaded at the first scrape: it is not needed to start.
         from earful.telemetry.exposition import CONTENT_TYPE, render
 
-        return Response(render(registry.metrics), media_type=CONTENT_TYPE)
+        return Response(render(registry.metrics, gauges_of(registry)), media_type=CONTENT_TYPE)
 
     return router
 
