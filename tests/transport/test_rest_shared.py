@@ -153,3 +153,18 @@ def test_a_worker_starts_without_its_store() -> None:
         assert 1 == len(house.log.all_of("store is away; limits and listings are this worker's own"))
 
     asyncio.run(scenario())
+
+
+def test_requests_of_a_worker_that_ended_still_count(redis: RedisServer) -> None:
+    """It says what it served when it takes leave: not one is lost."""
+    redis.ask("FLUSHALL")
+
+    async def main() -> None:
+        async with asyncio.timeout(15), at_home(identity=Identity(id="one"), store=redis.url) as one:
+            one.service.registry.connect("a", MuteWire())
+            async with at_home(identity=Identity(id="other"), store=redis.url) as other:
+                for name in "bcd":
+                    other.service.registry.connect(name, MuteWire())
+            assert 4 == (await one.client.get("/v1/metrics")).json()["total_requests"]
+
+    asyncio.run(main())

@@ -68,7 +68,8 @@ class Presence:
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
-        """Take leave of the store, when nothing is asked of it any more."""
+        """Take leave of the store, when nothing is asked of it any more, with a last word on what was served."""
+        await self._try("exchange failed", self.exchange)
         await self._directory.close()
 
     async def exchange(self) -> None:
@@ -98,6 +99,7 @@ class Presence:
             numbers=window.numbers(),
             histograms=window.histograms(),
             expires_s=self._claims.expires_s,
+            served=window.total_requests,
         )
 
     def _due(self) -> Iterator[Connection]:

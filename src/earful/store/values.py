@@ -51,8 +51,9 @@ class Report(Struct, frozen=True):
 
     `sessions` are those begun or changed since the last exchange that went well, and a rotating slice of the
     others; `ended` the ids of those that are gone. `tenants` counts the live sessions of each tenant, all of them,
-    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `expires_s` is as
-    in `Claim`, for the notes of `sessions`.
+    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `served` is a
+    count since the worker's start that is remembered when it has gone. `expires_s` is as in `Claim`, for the notes of
+    `sessions`.
     """
 
     sessions: tuple[Entry, ...] = ()
@@ -61,6 +62,7 @@ class Report(Struct, frozen=True):
     numbers: dict[str, float] = {}
     histograms: bytes = b""
     expires_s: float = 300.0
+    served: int = 0
 
 
 class Notice(Struct, frozen=True, array_like=True):
@@ -99,9 +101,10 @@ class Peer(Struct, frozen=True, array_like=True):
 
 
 class Overview(Struct, frozen=True):
-    """All live workers, in no particular order."""
+    """All live workers, in no particular order, and what those that are gone had `served` as each last said."""
 
     workers: tuple[Peer, ...]
+    served_before: int = 0
 
 
 class Listed(Struct, frozen=True):
