@@ -168,7 +168,7 @@ class Server(uvicorn.Server):
         within_s = drain_s - min(TAKE_DOWN_S, drain_s / 2)
         await self._service.registry.drain(within_s)
         await super().shutdown(sockets)
-        self._service.log.info("stopped")
+        self._service.log.info("stopped", **self._service.registry.metrics.counts())
 
     def _sweep_http(self, now: float) -> None:
         for waiting in list(self.server_state.connections):

@@ -7,7 +7,7 @@ Built by `app.py`; the service adds to it, the routes read it, the registry's sw
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from earful.telemetry.histogram import Histogram
@@ -162,6 +162,18 @@ class Metrics:
         self.batch_size.observe(size)
         self.batch_wait.observe(oldest_wait_s)
         self.model_step.observe(step_s)
+
+    def counts(self) -> dict[str, int]:
+        """What it came to, as single numbers: the log's last line, for who scrapes no more."""
+        return {
+            "requests": self.total_requests,
+            "sessions": self.sessions_started,
+            "resumed": self.sessions_resumed,
+            "uploads": self.uploads_started,
+            "errors": sum(self.errors.values()),
+            "refusals": sum(self.refusals.values()),
+            **asdict(self.of_ended),
+        }
 
     def tick(self, now: float) -> None:
         """Remember where the counters stand, at most once a second, for at most the window."""
