@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deploy.charts import RULES, grouped, queries, records, uses
 from tests.docs.pages import ROOT
 from tests.support.prometheus import firing, prometheus, promtool, values
-from tests.support.raw import connected
+from tests.support.raw import RawSocket, connected
 from tests.support.redis_server import running_redis
 from tests.support.server import await_true, running
 from tests.support.speech import OPENING, pieces
@@ -26,6 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 MOST_SERIES = 2000
 PATIENCE_S = 20.0
+REFUSALS = 30
 OF_PROMETHEUS = {"up"}
 RUNBOOK = sorted((ROOT / "docs" / "runbook").glob("*.md"))
 
@@ -94,20 +94,23 @@ def test_the_runbook_names_what_there_is(page: Path, scrape: str) -> None:
     assert set() == set(re.findall(r"`((?:earful|process|python)_[a-z_]+)", page.read_text("utf-8"))) - known
 
 
-def test_prometheus_scrapes_two_workers_and_tells_which_stood_still(tmp_path: Path) -> None:
-    """Each by itself; the alert is of the one that was frozen."""
+def test_prometheus_scrapes_two_workers_and_tells_that_one_refuses(tmp_path: Path) -> None:
+    """Each by itself; the rule fires for what only one of them did."""
     with (
         running() as one,
-        running() as other,
+        running(max_sessions=1) as other,
         prometheus(tmp_path, RULES, [one.address, other.address]) as server,
     ):
         names = [f"127.0.0.1:{worker.address.port}" for worker in (one, other)]
         await_true(lambda: values(server, "up == 1").keys() == set(names), PATIENCE_S)
         speak(one.address)
         await_true(lambda: values(server, "earful_requests_total > 0") == {names[0]: 1.0}, PATIENCE_S)
-        assert [] == firing(server)
-        other.signal(signal.SIGSTOP)
-        await_true(lambda: values(server, "up == 0").keys() == {names[1]}, PATIENCE_S)
-        other.signal(signal.SIGCONT)
-        await_true(lambda: ("EarfulLoopStalled", names[1]) in firing(server), PATIENCE_S)
-        assert [("EarfulLoopStalled", names[1])] == firing(server)
+        assert "EarfulRefuses" not in firing(server)
+        with connected(other.address):
+            for _ in range(REFUSALS):
+                refused = RawSocket(other.address).upgrade()
+                assert 503 == refused.response.status
+                refused.close()
+        await_true(lambda: "EarfulRefuses" in firing(server), PATIENCE_S)
+        told = values(server, 'earful_refusals_total{code="session_limit"} > 0')
+        assert {names[1]: REFUSALS} == told

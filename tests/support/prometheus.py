@@ -70,11 +70,10 @@ def values(server: Address, query: str) -> dict[str, float]:
     return {one["metric"].get("instance", ""): float(one["value"][1]) for one in answer["data"]["result"]}
 
 
-def firing(server: Address) -> list[tuple[str, str]]:
-    """The alerts that fire now, and of which instance."""
+def firing(server: Address) -> set[str]:
+    """The names of the alerts that fire now."""
     alerts: list[dict[str, Any]] = server.get("/api/v1/alerts")["data"]["alerts"]
-    labels = [alert["labels"] for alert in alerts if alert["state"] == "firing"]
-    return sorted((one["alertname"], one.get("instance", "")) for one in labels)
+    return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
 
 def _is_ready(address: Address) -> bool:

@@ -163,6 +163,11 @@ def test_requests_of_a_worker_that_ended_still_count(redis: RedisServer) -> None
         async with asyncio.timeout(15), at_home(identity=Identity(id="one"), store=redis.url) as one:
             one.service.registry.connect("a", MuteWire())
             async with at_home(identity=Identity(id="other"), store=redis.url) as other:
+
+                async def is_known(other: House = other) -> bool:
+                    return bool(other.service.registry.metrics.store_is_up)
+
+                await until(is_known)
                 for name in "bcd":
                     other.service.registry.connect(name, MuteWire())
             assert 4 == (await one.client.get("/v1/metrics")).json()["total_requests"]

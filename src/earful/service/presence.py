@@ -68,8 +68,9 @@ class Presence:
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
-        """Take leave of the store, when nothing is asked of it any more, with a last word on what was served."""
-        await self._try("exchange failed", self.exchange)
+        """Take leave of the store, when nothing is asked of it any more; where it listens, say what was served."""
+        if self._registry.metrics.store_is_up:
+            await self._try("exchange failed", self.exchange)
         await self._directory.close()
 
     async def exchange(self) -> None:
