@@ -128,6 +128,14 @@ def test_a_failing_end_takes_no_other_with_it(place: str, monkeypatch: pytest.Mo
     asyncio.run(main())
 
 
+def test_metrics_know_of_lost_log_lines() -> None:
+    """Whenever they are asked."""
+    log = Record()
+    service = build(Settings.load({"model": DIARY}, {}), log)
+    log.dropped = 7
+    assert 7 == service.registry.metrics.log_lines_dropped()
+
+
 def test_create_reads_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """For `uvicorn earful.app:create --factory`; there is no drain then."""
     monkeypatch.setenv("EARFUL_MODEL", DIARY)

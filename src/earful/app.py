@@ -92,6 +92,7 @@ def build(
     if settings.log_text:
         log.warning("log_text is on: with the level debug, what is spoken is logged")
     metrics = Metrics(time.monotonic())
+    metrics.log_lines_dropped = lambda: log.dropped
 
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.

@@ -170,7 +170,7 @@ class Server(uvicorn.Server):
         if self._ops is not None:
             await self._ops.close()
         await super().shutdown(sockets)
-        self._service.log.info("stopped")
+        self._service.log.info("stopped", **self._service.registry.metrics.counts())
 
     async def on_tick(self, counter: int) -> bool:
         """Keep the operations listener's `date` up to date too."""

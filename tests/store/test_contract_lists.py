@@ -74,6 +74,28 @@ def test_an_overview_has_every_live_workers_numbers(rig: Rig) -> None:
     play(rig, scenario)
 
 
+def test_what_the_gone_had_served_is_kept(rig: Rig) -> None:
+    """As each last said, whether it took leave or its lease passed; who is back is not counted twice."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other, third = rig.directory("one"), rig.directory("other"), rig.directory("third")
+        await one.exchange(Report(served=5))
+        await one.exchange(Report(served=7))
+        await other.exchange(Report(served=20))
+        assert 0 == (await other.overview()).served_before
+        await one.close()
+        assert 7 == (await other.overview()).served_before
+        rig.let_pass(LEASE_S)
+        await third.exchange(Report(served=100))
+        assert 27 == (await third.overview()).served_before
+        await other.exchange(Report(served=21))
+        assert 7 == (await third.overview()).served_before
+        rig.empty()
+        assert 0 == (await third.overview()).served_before
+
+    play(rig, scenario)
+
+
 def test_a_list_goes_on_where_it_ended(rig: Rig) -> None:
     """In the order of ids, over all workers, without gaps and without repeats."""
 

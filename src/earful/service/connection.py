@@ -17,6 +17,7 @@ from earful.service.account import Account
 from earful.service.outbox import Outbox, OutboxLimits
 from earful.service.throttle import Throttle
 from earful.session.claim import Verdict
+from earful.telemetry.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,14 @@ class Connection:
     def seen_at(self) -> float:
         """When the client last gave a sign of life."""
         return self._seen_at
+
+    @property
+    def totals(self) -> Totals:
+        """What came and what was told on this connection."""
+        numbers, dropped = self.session.numbers, self._outbox.partials_dropped
+        return Totals(
+            numbers.chunks, numbers.heard_ms, numbers.speech_ms, numbers.partials - dropped, dropped, numbers.finals
+        )
 
     def message(self, text: bytes | str) -> None:
         """A text frame came."""
@@ -318,6 +327,7 @@ class Connection:
         if self._ended:
             return
         self._ended = True
+        self._outbox.close()
         if self._seat is not None:
             self._seat.close()
         closing = self.session.closing

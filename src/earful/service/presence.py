@@ -70,7 +70,9 @@ class Presence:
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
-        """Take leave of the store, when nothing is asked of it any more."""
+        """Take leave of the store, when nothing is asked of it any more; where it listens, say what was served."""
+        if self._registry.metrics.store_is_up:
+            await self._try("exchange failed", self.exchange)
         await self._directory.close()
 
     async def exchange(self) -> None:
@@ -101,6 +103,7 @@ class Presence:
             histograms=window.histograms(),
             expires_s=self._claims.expires_s,
             card=self._card,
+            served=window.total_requests,
         )
 
     def _due(self) -> Iterator[Connection]:

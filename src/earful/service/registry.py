@@ -153,6 +153,12 @@ class Registry:
         try:
             yield
             failed = False
+        except EarfulError as error:
+            self.metrics.upload_failed(error.code)
+            raise
+        except Exception:
+            self.metrics.upload_failed(ErrorCode.INTERNAL)
+            raise
         finally:
             self.uploads -= 1
             self.metrics.upload_ended(self._clock() - began, failed=failed)
@@ -210,9 +216,12 @@ class Registry:
     async def sweep_for_ever(self) -> None:
         """Sweep every 250 ms until cancelled."""
         while True:
+            due = self._clock() + SWEEP_EVERY_S
             await asyncio.sleep(SWEEP_EVERY_S)
+            now = self._clock()
+            self.metrics.swept(max(0.0, now - due))
             try:
-                self.sweep(self._clock())
+                self.sweep(now)
             except Exception as fault:  # noqa: BLE001 - the task's boundary: without it no deadline is minded
                 self._note_sweep_fault(fault)
 
@@ -275,12 +284,12 @@ class Registry:
 
         Verdicts may arrive in another order than they were given in: a newer connection stays.
         """
+        holder = self.connections.get(claim.session_id) if claim.attempt else None
+        if verdict is Verdict.GRANTED and holder is not None and holder.session.attempt >= claim.attempt:
+            verdict = Verdict.SUPERSEDED
         self.metrics.claimed(verdict.value)
         if verdict is not Verdict.GRANTED or not claim.attempt:
             return verdict
-        holder = self.connections.get(claim.session_id)
-        if holder is not None and holder.session.attempt >= claim.attempt:
-            return Verdict.SUPERSEDED
         if holder is not None:
             holder.account.is_superseded(claim.attempt)
             holder.fail(ErrorCode.SUPERSEDED)
@@ -321,13 +330,8 @@ class Registry:
             silent_s=now - connection.seen_at,
         )
         self.connections.pop(session.info.session_id, None)
-        numbers = session.numbers
         self.metrics.session_ended(reason, failed=is_fault(reason))
-        self.metrics.chunks += numbers.chunks
-        self.metrics.audio_ms += numbers.heard_ms
-        self.metrics.speech_ms += numbers.speech_ms
-        self.metrics.partials += numbers.partials
-        self.metrics.finals += numbers.finals
+        self.metrics.of_ended.add(connection.totals)
         self._left_at = None if self.connections else now
         self._note_empty()
 

@@ -19,11 +19,11 @@ from earful.store.directory import StoreUnavailableError
 from earful.telemetry.summary import Summary, read_window, summary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from earful.service.registry import Registry
     from earful.service.shared_claims import SharedClaims
-    from earful.store.values import Listed
+    from earful.store.values import Listed, Peer
     from earful.telemetry.summary import Window
 
 _DECODER = msgspec.json.Decoder(Figures)
@@ -151,8 +151,15 @@ class SharedRoster(Roster):
             raise _not_found()
 
     async def summary(self) -> Summary:
-        """Of all live workers, the others' as of the last second."""
-        return summary_of([self._registry.metrics.window(self._clock()), *await self._others()])
+        """Of all live workers, the others' as of the last second; the requests of those that are gone are in it."""
+        own = self._registry.metrics.window(self._clock())
+        try:
+            overview = await self._directory.overview()
+        except StoreUnavailableError:
+            return summary_of([own])
+        summary = summary_of([own, *self._others(overview.workers)])
+        summary["total_requests"] += overview.served_before
+        return summary
 
     def _elsewhere(self, listed: list[Listed]) -> Iterator[tuple[str, Figures]]:
         """Name and figures of the others' sessions; this worker knows better of its own.
@@ -164,11 +171,7 @@ class SharedRoster(Roster):
                 with suppress(msgspec.DecodeError):
                     yield one.entry.session_id, _DECODER.decode(one.entry.detail)
 
-    async def _others(self) -> list[Window]:
-        try:
-            peers = (await self._directory.overview()).workers
-        except StoreUnavailableError:
-            return []
+    def _others(self, peers: Iterable[Peer]) -> list[Window]:
         read = (read_window(peer.numbers, peer.histograms) for peer in peers if peer.worker != self._directory.worker)
         return [window for window in read if window is not None]
 

@@ -60,8 +60,9 @@ class Report(Struct, frozen=True):
 
     `sessions` are those begun or changed since the last exchange that went well, and a rotating slice of the
     others; `ended` the ids of those that are gone. `tenants` counts the live sessions of each tenant, all of them,
-    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `expires_s` is as
-    in `Claim`, for the notes of `sessions`.
+    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `served` is a
+    count since the worker's start that is remembered when it has gone. `expires_s` is as in `Claim`, for the notes of
+    `sessions`.
     """
 
     sessions: tuple[Entry, ...] = ()
@@ -71,6 +72,7 @@ class Report(Struct, frozen=True):
     histograms: bytes = b""
     expires_s: float = 300.0
     card: Card = Card()
+    served: int = 0
 
 
 class Notice(Struct, frozen=True, array_like=True):
@@ -110,9 +112,10 @@ class Peer(Struct, frozen=True, array_like=True):
 
 
 class Overview(Struct, frozen=True):
-    """All live workers, in no particular order."""
+    """All live workers, in no particular order, and what those that are gone had `served` as each last said."""
 
     workers: tuple[Peer, ...]
+    served_before: int = 0
 
 
 class Listed(Struct, frozen=True):

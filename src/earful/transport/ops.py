@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.readings import gauges_of
 from earful.store.directory import StoreUnavailableError
 from earful.transport import schemas
 
@@ -59,7 +60,7 @@ def metrics_routes(registry: Registry, roster: Roster) -> APIRouter:
         # Loaded at the first scrape: it is not needed to start.
         from earful.telemetry.exposition import CONTENT_TYPE, render
 
-        return Response(render(registry.metrics), media_type=CONTENT_TYPE)
+        return Response(render(registry.metrics, gauges_of(registry)), media_type=CONTENT_TYPE)
 
     return router
 

@@ -45,6 +45,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
                 upload = Upload(account.upload_id, registry.limits, caps, registry.engine)
                 account.listens(upload.session)
                 await upload.run(file)
+                registry.metrics.upload_audio_ms += upload.session.numbers.audio_ms
         if registry.limits.log_text:
             account.finishes(upload.segments)
         return upload
