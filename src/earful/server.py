@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -21,7 +22,9 @@ import uvicorn
 from earful.app import Service, build
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
+from earful.service.vitals import glance
 from earful.telemetry.logs import open_log
+from earful.telemetry.watchdog import Watchdog
 from earful.transport.fast import FastTransport
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
@@ -130,6 +133,8 @@ class Server(uvicorn.Server):
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
         service.registry.sweepers.append(self._sweep_http)
+        self._watchdog = Watchdog(service.log, partial(glance, service.registry))
+        service.registry.sweepers.append(self._watchdog.moved)
 
     @staticmethod
     def _websockets(service: Service) -> Any:
@@ -153,6 +158,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
         await super().startup(sockets)
+        if not self.should_exit:
+            self._watchdog.open()
         self._load = self.begin_loading()
 
     def begin_loading(self) -> asyncio.Task[None]:
@@ -167,6 +174,7 @@ class Server(uvicorn.Server):
         drain_s = self._service.settings.drain_s
         within_s = drain_s - min(TAKE_DOWN_S, drain_s / 2)
         await self._service.registry.drain(within_s)
+        self._watchdog.close()  # Before the lifespan's end, which ends the sweep that tells it that the loop moves.
         await super().shutdown(sockets)
         self._service.log.info("stopped")
 
@@ -192,7 +200,8 @@ class Server(uvicorn.Server):
         handled = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in handled}
         try:
-            yield
+            with self._watchdog.answering_signals():
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
