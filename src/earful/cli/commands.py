@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 _SERVER = "ws://127.0.0.1:8000"
+_WORKER = "http://127.0.0.1:8000"
 
 app = typer.Typer(
     name="earful",
@@ -98,6 +99,22 @@ def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "
     from earful.cli.drain import drain
 
     raise typer.Exit(drain(url))
+
+
+@app.command("why")
+def _why(
+    session: Annotated[str, typer.Argument(help="The session's id: x-session-id, `started`, or the log has it.")],
+    urls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--url", show_default=_WORKER, help="A worker's address, its operations listener's if it has one."
+        ),
+    ] = None,
+) -> None:
+    """Tell what happened to a session, live or ended in the last 15 minutes, and why it ended."""
+    from earful.cli.why import why
+
+    raise typer.Exit(why(session, urls or [_WORKER]))
 
 
 @app.command("bench")
