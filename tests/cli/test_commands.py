@@ -10,7 +10,7 @@ import pytest
 import earful
 from earful.__main__ import main
 from earful.bench.plan import Plan
-from earful.cli import bench, config, drain, serve, transcribe, why
+from earful.cli import bench, config, doctor, drain, serve, transcribe, why
 from earful.cli.commands import run
 
 
@@ -24,7 +24,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Serve too, though it has a way of its own."""
     assert 0 == run(["--help"])
     shown = capsys.readouterr().out
-    assert all(command in shown for command in ("serve", "config", "transcribe", "drain", "bench", "why"))
+    assert all(command in shown for command in ("serve", "config", "doctor", "transcribe", "drain", "bench", "why"))
 
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,7 +33,7 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "sevre" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("command", "module"), [("serve", serve), ("config", config)])
+@pytest.mark.parametrize(("command", "module"), [("serve", serve), ("config", config), ("doctor", doctor)])
 def test_settings_are_passed_on(command: str, module: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Untouched, `--help` too."""
     given: list[str] = []

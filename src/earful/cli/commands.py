@@ -74,6 +74,14 @@ def _config(context: typer.Context) -> None:
     raise typer.Exit(config(context.args))
 
 
+@app.command("doctor", context_settings=_PASSED_ON, add_help_option=False)
+def _doctor(context: typer.Context) -> None:
+    """Look for what keeps a server from keeping its promises: limits, store, proxy, a running service."""
+    from earful.cli.doctor import doctor
+
+    raise typer.Exit(doctor(context.args))
+
+
 @app.command("transcribe")
 def _transcribe(
     file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
