@@ -125,6 +125,24 @@ def _why(
     raise typer.Exit(why(session, urls or [_WORKER]))
 
 
+@app.command("top")
+def _top(
+    urls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--url", show_default=_WORKER, help="A worker's address, its operations listener's if it has one."
+        ),
+    ] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame.")] = False,
+    sessions: Annotated[int, typer.Option(min=1, max=500, help="Show so many, the busiest.")] = 20,
+) -> None:
+    """Show all workers and their busiest sessions, live, until Ctrl-C."""
+    from earful.cli.top import top
+
+    raise typer.Exit(top(urls or [_WORKER], once=once, most_sessions=sessions))
+
+
 @app.command("bench")
 def _bench(  # noqa: PLR0913 - typer makes the flags of it
     url: Annotated[str, typer.Argument(help="The server's address.")] = "ws://127.0.0.1:8000",
