@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from earful.telemetry.stacks import SignalledStacks, places_in, stacks
+from earful.telemetry.stacks import SignalledStacks, as_text, places_in, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,13 @@ def speaker() -> Iterator[None]:
 def test_a_dump_is_read() -> None:
     """Threads that nobody knows any more have their number; what is no place is passed over."""
     assert {"thread 0xff": ["lib/wait.py:331 wait", "x.py:??? <lambda>"], "thread 0x1": []} == places_in(DUMP)
+
+
+def test_the_main_thread_is_told_first() -> None:
+    """A line a thread, a line a call; of very deep ones the innermost."""
+    text = as_text({"a": ["x.py:1 f"], "MainThread": [f"y.py:{nth} g" for nth in range(99)]})
+    lines = text.splitlines()
+    assert ["MainThread", "  y.py:0 g", "  y.py:29 g", "a", "  x.py:1 f"] == [*lines[:2], *lines[-3:]]
 
 
 def test_all_threads_but_ones_own() -> None:

@@ -65,8 +65,8 @@ def test_it_watches_beside_a_loop_that_is_stuck() -> None:
 
     asyncio.run(main(), debug=False)
     told = log.wait_for("event loop stalled")
-    assert any("wait_for" in place for place in told["stacks"]["MainThread"])
-    assert told["tasks"] == {"test_it_watches_beside_a_loop_that_is_stuck.<locals>.main": 1}
+    assert "wait_for" in told["traceback"]
+    assert told["tasks"] == "test_it_watches_beside_a_loop_that_is_stuck.<locals>.main 1"
     assert "watchdog" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -80,7 +80,7 @@ def test_a_signal_has_the_state_told() -> None:
             watchdog.look()
     (told,) = log.events
     assert ("state asked for", 3, 0.0) == (told["event"], told["sessions"], told["stalled_s"])
-    assert any("test_a_signal_has_the_state_told" in place for places in told["stacks"].values() for place in places)
+    assert "test_a_signal_has_the_state_told" in told["traceback"]
 
 
 def test_tasks_are_counted_by_name() -> None:
@@ -89,7 +89,7 @@ def test_tasks_are_counted_by_name() -> None:
     async def wait() -> None:
         await asyncio.sleep(60)
 
-    async def main() -> dict[str, int]:
+    async def main() -> str:
         tasks = [asyncio.create_task(wait(), name=name) for name in named()]
         found = tasks_by_name(asyncio.get_running_loop())
         for task in tasks:
@@ -101,5 +101,6 @@ def test_tasks_are_counted_by_name() -> None:
         yield from ("claim", "claim", None)
 
     found = asyncio.run(main())
-    assert (2, 1) == (found["claim"], found["test_tasks_are_counted_by_name.<locals>.wait"])
-    assert {} == tasks_by_name(None)
+    assert found.startswith("claim 2, ")
+    assert "test_tasks_are_counted_by_name.<locals>.wait 1" in found
+    assert "" == tasks_by_name(None)

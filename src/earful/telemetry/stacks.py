@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from signal import Signals
 
+MOST_CALLS = 30
 _MOST_BYTES = 1 << 16
 """What a pipe holds; nothing is waited for where it is full."""
 _THREAD = re.compile(r"(?:Current t|T)hread 0x([0-9a-f]+)")
@@ -91,6 +92,14 @@ def places_in(dump: bytes) -> Places:
             path, number, function = place.groups()
             places.append(f"{'/'.join(Path(path).parts[-2:])}:{number} {function}")
     return found
+
+
+def as_text(places: Places) -> str:
+    """A line a thread and, indented, one a call; the main thread first, for a log may cut what is long."""
+    threads = sorted(places, key=lambda name: name != threading.main_thread().name)
+    return "\n".join(
+        line for name in threads for line in (name, *(f"  {place}" for place in places[name][:MOST_CALLS]))
+    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from earful.telemetry.stacks import SignalledStacks, stacks
+from earful.telemetry.stacks import SignalledStacks, as_text, stacks
 from earful.telemetry.stall import LOOK_EVERY_S, STALLED_AFTER_S, Stall, Turn
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CLOSE_WITHIN_S = 1.0
 MAX_TASK_NAMES = 20
+ALARM_S = STALLED_AFTER_S / 2
+"""Of the processor's time between two looks; on a busy machine that is more of the clock's."""
 
 
 class Watchdog:
@@ -56,6 +58,7 @@ class Watchdog:
         self._loop = asyncio.get_running_loop()
         self._moved_at = self._clock()
         self._stall = Stall(self._moved_at, self._cpu_clock())
+        self._set_alarm()
         self._thread.start()
 
     def close(self) -> None:
@@ -81,9 +84,7 @@ class Watchdog:
 
     def look(self) -> None:
         """Tell what there is to tell now; what the thread does, again and again."""
-        if self._has_alarm:
-            # It rings where this thread is kept from setting it anew while somebody computes; not in a stopped process.
-            signal.setitimer(signal.ITIMER_PROF, STALLED_AFTER_S)
+        self._set_alarm()
         turn = self._stall.look(self._clock(), self._cpu_clock(), self._moved_at)
         overdue = self._overdue.take_now()
         lasted_s = round(self._stall.lasted_s, 1)
@@ -92,6 +93,11 @@ class Watchdog:
         elif turn is Turn.ENDED:
             self._log.warning("event loop moves again", stalled_s=lasted_s)
         self._answer()
+
+    def _set_alarm(self) -> None:
+        """It rings where nobody can set it anew in time while somebody computes; never in a stopped process."""
+        if self._has_alarm:
+            signal.setitimer(signal.ITIMER_PROF, ALARM_S)
 
     def _answer(self) -> None:
         asked = self._asked.take()
@@ -104,14 +110,15 @@ class Watchdog:
             self.look()
 
     def _told(self, places: Places) -> dict[str, object]:
-        return {**self._state(), "tasks": tasks_by_name(self._loop), "stacks": places}
+        return {**self._state(), "tasks": tasks_by_name(self._loop), "traceback": as_text(places)}
 
 
-def tasks_by_name(loop: asyncio.AbstractEventLoop | None) -> dict[str, int]:
+def tasks_by_name(loop: asyncio.AbstractEventLoop | None) -> str:
     """How many tasks of a loop have each name, the commonest first; those that nobody named by what they run."""
     if loop is None:
-        return {}
-    return dict(Counter(map(_name_of, asyncio.all_tasks(loop))).most_common(MAX_TASK_NAMES))
+        return ""
+    counts = Counter(map(_name_of, asyncio.all_tasks(loop))).most_common(MAX_TASK_NAMES)
+    return ", ".join(f"{name} {number}" for name, number in counts)
 
 
 def _name_of(task: asyncio.Task[object]) -> str:
