@@ -33,7 +33,7 @@ from earful.cli.phrases import _PHRASES, amounts, phrase, printable
         (
             "error told",
             {"code": "sequence_gap", "fatal": True, "expected": 7},
-            "The client was told the error sequence_gap, where 7 was expected and it ended the connection.",
+            "The client was told the error sequence_gap, where 7 was expected, which ended the connection.",
         ),
         ("session ended", {"reason": "stop"}, "The session ended: stop."),
         ("upload moved", {"by": 3, "to": None}, "upload moved: by 3."),
@@ -52,7 +52,15 @@ def test_an_event_is_a_sentence(event: str, fields: dict[str, Any], sentence: st
 
 def test_an_end_says_what_it_came_to() -> None:
     """As far as its fields tell."""
-    fields = {"audio_ms": 9000, "chunks": 90, "speech_ms": 4000, "partials": 30, "finals": 2, "silent_s": 61.2}
+    fields = {
+        "audio_ms": 9000,
+        "chunks": 90,
+        "speech_ms": 4000,
+        "partials": 30,
+        "finals": 2,
+        "silent_s": 61.2,
+        "held_s": 0.0,
+    }
     assert amounts(fields) == (
         "It sent 9000 ms of audio in 90 chunks, 4000 ms of it speech; it was told 30 partials and 2 finals;"
         " nothing had come for 61.2 s."

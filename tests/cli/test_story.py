@@ -45,9 +45,9 @@ def test_an_end_is_explained() -> None:
     """Why, what to do, what it came to."""
     story = Story([account("one", CONNECTED, happened(72_400, "session ended", **IDLE))])
     assert story.verdict() == (
-        "The client sent nothing at all, audio or other, for idle_timeout_s."
-        " Have the client send keepalive while nobody speaks, or raise idle_timeout_s."
-        " It sent 12400 ms of audio; nothing had come for 60.1 s."
+        "It sent 12400 ms of audio; nothing had come for 60.1 s.\n"
+        "Why it ended: The client sent nothing at all, audio or other, for idle_timeout_s.\n"
+        "What to do: Have the client send keepalive while nobody speaks, or raise idle_timeout_s."
     )
 
 
@@ -55,7 +55,8 @@ def test_an_end_of_another_release_is_told_too() -> None:
     """By its name, with a pointer."""
     ended = happened(1, "session ended", reason="moonshine")
     assert Story([account("one", ended)]).verdict() == (
-        "It ended for the reason moonshine. See the close and error codes of docs/protocol.md."
+        "Why it ended: It ended for the reason moonshine.\n"
+        "What to do: See the close and error codes of docs/protocol.md."
     )
 
 
@@ -71,7 +72,7 @@ def test_the_last_end_counts() -> None:
     """Of several workers'."""
     first = account("one", happened(900, "session ended", reason="handed_over"))
     last = account("other", happened(5000, "session ended", reason="stop", why="It said stop."))
-    assert Story([last, first]).verdict().startswith("It said stop. Nothing needs doing.")
+    assert Story([last, first]).verdict().startswith("Why it ended: It said stop.")
 
 
 def test_a_killed_worker_is_named() -> None:

@@ -29,10 +29,10 @@ def test_a_story_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with answering({PATH: told("one", "session connected", "session ended")}) as url:
         assert 0 == why(SESSION, [url])
     lines = capsys.readouterr().out.splitlines()
-    assert "Session a/b" == lines[0]
+    assert "Session a/b, times in UTC" == lines[0]
     assert lines[2].endswith("+0.000 s  A client connected.")
     assert lines[3].endswith("+1.000 s  The session ended: stop.")
-    assert "It ended for the reason stop. Nothing needs doing." == lines[5]
+    assert ["Why it ended: It ended for the reason stop.", "What to do: Nothing needs doing."] == lines[5:]
 
 
 def test_the_worker_that_has_the_rest_is_asked() -> None:

@@ -44,7 +44,7 @@ _PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "The client was told the error {code}",
         " about chunk {sequence}",
         ", where {expected} was expected",
-        "{fatal: and it ended the connection}",
+        "{fatal:, which ended the connection}",
         ".",
     ),
     "slow reader": ("The client does not read its results", ": {unsent_bytes} bytes have waited too long", "."),
@@ -85,8 +85,9 @@ def phrase(event: str, fields: Mapping[str, Any]) -> str:
 
 
 def amounts(fields: Mapping[str, Any]) -> str:
-    """What a session came to, by the fields of its end; empty where they do not say."""
-    return _joined(_AMOUNTS, fields) if "audio_ms" in fields else ""
+    """What a session came to, by the fields of its end; empty where they do not say, and without what never was."""
+    told = {name: value for name, value in fields.items() if value or name == "audio_ms"}
+    return _joined(_AMOUNTS, told) if "audio_ms" in told else ""
 
 
 def printable(text: str) -> str:
@@ -105,7 +106,7 @@ def _piece(piece: str, fields: Mapping[str, Any]) -> str:
         return before
     value = fields.get(name)
     if text:
-        return f" {text.strip()}" if value else ""
+        return text if value else ""
     if value is None:
         return ""
     after = "".join(literal for literal, *_ in rest)

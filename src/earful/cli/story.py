@@ -85,7 +85,7 @@ class Story:
 def _why(end: Happening) -> str:
     reason = str(end.fields.get("reason", "unknown"))
     why = printable(str(end.fields.get("why") or f"It ended for the reason {reason}."))
-    return " ".join(filter(None, (why, advice_for(reason), amounts(end.fields))))
+    return "\n".join(filter(None, (amounts(end.fields), f"Why it ended: {why}", f"What to do: {advice_for(reason)}")))
 
 
 def _gone(worker: Colleague) -> str:

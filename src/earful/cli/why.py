@@ -32,7 +32,7 @@ def why(session_id: str, urls: Sequence[str]) -> int:
         for complaint in complaints:
             print(f"earful: {complaint}", file=sys.stderr)
         return _FAILED
-    print(f"Session {printable(session_id)}")
+    print(f"Session {printable(session_id)}, times in UTC")
     print()
     for line in story.lines():
         print(line)
