@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -21,8 +22,10 @@ from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
 from earful.service.identity import Identity
+from earful.service.vitals import glance
 from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import Log, open_log
+from earful.telemetry.watchdog import Watchdog
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
@@ -123,6 +126,8 @@ class Server(uvicorn.Server):
         if service.ops_app is not None and ops_listener is not None:
             self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s)
         service.registry.sweepers.append(self._sweep_http)
+        self._watchdog = Watchdog(service.log, partial(glance, service.registry))
+        service.registry.sweepers.append(self._watchdog.moved)
 
     @staticmethod
     def _websockets(service: Service) -> Any:
@@ -149,6 +154,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self._ops is not None:
             await self._ops.open()
+        if not self.should_exit:
+            self._watchdog.open()
         self._load = self.begin_loading()
 
     def begin_loading(self) -> asyncio.Task[None]:
@@ -169,6 +176,7 @@ class Server(uvicorn.Server):
         await self._service.registry.drain(within_s)
         if self._ops is not None:
             await self._ops.close()
+        self._watchdog.close()  # Before the lifespan's end, which ends the sweep that tells it that the loop moves.
         await super().shutdown(sockets)
         self._service.log.info("stopped", **self._service.registry.metrics.counts())
 
@@ -211,7 +219,8 @@ class Server(uvicorn.Server):
         handled = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in handled}
         try:
-            yield
+            with self._watchdog.answering_signals():
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -117,6 +117,14 @@ def drained(station: Station) -> int:
     return good(station)
 
 
+def curious(station: Station) -> int:
+    """Be `good`, and tell when the state is asked for."""
+    log = open_log(form="json")
+    signal.signal(signal.SIGUSR1, lambda *_: log.info("asked"))
+    log.info("listening")
+    return good(station)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     del number, frame
     os._exit(0)
@@ -124,7 +132,21 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 PARTS: dict[str, Work] = {
     part.__name__: part
-    for part in (good, lively, mute, stubborn, leisurely, late, gated, ill, raising, leaving, hopeless, drained)
+    for part in (
+        good,
+        lively,
+        mute,
+        curious,
+        stubborn,
+        leisurely,
+        late,
+        gated,
+        ill,
+        raising,
+        leaving,
+        hopeless,
+        drained,
+    )
 }
 
 

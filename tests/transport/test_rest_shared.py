@@ -115,7 +115,9 @@ def test_any_worker_shows_and_ends_a_session(redis: RedisServer) -> None:
             return (await other.client.get("/v1/sessions/a")).status_code == 200
 
         await until(is_shown)
-        assert "a" == (await other.client.get("/v1/sessions/a")).json()["session_id"]
+        for house in (one, other):
+            shown = (await house.client.get("/v1/sessions/a")).json()
+            assert ("a", "one", 0, None) == tuple(shown[name] for name in ("session_id", "worker", "attempt", "tenant"))
         answer = await other.client.delete("/v1/sessions/a")
         assert (202, {"status": "ending"}) == (answer.status_code, answer.json())
 

@@ -21,6 +21,7 @@ from earful.telemetry.summary import Summary, read_window, summary_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from earful.service.connection import Connection
     from earful.service.registry import Registry
     from earful.service.shared_claims import SharedClaims
     from earful.store.values import Listed, Peer
@@ -64,7 +65,7 @@ class Roster:
         connection = self._registry.connections.get(session_id)
         if connection is None:
             raise _not_found()
-        return figures_of(connection, self._clock())
+        return self._own(connection, self._clock())
 
     async def end(self, session_id: str) -> None:
         """End one session for good, as `Registry.delete`. Raises as `find`."""
@@ -77,6 +78,10 @@ class Roster:
         """What was served, and how fast."""
         return self._registry.metrics.summary(self._clock())
 
+    def _own(self, connection: Connection, now: float) -> Figures:
+        """One of this worker's."""
+        return figures_of(connection, now)
+
     def _page_of(
         self, after: str, limit: int, others: dict[str, Figures], until: str | None = None, *, is_partial: bool = False
     ) -> Page:
@@ -86,7 +91,7 @@ class Roster:
         names = own | others.keys()
         page = heapq.nsmallest(limit, names)
         now = self._clock()
-        sessions = [figures_of(live[name], now) if name in live else others[name] for name in page]
+        sessions = [self._own(live[name], now) if name in live else others[name] for name in page]
         return Page(sessions, page[-1] if len(names) > limit else until, is_partial)
 
 
@@ -161,6 +166,9 @@ class SharedRoster(Roster):
         summary["total_requests"] += overview.served_before
         return summary
 
+    def _own(self, connection: Connection, now: float) -> Figures:
+        return {**super()._own(connection, now), "worker": self._directory.worker}
+
     def _elsewhere(self, listed: list[Listed]) -> Iterator[tuple[str, Figures]]:
         """Name and figures of the others' sessions; this worker knows better of its own.
 
@@ -169,7 +177,8 @@ class SharedRoster(Roster):
         for one in listed:
             if one.worker != self._directory.worker:
                 with suppress(msgspec.DecodeError):
-                    yield one.entry.session_id, _DECODER.decode(one.entry.detail)
+                    figures = _DECODER.decode(one.entry.detail)
+                    yield one.entry.session_id, {**figures, "worker": one.worker}
 
     def _others(self, peers: Iterable[Peer]) -> list[Window]:
         read = (read_window(peer.numbers, peer.histograms) for peer in peers if peer.worker != self._directory.worker)

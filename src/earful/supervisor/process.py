@@ -81,6 +81,10 @@ class Process:
         self.is_told, self.kill_at = True, kill_at
         self.line.say(Word.RETIRE)
 
+    def tell_state(self) -> None:
+        """Have it write its stacks and its state, also where it hangs."""
+        os.kill(self.pid, signal.SIGUSR1)
+
     def kill_hung(self) -> None:
         """End it now, since it hangs: another follows, as one follows a dead one."""
         self.failure = "hung"

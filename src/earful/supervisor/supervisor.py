@@ -133,6 +133,9 @@ class Supervisor:
             if self._has_hung_up():
                 self._force()
             self._is_round_wanted = not self._is_ending
+        elif number == signal.SIGUSR1:
+            for process in self._processes.values():
+                process.tell_state()
         elif number in {signal.SIGINT, signal.SIGTERM}:
             if self._is_ending:
                 self._force()

@@ -267,6 +267,11 @@ class SessionView(BaseModel):
     finals: int
     errors: int
     model_s: float
+    # What follows workers of earlier releases do not report.
+    attempt: int = 0
+    tenant: str | None = None
+    worker: str | None = None
+    """Only where workers share a store."""
 
 
 class SessionPage(BaseModel):
