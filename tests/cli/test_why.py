@@ -62,6 +62,19 @@ def test_a_worker_that_is_gone_is_missing() -> None:
         assert [("other", ops)] == [(worker.id, worker.ops) for worker in story.missing]
 
 
+def test_a_successor_at_its_address_does_not_stand_for_it() -> None:
+    """Whether it knows of the session or not: the worker that had it is gone."""
+    for known in (True, False):
+        there_answers: dict[str, Any] = {}
+        with answering(there_answers) as there:
+            named = {"id": "dead", "ops": there}
+            if known:
+                there_answers[PATH] = told("successor", elsewhere=named)
+            with answering({PATH: told("one", elsewhere=named)}) as here:
+                story, _ = gather(SESSION, [here])
+        assert [("dead", None)] == [(worker.id, worker.ops) for worker in story.missing]
+
+
 def test_nobody_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
     """Why that may be; 1."""
     with answering({}) as url:

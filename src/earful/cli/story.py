@@ -64,10 +64,11 @@ class Story:
             ((event, account.worker) for account in self.accounts for event in account.events),
             key=lambda one: one[0].unix_ms,
         )
+        is_of_several = len({worker for _, worker in told}) > 1
         for event, worker in told:
             since_s = (event.unix_ms - told[0][0].unix_ms) / 1000
             at = datetime.fromtimestamp(event.unix_ms / 1000, zone).strftime("%H:%M:%S.%f")[:-3]
-            where = f"  {printable(worker)[:8]}" if len(self.accounts) > 1 else ""
+            where = f"  {printable(worker)[:8]}" if is_of_several else ""
             yield f"{at}  {since_s:+9.3f} s{where}  {phrase(event.name, event.fields)}"
 
     def verdict(self) -> str:

@@ -13,12 +13,10 @@ from urllib.parse import quote
 
 from earful.cli.asking import UnansweredError, ask
 from earful.cli.phrases import printable
-from earful.cli.story import Account, Story
+from earful.cli.story import Account, Colleague, Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from earful.cli.story import Colleague
 
 MOST_WORKERS = 8
 """Asked for one session; it is passed on far less often while it is remembered."""
@@ -34,39 +32,42 @@ def why(session_id: str, urls: Sequence[str]) -> int:
         return _FAILED
     print(f"Session {printable(session_id)}, times in UTC")
     print()
-    for line in story.lines():
-        print(line)
-    print()
+    told = "\n".join(story.lines())
+    if told:
+        print(told, end="\n\n")
     print(story.verdict())
     return 0
 
 
 def gather(session_id: str, urls: Sequence[str]) -> tuple[Story, list[str]]:
     """What the workers at these addresses remember, and those that they name; and why the others said nothing."""
-    waiting: deque[tuple[str, Colleague | None]] = deque((url, None) for url in urls)
+    waiting = deque(urls)
     accounts: dict[str, Account] = {}
     asked: set[str] = set()
-    missing: dict[str, Colleague] = {}
+    answered: set[str | None] = set()
+    named: dict[str, Colleague] = {}
     complaints: list[str] = []
     while waiting and len(asked) < MOST_WORKERS:
-        url, named = waiting.popleft()
+        url = waiting.popleft()
         if url in asked:
             continue
         asked.add(url)
         try:
             account = ask(url, f"/v1/sessions/{quote(session_id, safe='')}/events", Account)
         except UnansweredError as error:
-            complaints.append(_unknown(url) if error.status == HTTPStatus.NOT_FOUND else str(error))
-            if named is not None:
-                missing[named.id] = named
+            is_unknown = error.status == HTTPStatus.NOT_FOUND
+            complaints.append(_unknown(url) if is_unknown else str(error))
+            answered |= {url} if is_unknown else set()
             continue
+        answered.add(url)
         accounts[account.worker] = account
-        other = account.elsewhere
-        if other is not None and other.ops is not None:
-            waiting.append((other.ops, other))
-        elif other is not None:
-            missing[other.id] = other
-    absent = [worker for name, worker in missing.items() if name not in accounts]
+        if account.elsewhere is not None:
+            named[account.elsewhere.id] = account.elsewhere
+            waiting += filter(None, [account.elsewhere.ops])
+    # Where another than the named one answers, that is its successor.
+    absent = [
+        Colleague(name) if worker.ops in answered else worker for name, worker in named.items() if name not in accounts
+    ]
     return Story(list(accounts.values()), absent), complaints
 
 
