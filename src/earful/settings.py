@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+from earful.bounds import allowed_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -274,31 +276,6 @@ class Settings(BaseModel, frozen=True):
 def mock_settings() -> tuple[str, ...]:
     """The settings that only the mock model reads."""
     return tuple(name for name in Settings.model_fields if name.startswith(_MOCK_PREFIX))
-
-
-def allowed_values(field: FieldInfo) -> str:
-    """What a setting accepts, as words: `a whole number from 1 to 9`."""
-    annotation = field.annotation
-    if get_origin(annotation) is Literal:
-        *first, last = (str(choice) for choice in get_args(annotation))
-        return f"{', '.join(first)} or {last}" if first else last
-    kinds: dict[object, str] = {
-        bool: "true or false",
-        int: "a whole number",
-        int | None: "a whole number",
-        float: "a number",
-        str: "text that is not empty",
-        SecretStr: "text",
-    }
-    return f"{kinds.get(annotation, 'a JSON object')} {_bounds(field)}".rstrip()
-
-
-def _bounds(field: FieldInfo) -> str:
-    """A number's bounds as words; empty where it has none."""
-    low = next((f"from {item.ge}" for item in field.metadata if hasattr(item, "ge")), "")
-    above = next((f"above {item.gt}," for item in field.metadata if hasattr(item, "gt")), "")
-    high = next((f"to {item.le}" for item in field.metadata if hasattr(item, "le")), "")
-    return f"{low or above} {'up ' if above else ''}{high}".strip()
 
 
 def _environment(env: Mapping[str, str], known: Mapping[str, FieldInfo]) -> tuple[dict[str, object], dict[str, str]]:
