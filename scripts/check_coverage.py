@@ -28,6 +28,9 @@ COMPLETE = (
     "src/earful/bench/tally.py",
     "src/earful/bench/voice.py",
     "src/earful/bench/window.py",
+    "src/earful/cli/advice.py",
+    "src/earful/cli/phrases.py",
+    "src/earful/cli/story.py",
     "src/earful/client/address.py",
     "src/earful/client/chunks.py",
     "src/earful/client/core.py",
@@ -35,12 +38,15 @@ COMPLETE = (
     "src/earful/client/outage.py",
     "src/earful/client/pace.py",
     "src/earful/client/silence.py",
+    "src/earful/doctor/proxy.py",
+    "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",
     "src/earful/store/memory.py",
     "src/earful/store/records.py",
     "src/earful/store/values.py",
+    "src/earful/telemetry/stall.py",
 )
 
 

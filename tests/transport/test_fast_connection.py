@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, Caller, Entrance
+from earful.telemetry.events import Events
 from earful.telemetry.metrics import Metrics
 from earful.transport.farewell import LINGER_S
 from earful.transport.fast import FastTransport
@@ -28,6 +29,7 @@ from earful.transport.upgrade import PATH
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from earful.service.origin import Origin
     from earful.service.registry import Registry
 
 MAX_MESSAGE_BYTES = 100_000
@@ -36,9 +38,9 @@ MAX_MESSAGE_BYTES = 100_000
 class Session:
     """Stands where a `Connection` would: notes what it is told, and does what a test put into `on_message`."""
 
-    def __init__(self, wire: FastConnection, peer: str) -> None:
+    def __init__(self, wire: FastConnection, origin: Origin) -> None:
         self.wire = wire
-        self.peer = peer
+        self.origin = origin
         self.heard: list[Any] = []
         self.on_message: Callable[[], None] = lambda: None
 
@@ -78,6 +80,8 @@ class Hall:
         self.entrance: Entrance | None = None
         self.admissions: list[Admission] = []
         self.taken = 0
+        self.log = Record()
+        self.events = Events(self.log)
         self.resuming: list[bool] = []
         self.sessions: list[Session] = []
 
@@ -93,11 +97,11 @@ class Hall:
         finally:
             self.taken -= 1
 
-    def connect(self, session_id: str, wire: FastConnection, peer: str, admission: Admission) -> Session:
+    def connect(self, session_id: str, wire: FastConnection, origin: Origin, admission: Admission) -> Session:
         """Begin a session."""
         assert "an-id" == session_id
         self.admissions.append(admission)
-        self.sessions.append(Session(wire, peer))
+        self.sessions.append(Session(wire, origin))
         return self.sessions[-1]
 
 
@@ -170,8 +174,9 @@ def test_an_upgrade_is_granted_and_counted() -> None:
             "sec-websocket-accept": "ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
             "date": "today",
             "x-session-id": "an-id",
+            "x-request-id": here.session.origin.request_id,
         } == headers
-        assert ("192.0.2.7", ["high=0"]) == (here.session.peer, here.pipe.calls)
+        assert ("192.0.2.7", ["high=0"]) == (here.session.origin.peer, here.pipe.calls)
 
     met(scenario, asks=False)
 

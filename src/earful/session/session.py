@@ -65,6 +65,7 @@ class Session(Life):
         "began_at",
         "info",
         "opening",
+        "started_at",
     )
 
     def __init__(
@@ -83,6 +84,8 @@ class Session(Life):
         self.began_at = now
         self.attempt = 0
         """Which resumption of the session this is, by the client's count."""
+        self.started_at: float | None = None
+        """When this connection's start was granted or, without one, its first chunk came."""
         self._rules = rules
         self._limits = limits
         self._speed = Speed(limits.max_speed, now)
@@ -256,6 +259,7 @@ class Session(Life):
         self.opted_in = True
         self.attempt = terms.attempt
         self.info = SessionInfo(cursor.session_id, cursor.language, cursor.words)
+        self.started_at = now
         if terms.attempt:
             self.began_at -= terms.age_s
             self._deadlines.resume(self.began_at, now)
@@ -266,8 +270,10 @@ class Session(Life):
         self._replies.tell(started(cursor, self.opening.seal, self._rules, self._limits))
 
     def _receive_audio(self, data: bytes, sequence: int | None, now: float) -> None:
-        if self.state is not _ACTIVE and not self._step(Input.AUDIO):
-            return
+        if self.state is not _ACTIVE:
+            if not self._step(Input.AUDIO):
+                return
+            self.started_at = now
         number = self._numbering.number(sequence)
         if not self._may_use(number, now):
             return
