@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from tests.support.inside import Record, inside
 from earful.app import Service, build
 from earful.listening import bind
 from earful.models.loading import ModelLoadError
-from earful.server import FORCE_WITHIN_S, Server, raise_file_limit
+from earful.server import FORCE_WITHIN_S, Server
 from earful.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,17 +23,6 @@ if TYPE_CHECKING:
 def service_of(**settings: object) -> Service:
     """A worker that is not served."""
     return build(Settings.load(settings, {}), Record(), lambda: None)
-
-
-def test_the_file_limit_is_raised_to_the_hard_one() -> None:
-    """And said."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
-    try:
-        assert hard == raise_file_limit()
-        assert (hard, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_first_signal_drains_and_the_second_ends(monkeypatch: pytest.MonkeyPatch) -> None:

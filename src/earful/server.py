@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import time
 from contextlib import closing, contextmanager, nullcontext
@@ -20,7 +19,7 @@ import uvicorn
 from earful.app import Service, build
 from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
-from earful.runtime import is_compiled, settle_collector
+from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.service.identity import Identity
 from earful.service.vitals import glance
 from earful.telemetry.cleaning import places_of
@@ -53,6 +52,7 @@ def run(settings: Settings) -> int:
     Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, and CannotListen for an
     address that cannot be had.
     """
+    files = make_room_for_files(settings.max_sessions)  # Before the log, which has a thread.
     with (
         closing(open_server_log(settings, worker=0)) as log,
         bind(settings) as listener,
@@ -70,7 +70,7 @@ def run(settings: Settings) -> int:
             "starting",
             host=settings.host,
             port=listener.getsockname()[1],
-            files=raise_file_limit(),
+            files=files,
             compiled=is_compiled(),
             **told_of([ops_listener]),
         )
@@ -87,13 +87,6 @@ def told_of(ops_listeners: Iterable[socket.socket | None]) -> dict[str, object]:
     """What the log tells of the operations listeners: where they are, worker by worker; nothing where none is."""
     ports = [listener.getsockname()[1] for listener in ops_listeners if listener is not None]
     return {"ops_ports": ports} if ports else {}
-
-
-def raise_file_limit() -> int:
-    """Raise the limit of open files to the hard one; returns it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 class Server(uvicorn.Server):
@@ -209,7 +202,7 @@ class Server(uvicorn.Server):
         except ModelLoadError:
             self.should_exit = True
             raise
-        settle_collector()
+        settle_collector(self._service.settings.transport)
         took_ms = round((time.monotonic() - began) * 1000)
         self._service.log.info("ready", model=self._service.settings.model, load_ms=took_ms)
 

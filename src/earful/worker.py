@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from earful.app import CLOSE_WITHIN_S, build, seal_of
 from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
-from earful.runtime import is_compiled, settle_collector
-from earful.server import BACKLOG, GRACE_S, Server, open_server_log, raise_file_limit, told_of
+from earful.runtime import is_compiled, make_room_for_files, settle_collector
+from earful.server import BACKLOG, GRACE_S, Server, open_server_log, told_of
 from earful.service.identity import Identity
 from earful.store.opening import is_shared
 from earful.supervisor.line import Word
@@ -55,6 +55,7 @@ def run(settings: Settings) -> int:
     address that cannot be had.
     """
     has_store = is_shared(settings.store.get_secret_value())
+    files = make_room_for_files(0)  # A fork does not hand on more room than is used.
     with ExitStack() as scope:
         log = scope.enter_context(closing(open_server_log(settings)))
         listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
@@ -63,14 +64,15 @@ def run(settings: Settings) -> int:
             "starting",
             host=settings.host,
             port=listeners[0].getsockname()[1],
-            files=raise_file_limit(),
+            files=files,
             workers=settings.workers,
             compiled=is_compiled(),
             **told_of(ops_listeners),
         )
         if not has_store:
             log.info("without a shared store each worker counts, limits and lists its own sessions")
-        settle_collector()  # Before the forks: what the workers share need not be copied by looking at it.
+        # Before the forks: what the workers share need not be copied by looking at it.
+        settle_collector(settings.transport)
         work = partial(serve_slot, settings, seal_of(settings))
         end_within_s = settings.drain_s + SLACK_S
         retire_within_s = NEWCOMERS_S + end_within_s
@@ -106,6 +108,7 @@ def bind_ops_slots(settings: Settings) -> list[socket.socket]:
 
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
+    make_room_for_files(settings.max_sessions)  # Before the first thread.
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers, ops=ops_url(*station.listeners[1:]))
     with closing(open_server_log(settings, station.slot)) as log:

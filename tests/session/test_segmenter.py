@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.rings import rings_left_by
 
 from earful.session import segmenter
 from earful.session.rules import ListeningRules
@@ -176,3 +177,9 @@ def test_memory_is_bounded_in_every_state() -> None:
     fresh, almost = cutter(), cutter()
     almost.push(frames("." * 499))
     assert [0, 9_500 * MS] == [fresh.needed_from, almost.needed_from]
+
+
+@pytest.mark.parametrize("inside_speech", [False, True])
+def test_an_utterance_leaves_nothing_to_the_collector(inside_speech: bool) -> None:  # noqa: FBT001 - a table's column
+    """Which stops the worker for longer the more sessions there are."""
+    assert 0 == rings_left_by(lambda: cutter(inside_speech=inside_speech).push(frames("#" * 20)))

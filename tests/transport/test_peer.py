@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.rings import rings_left_by
 from uvicorn import Config
 
 from earful.transport.peer import peer_of
@@ -38,3 +39,10 @@ def test_only_a_trusted_proxy_speaks_for_others(peername: Any, options: dict[str
 def test_a_proxy_that_says_nothing_is_the_peer() -> None:
     """There is nobody else to name."""
     assert "127.0.0.1" == peer_of(("127.0.0.1", 1), [], config())
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.1", ["127.0.0.1", "192.0.2.1"]])
+def test_who_asks_again_leaves_nothing_to_the_collector(trusted: str | list[str]) -> None:
+    """Each connection asks."""
+    server = config(forwarded_allow_ips=trusted)
+    assert 0 == rings_left_by(lambda: peer_of(("127.0.0.1", 1), FORWARDED, server))

@@ -40,7 +40,6 @@ class Segmenter:
     """
 
     __slots__ = (
-        "_decide",
         "_frames",
         "_heard_until",
         "_history",
@@ -62,7 +61,6 @@ class Segmenter:
         self._rules = rules
         self._vad = Vad(rules.aggressiveness)
         self._inside_speech = inside_speech
-        self._decide = self._decide_continuing if inside_speech else self._decide_quiet
         self._frames = 0
         self._history = 0
         self._kept: list[bytes] = []
@@ -180,7 +178,12 @@ class Segmenter:
         self.is_open = True
         self.begin = self._heard_until = begin
         self.speech_begin = speech_begin
-        self._decide = self._decide_open
+
+    def _decide(self, speech: bool) -> Mark | None:  # noqa: FBT001 - called for every frame
+        # No method kept in place of this choice: it would hold the segmenter until the collector comes.
+        if self.is_open:
+            return self._decide_open(speech)
+        return self._decide_continuing(speech) if self._inside_speech else self._decide_quiet(speech)
 
     def _decide_quiet(self, speech: bool) -> Mark | None:  # noqa: FBT001 - called for every frame
         rules = self._rules

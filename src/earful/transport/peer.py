@@ -6,6 +6,7 @@ The portable transport gets this from uvicorn's middleware; the fast one asks he
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -20,11 +21,18 @@ def peer_of(peername: tuple[Any, ...] | None, headers: list[Header], config: Con
     """The client's address: the socket's, or a trusted proxy's word for it; empty where neither is known."""
     scope: Any = {"type": "websocket", "scheme": "ws", "client": peername or None, "headers": headers}
     if config.proxy_headers:
-        follow: Any = ProxyHeadersMiddleware(_nothing, config.forwarded_allow_ips or "127.0.0.1")
+        trusted = config.forwarded_allow_ips or "127.0.0.1"
+        follow = _followed(trusted if isinstance(trusted, str) else ",".join(trusted))
         # The middleware is asynchronous and never waits: its first step is its last.
         with suppress(StopIteration):
             follow(scope, _nothing, _nothing).send(None)
     return str(scope["client"][0]) if scope["client"] else ""
+
+
+@lru_cache(maxsize=8)
+def _followed(trusted: str) -> Any:
+    """One for all connections: each is a ring that only the collector frees."""
+    return ProxyHeadersMiddleware(_nothing, trusted)
 
 
 async def _nothing(*_: object) -> None:
