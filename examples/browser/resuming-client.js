@@ -58,7 +58,8 @@ export class ResumingClient extends EventTarget {
     return this.state === "finished" || this.state === "ended";
   }
 
-  // The next piece of audio, of any length. A source that can wait does so while `isFull`; for one that cannot it is the end.
+  // The next piece of audio, of any length. A source that can wait does so while `isFull`; for one that cannot it is
+  // the end.
   get isFull() {
     return this.#speaker.isFull;
   }

@@ -242,8 +242,8 @@ export class Speaker {
   }
 }
 
-// How long a chunk of audio in the session's format may be: `max_chunk_ms` of it, that fit into `max_message_bytes` also
-// as base64.
+// How long a chunk of audio in the session's format may be: `max_chunk_ms` of it, that fit into `max_message_bytes`
+// also as base64.
 function longestChunkBytes({ encoding, sample_rate, limits }, channels) {
   const bytesPerS = (SAMPLE_BYTES[encoding] ?? 2) * sample_rate * channels;
   const byTime = Math.floor((bytesPerS * limits.max_chunk_ms) / 1000);
