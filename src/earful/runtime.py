@@ -13,8 +13,8 @@ from earful.service import connection
 COLLECT_AT = (20_000, 20)
 """Objects more than at the last collection, and how many of those make one of the next generation."""
 COLLECT_ALL_AT = {"fast": 500, "asgi": 20}
-"""How many of the next generation make a full collection, by transport. It stops a worker with 10,000 sessions for 0.2 s.
-After sessions of the fast transport it finds nothing; one of the portable transport leaves 80 objects of libraries'."""
+"""How many of the next generation make a full collection, by transport. It stops a worker with 10,000 sessions for
+0.2 s. After sessions of the fast transport it finds nothing; one of the portable leaves 80 objects of libraries'."""
 OTHER_FILES = 1000
 """What a worker has open besides its sessions, amply: uploads, other requests, libraries."""
 
