@@ -40,6 +40,7 @@ COMPLETE = (
     "src/earful/store/memory.py",
     "src/earful/store/records.py",
     "src/earful/store/values.py",
+    "src/earful/telemetry/traceparent.py",
 )
 
 
