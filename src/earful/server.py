@@ -45,8 +45,8 @@ TAKE_DOWN_S = 1.4
 def run(settings: Settings) -> int:
     """Serve until told to stop; the process' exit code.
 
-    Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, and OSError for an address
-    that cannot be bound.
+    Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces
+    that cannot be, and OSError for an address that cannot be bound.
     """
     log = open_server_log(settings)
     listener = bind(settings)

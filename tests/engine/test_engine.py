@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.batch import batching
 from tests.support.bench import TIMEOUT_S, Bench, at_bench
 from tests.support.clock import run_virtual, settle
 from tests.support.models import (
@@ -215,6 +216,26 @@ def test_observers_are_optional() -> None:
         return desk.outcomes[0].failure
 
     assert ErrorCode.MODEL_FAILED == run_virtual(main())
+
+
+@pytest.mark.parametrize("model_class", [scripted(answers(fragment("a")), fails(OSError())), batching()])
+def test_whose_work_was_finished_is_told(model_class: type[Any]) -> None:
+    """By the session's id, with the model's seconds and what failed; for both kinds of models."""
+    told: list[tuple[str, float, ErrorCode | None]] = []
+
+    async def main() -> list[ErrorCode | None]:
+        desk = Desk()
+        engine = Engine(loaded(model_class), timeout_s=1, on_answer=lambda *figures: told.append(figures))
+        await engine.load()
+        for session_id in ("one", "other"):
+            engine.seat(SessionInfo(session_id)).submit(make_work(), desk.deliver)
+            await settle()
+        await engine.close()
+        return [outcome.failure for outcome in desk.outcomes]
+
+    failures = run_virtual(main())
+    assert [("one", None), ("other", failures[1])] == [(name, failure) for name, _, failure in told]
+    assert all(seconds >= 0 for _, seconds, _ in told)
 
 
 def test_ready_after_load_and_until_close() -> None:

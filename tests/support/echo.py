@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from earful.service.admission import Admission
     from earful.service.wire import Wire
+    from earful.telemetry.traceparent import TraceParent
     from earful.transport.fast_connection import FastConnection
 
 
@@ -85,9 +86,9 @@ class Echoes:
         del resuming
         return nullcontext("echo")
 
-    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission) -> Echo:
+    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission, parent: TraceParent | None) -> Echo:
         """Put an echo behind the wire."""
-        del session_id, peer, admission
+        del session_id, peer, admission, parent
         return Echo(cast("FastConnection", wire))
 
 

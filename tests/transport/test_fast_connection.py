@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, Caller, Entrance
 from earful.telemetry.metrics import Metrics
+from earful.telemetry.traceparent import parse_traceparent
 from earful.transport.farewell import LINGER_S
 from earful.transport.fast import FastTransport
 from earful.transport.fast_connection import DISCARD_EVERY_S, SHUTDOWN_S, FastConnection
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from earful.service.registry import Registry
+    from earful.telemetry.traceparent import TraceParent
 
 MAX_MESSAGE_BYTES = 100_000
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Session:
@@ -77,6 +80,7 @@ class Hall:
         self.refusal: EarfulError | None = None
         self.entrance: Entrance | None = None
         self.admissions: list[Admission] = []
+        self.parents: list[TraceParent | None] = []
         self.taken = 0
         self.resuming: list[bool] = []
         self.sessions: list[Session] = []
@@ -93,10 +97,13 @@ class Hall:
         finally:
             self.taken -= 1
 
-    def connect(self, session_id: str, wire: FastConnection, peer: str, admission: Admission) -> Session:
+    def connect(
+        self, session_id: str, wire: FastConnection, peer: str, admission: Admission, parent: TraceParent | None
+    ) -> Session:
         """Begin a session."""
         assert "an-id" == session_id
         self.admissions.append(admission)
+        self.parents.append(parent)
         self.sessions.append(Session(wire, peer))
         return self.sessions[-1]
 
@@ -743,6 +750,19 @@ def test_a_doorkeeper_sees_the_request_and_says_as_whom_one_comes_in() -> None:
         assert [b"x"] == here.heard
 
     asking(scenario, f"{PATH}?resume=1")
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_read"), [(TRACEPARENT, True), (TRACEPARENT.upper(), False), ("", False), (f"{TRACEPARENT},b", False)]
+)
+def test_the_trace_of_an_upgrade_is_gone_on_with(sent: str, *, is_read: bool) -> None:
+    """What is malformed is as good as absent, and costs nothing."""
+
+    async def scenario(here: Here) -> None:
+        assert 101 == here.ask(request(Traceparent=sent))[0]
+        assert [parse_traceparent(TRACEPARENT) if is_read else None] == here.hall.parents
+
+    met(scenario, asks=False)
 
 
 @pytest.mark.parametrize(("query", "status"), [("", b"403"), ("?refuse=close", b"101")])

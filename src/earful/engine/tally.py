@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 OnCall = Callable[[float, ErrorCode | None], None]
 """Told of each finished work: the model's seconds, and what failed if something did."""
 
+OnAnswer = Callable[[str, float, ErrorCode | None], None]
+"""The same, after the id of whose work it was; for traces, so only where somebody wants them."""
+
 OnError = Callable[[SessionInfo, BaseException], None]
 """Told whose model raised what (a whole batch: its oldest session): for the log, never for a client."""
 
@@ -27,9 +30,16 @@ OnBatch = Callable[[int, float, float], None]
 
 
 class Tally:
-    """Counters since the start, and the three observers."""
+    """Counters since the start, and the observers."""
 
-    def __init__(self, *, on_call: OnCall | None, on_error: OnError | None, on_batch: OnBatch | None) -> None:
+    def __init__(
+        self,
+        *,
+        on_call: OnCall | None,
+        on_error: OnError | None,
+        on_batch: OnBatch | None,
+        on_answer: OnAnswer | None = None,
+    ) -> None:
         """Begin at zero; every observer is optional."""
         self.calls = 0
         self.failures = 0
@@ -38,6 +48,7 @@ class Tally:
         self.on_error = on_error
         self._on_call = on_call
         self._on_batch = on_batch
+        self._on_answer = on_answer
 
     def answer(self, call: Call, result: TranscriptResult | None, failure: ErrorCode | None, model_s: float) -> None:
         """Count and deliver what became of `call`. A delivery that raises is told to the loop, and harms no other."""
@@ -46,6 +57,8 @@ class Tally:
             self.timeouts += failure is ErrorCode.MODEL_TIMEOUT
         if self._on_call is not None:
             self._on_call(model_s, failure)
+        if self._on_answer is not None:
+            self._on_answer(call.lane.info.session_id, model_s, failure)
         try:
             call.deliver(call.work, Outcome(result, failure, model_s))
         except Exception as fault:  # noqa: BLE001 - or the rest of a batch would never be answered

@@ -16,6 +16,7 @@ from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerM
 from earful.service.outbox import Outbox, OutboxLimits
 from earful.service.throttle import Throttle
 from earful.session.claim import Verdict
+from earful.telemetry.tracing import NO_TRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from earful.session.claim import Claim
     from earful.session.session import Session
     from earful.telemetry.metrics import Metrics
+    from earful.telemetry.tracing import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Connection:
         "lag_s",
         "peer",
         "session",
+        "trace",
         "wire",
     )
 
@@ -83,6 +86,7 @@ class Connection:
         self.wire = wire
         self.lag_s = 0.0
         self.peer = ""
+        self.trace: Trace = NO_TRACE
         self.ask: Callable[[Connection, Claim], Verdict | None] = _grant
         self._clock = clock
         self._open_seat = open_seat
@@ -220,6 +224,8 @@ class Connection:
         now = self._clock()
         try:
             self.session.deliver(work, outcome)
+            if work.end:
+                self.trace.answered(now - work.since_s)
             told = self._pump(now)
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
@@ -259,6 +265,7 @@ class Connection:
             elif isinstance(message, Final):
                 message.timestamp = int(time.time())
                 self._outbox.send_final(encode(message), message.index, now)
+                self.trace.told(message.index, message.start_ms, message.end_ms, message.reason)
             else:
                 if isinstance(message, Error):
                     self._metrics.error_sent(ErrorCode(message.code))

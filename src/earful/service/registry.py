@@ -24,6 +24,7 @@ from earful.service.drain import drain, keep, way_out
 from earful.service.vitals import look
 from earful.session.claim import Claim, Verdict
 from earful.session.session import Session
+from earful.telemetry.tracing import NO_TRACER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
+    from earful.telemetry.traceparent import TraceParent
+    from earful.telemetry.tracing import Tracer
 
 SWEEP_EVERY_S = 0.25
 SETTLED_S = 3.0
@@ -41,16 +44,7 @@ SETTLED_S = 3.0
 CLAIM_WITHIN_S = 0.5
 """How long a session waits for the directory; then its cursor alone decides."""
 _FAULTLESS = frozenset(
-    {
-        "stop",
-        "deleted",
-        "draining",
-        "handed_over",
-        "superseded",
-        "peer_closed",
-        "connection_lost",
-        "ping_timeout",
-    }
+    {"stop", "deleted", "draining", "handed_over", "superseded", "peer_closed", "connection_lost", "ping_timeout"}
 )
 """Ends that are no error of client or server."""
 
@@ -96,6 +90,8 @@ class Registry:
         self.log = log
         self.draining = False
         self.entrance = entrance
+        self.tracer: Tracer = NO_TRACER
+        """What is told of sessions and uploads."""
         self.seal = seal or Seal.drawn()
         self._claims = LocalClaims(clock) if claims is None else claims
         self.here_goes_on = False
@@ -163,8 +159,18 @@ class Registry:
             self.metrics.upload_ended(self._clock() - began, failed=failed)
             self._note_empty()
 
-    def connect(self, session_id: str, wire: Wire, peer: str = "", admission: Admission = ANYBODY) -> Connection:
-        """Begin a session on an upgraded socket, in a slot that is held until it ends; `peer` is for the log."""
+    def connect(
+        self,
+        session_id: str,
+        wire: Wire,
+        peer: str = "",
+        admission: Admission = ANYBODY,
+        parent: TraceParent | None = None,
+    ) -> Connection:
+        """Begin a session on an upgraded socket, in a slot that is held until it ends.
+
+        `peer` is for the log; `parent` is the trace that the client brought along.
+        """
         now, unix_s = self._clock(), int(time.time())
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
         session.opening.tenant = admission.tenant
@@ -183,6 +189,7 @@ class Registry:
         )
         connection.peer = peer
         connection.ask = self._ask
+        connection.trace = self.tracer.session(session_id, parent)
         self.connections[session_id] = connection
         self._left_at = None
         self.metrics.session_started()
@@ -286,6 +293,7 @@ class Registry:
         del self.connections[connection.session.info.session_id]
         self.connections[claim.session_id] = connection
         self.metrics.session_resumed()
+        connection.trace.resumed(claim.session_id, claim.attempt)
         self.log.debug("session resumed", session=claim.session_id, attempt=claim.attempt)
         return verdict
 
@@ -333,5 +341,7 @@ class Registry:
             lag_ms=round(connection.lag_s * 1000),
             **numbers.as_dict(),
         )
+        connection.trace.note(**numbers.as_dict())
+        connection.trace.end(reason, failed=reason not in _FAULTLESS)
         self._left_at = None if self.connections else self._clock()
         self._note_empty()

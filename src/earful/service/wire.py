@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from earful.service.admission import Admission, Entrance
+    from earful.telemetry.traceparent import TraceParent
 
 
 class Wire(Protocol):
@@ -71,5 +72,5 @@ class Door(Protocol):
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place while the scope lasts, and the session's id; raises EarfulError where there is none."""
 
-    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission) -> Talk:
+    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission, parent: TraceParent | None) -> Talk:
         """Begin to talk over an upgraded wire, in a slot that is held until it ends."""

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, Caller
+from earful.telemetry.traceparent import traceparent_of
 from earful.transport.answers import (
     RETRY_STATUSES,
     SUBPROTOCOL,
@@ -175,7 +176,8 @@ async def _carry(websocket: WebSocket, registry: Registry, session_id: str, admi
     try:
         async with asyncio.timeout(None) as deadline:
             wire = AsgiWire(websocket, socket, deadline)
-            connection = registry.connect(session_id, wire, _peer(websocket), admission)
+            parent = traceparent_of(websocket.headers.getlist("traceparent"))
+            connection = registry.connect(session_id, wire, _peer(websocket), admission, parent)
             if socket is not None:
                 socket.listen(connection)
             writer = asyncio.create_task(wire.write(connection), name="websocket writer")

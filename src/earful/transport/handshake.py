@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, Admission, Caller
+from earful.telemetry.traceparent import traceparent_of
 from earful.transport.answers import SUBPROTOCOL, UNFIT, late_refusal, upgrade_refusal
 from earful.transport.peer import peer_of
 from earful.transport.upgrade import PATH, granted
@@ -93,7 +94,8 @@ class Handshake:
             self._turn_away(refused)
             return
         connection.upgrade(self._granted([(b"x-session-id", session_id.encode())]))
-        connection.talk(self._door.connect(session_id, connection, self._peer, admission))
+        parent = traceparent_of(self._request.values(b"traceparent"))
+        connection.talk(self._door.connect(session_id, connection, self._peer, admission, parent))
 
     def _granted(self, headers: list[Header]) -> bytes:
         offered = SUBPROTOCOL in self._request.values(b"sec-websocket-protocol")

@@ -15,6 +15,8 @@ from fastapi import APIRouter, Query, Request, Response
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
 from earful.service.upload import Upload, UploadLimits
+from earful.telemetry.traceparent import traceparent_of
+from earful.telemetry.tracing import traced
 from earful.transport import schemas
 from earful.transport.spool import spooled
 
@@ -44,12 +46,14 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     async def transcribe(request: Request) -> schemas.Transcription:
         """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
         began = time.monotonic()
+        upload_id, parent = secrets.token_urlsafe(16), traceparent_of(request.headers.getlist("traceparent"))
         try:
-            with registry.upload():
+            with registry.upload(), traced(registry.tracer.upload(upload_id, parent)) as trace:
                 async with spooled(request, max_upload_bytes) as file:
                     # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
-                    upload = Upload(secrets.token_urlsafe(16), registry.limits, caps, registry.engine)
+                    upload = Upload(upload_id, registry.limits, caps, registry.engine)
                     await upload.run(file)
+                trace.note(utterances=len(upload.segments), **upload.session.numbers.as_dict())
         except asyncio.CancelledError:
             if not registry.draining:
                 raise
