@@ -7,6 +7,7 @@ say. `tracing.py` imports it where `tracing` is on, and nobody else.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import random
@@ -65,6 +66,8 @@ def check_exporter() -> None:
 def open_tracer(log: Logger, worker_id: str, calls_percent: float) -> OtelTracer:
     """A worker's tracer, which exports as the OTEL_* variables say. Raises SettingsError as `check_exporter` does."""
     make = _exporter_class()
+    # Each retry would be a line; that a batch was given up, and why, still is one.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     try:
         export = None if make is None else BoundedExport(make())
     except ValueError as fault:
