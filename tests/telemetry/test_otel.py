@@ -167,8 +167,8 @@ def test_no_call_is_a_span_where_none_is_to_be() -> None:
     """A share of nothing."""
     studio = Studio(calls_percent=0)
     trace = studio.tracer.session("one", None)
+    assert studio.tracer.model_called("one", 0.05, None) > 1 << 50
     for _ in range(1000):
-        studio.tracer.model_called("one", 0.05, None)
         studio.tracer.store_asked(0.05, "")
     trace.end("stop", failed=False)
     assert ["session"] == [span.name for span in studio.close()]
@@ -183,6 +183,16 @@ def test_the_share_is_kept(percent: float) -> None:
     wanted = calls * percent / 100
     assert abs(wanted - len(taken)) < 5 * math.sqrt(wanted)
     assert len({later - earlier for earlier, later in pairwise(taken)}) > 1
+
+
+def test_of_model_calls_the_engine_is_told_the_distances() -> None:
+    """The first it tells of is only the beginning; then each is a span."""
+    studio = Studio(calls_percent=1)
+    trace = studio.tracer.session("one", None)
+    gaps = [studio.tracer.model_called("one", 0.05, None) for _ in range(300)]
+    trace.end("stop", failed=False)
+    assert 50 < sum(gaps) / len(gaps) < 200
+    assert len(studio.close()) in {300, 301}
 
 
 @pytest.mark.parametrize(("percent", "taken"), [(0, 0), (100, 1000)])

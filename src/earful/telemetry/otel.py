@@ -55,6 +55,7 @@ TELL_EVERY_S = 60.0
 _EXPORTER = "OTEL_TRACES_EXPORTER"
 _SILENT = "none"
 _OURS = "otlp_proto_http"
+_ALL = 1 << 60
 _NS = 1_000_000_000
 
 
@@ -89,27 +90,26 @@ def _exporter_class() -> Callable[[], SpanExporter] | None:
 
 
 class CallSampler:
-    """Takes a share of calls, by chance, for one subtraction each."""
+    """Takes a share of calls, by chance."""
 
     def __init__(self, percent: float, chance: random.Random | None = None) -> None:
         """Take `percent` of 100 calls, from 0 to 100."""
         self._miss = 1 - percent / 100
         self._chance = chance or random.Random()  # noqa: S311 - keeps no secret
-        self._left = self._gap()
+        self._left = self.gap()
+
+    def gap(self) -> int:
+        """How many pass before the next that is taken: geometrically distributed, as if each were drawn alone."""
+        if self._miss in {0, 1}:
+            return _ALL if self._miss else 0
+        return math.floor(math.log(1 - self._chance.random()) / math.log(self._miss))
 
     def takes(self) -> bool:
         """Whether this call is one of them."""
-        self._left -= 1
-        if self._left > 0:
-            return False
-        self._left = self._gap()
-        return True
-
-    def _gap(self) -> float:
-        """To the next that is taken, geometrically distributed as if each were drawn alone."""
-        if self._miss in {0, 1}:
-            return math.inf if self._miss else 1
-        return 1 + math.floor(math.log(1 - self._chance.random()) / math.log(self._miss))
+        left, self._left = self._left, self._left - 1
+        if not left:
+            self._left = self.gap()
+        return not left
 
 
 class SessionIds(RandomIdGenerator):
@@ -139,6 +139,8 @@ class OtelTracer:
         self._export = export
         self._log = log
         self._model_calls = model_calls
+        self._first_call = model_calls.gap()
+        """How many pass before the first one; the engine asks after the one that it sees first."""
         self._store_calls = store_calls
         self._ids = SessionIds()
         self._provider = TracerProvider(resource=_resource(worker_id), id_generator=self._ids, shutdown_on_exit=False)
@@ -163,13 +165,15 @@ class OtelTracer:
         """See `Tracer`."""
         return OtelTrace(self, "upload", upload_id, parent)
 
-    def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> None:
+    def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> int:
         """See `Tracer`; a child of the session's span, while there is one."""
-        if not self._model_calls.takes():
-            return
+        if self._first_call:
+            to_pass, self._first_call = self._first_call, 0
+            return to_pass - 1
         parent = self.spans.get(session_id)
         if parent is not None and parent.is_recording():
             self._call("model call", seconds, failure and failure.value, SpanKind.INTERNAL, set_span_in_context(parent))
+        return self._model_calls.gap()
 
     def store_asked(self, seconds: float, failure: str) -> None:
         """See `Tracer`; a trace of its own, since exchanges are for all sessions."""

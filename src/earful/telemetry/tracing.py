@@ -53,8 +53,11 @@ class Tracer(Protocol):
     def upload(self, upload_id: str, parent: TraceParent | None) -> Trace:
         """An upload begins."""
 
-    def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> None:
-        """The model answered a work of this session or upload; some of these become spans. The engine's observer."""
+    def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> int:
+        """The model answered a work of this session or upload: a span. How many are to pass before the next one.
+
+        The engine's observer.
+        """
 
     def store_asked(self, seconds: float, failure: str) -> None:
         """The store answered, or failed with what `failure` names; some of these become spans. The link's observer."""
@@ -96,8 +99,9 @@ class _NoTracer:
         del upload_id, parent
         return NO_TRACE
 
-    def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> None:
-        pass
+    def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> int:
+        del session_id, seconds, failure
+        return 0
 
     def store_asked(self, seconds: float, failure: str) -> None:
         pass
