@@ -59,6 +59,10 @@ CLOSE_WITHIN_S = 2.0
 """How long model objects may take to close when the worker ends."""
 NOTED_LONGER_S = 300.0
 """How long the store knows a session beyond `resume_window_s`: a worker reports each far more often."""
+_NO_TELEMETRY: dict[str, bool] = dict.fromkeys(
+    ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
+)
+"""FastAPI's own, which would tell an exception's words, and of every health check, wherever a provider is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ def _app(
         summary="Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream.",
         lifespan=lifespan,
         routes=websocket_routes(registry),
+        telemetry=_NO_TELEMETRY,
     )
     app.add_middleware(RequestId)
     app.add_exception_handler(EarfulError, _answer_error)

@@ -55,14 +55,16 @@ def speak(address: Address, **headers: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("transport", ["fast", "asgi"])
 def test_a_session_and_an_upload_arrive_in_their_caller_s_trace(transport: str) -> None:
-    """With utterances and model calls; what was said is in none of it."""
-    with collecting() as collector, running(transport=transport, env=to(collector), **ON) as server:
+    """With utterances and model calls; what was said is in none of it, and nobody else tells anything."""
+    others = {"FASTAPI_OTEL_AUTO_CONFIGURE": "true"}
+    with collecting() as collector, running(transport=transport, env=to(collector, **others), **ON) as server:
         heard = speak(server.address, traceparent=CALLER)
         answer = server.address.request("POST", "/v1/transcribe", wav(speech(4.2)), {"traceparent": CALLER})
         assert 200 == answer.status
         server.signal()
         assert 0 == server.exit_code()
         (session,), (upload,), calls = (named(collector, name) for name in ("session", "upload", "model call"))
+        assert ({"/v1/traces"}, 2 + len(calls)) == (collector.paths, len(collector.spans))
         everything = b"".join(body.SerializeToString() for body in collector.bodies)
     assert {bytes.fromhex(TRACE)} == {span.trace_id for span in (session, upload, *calls)}
     assert {bytes.fromhex(SPAN)} == {session.parent_span_id, upload.parent_span_id}

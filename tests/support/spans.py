@@ -48,6 +48,7 @@ class Collector:
     status: int = 200
     gate: threading.Event = field(default_factory=threading.Event)
     bodies: list[ExportTraceServiceRequest] = field(default_factory=list)
+    paths: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -103,6 +104,7 @@ def _receiver(collector: Callable[[], Collector]) -> type[BaseHTTPRequestHandler
                 body = gzip.decompress(body)
             here = collector()
             here.gate.wait(10)
+            here.paths.add(self.path)
             here.bodies.append(ExportTraceServiceRequest.FromString(body))
             self.close_connection = True
             try:
