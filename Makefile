@@ -35,9 +35,10 @@ types: $(VENV)/.dev ## static types, of the tests too
 imports: $(VENV)/.dev ## the layers
 	PYTHONPATH=src $(BIN)/lint-imports
 
-unit: $(VENV)/.dev ## the tests and their coverage gates
-	@rm -f .coverage .coverage.* coverage.json
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=
+unit: $(VENV)/.dev ## the tests, their coverage gates, and what their servers have logged
+	@rm -rf .coverage .coverage.* coverage.json .test-logs
+	TEST_LOGS=.test-logs $(BIN)/python -m pytest -n 2 --cov --cov-report=
+	@$(BIN)/python scripts/check_logs.py .test-logs
 	@$(BIN)/coverage json --quiet -o coverage.json
 	@$(BIN)/python scripts/check_coverage.py coverage.json
 
@@ -50,7 +51,7 @@ lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(COMPILE) --extra audio -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 
 clean: ## forget everything that was made
-	rm -rf $(VENV) .coverage .coverage.* coverage.json build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-packages:

@@ -17,7 +17,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 COMPILED = (
     "audio/pcm",
     "audio/vad",
-    "engine/answers",
     "engine/batch",
     "engine/batches",
     "engine/batching",
@@ -46,7 +45,10 @@ COMPILED = (
     "transport/fast_connection",
     "transport/frames",
 )
-"""What runs for every chunk, and nothing else: the rest is waiting, start-up and rare paths."""
+"""What runs for every chunk, and nothing else: the rest is waiting, start-up and rare paths.
+
+Not engine/answers: it judges what users wrote, which may be of any type, and compiled code would raise first.
+"""
 
 
 class CompileHook(BuildHookInterface[Any]):

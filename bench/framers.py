@@ -79,8 +79,8 @@ async def serve_fast(listener: socket.socket) -> None:
             del resuming
             return nullcontext("id")
 
-        def connect(self, session_id: str, wire: Any, peer: str, admission: object, parent: object) -> Answering:
-            del session_id, peer, admission, parent
+        def connect(self, session_id: str, wire: Any, peer: str, admission: object) -> Answering:
+            del session_id, peer, admission
             return Answering(wire)
 
     fast = FastTransport(cast("Any", Hall()), 1 << 20)

@@ -128,6 +128,14 @@ def test_a_failing_end_takes_no_other_with_it(place: str, monkeypatch: pytest.Mo
     asyncio.run(main())
 
 
+def test_metrics_know_of_lost_log_lines() -> None:
+    """Whenever they are asked."""
+    log = Record()
+    service = build(Settings.load({"model": DIARY}, {}), log)
+    log.dropped = 7
+    assert 7 == service.registry.metrics.log_lines_dropped()
+
+
 def test_create_reads_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """For `uvicorn earful.app:create --factory`; there is no drain then."""
     monkeypatch.setenv("EARFUL_MODEL", DIARY)
@@ -212,7 +220,7 @@ def test_a_failing_model_is_logged_without_its_words() -> None:
             return house.log
 
     line = asyncio.run(main()).all_of("model failed")[0]
-    assert {"level", "event", "session", "error", "traceback"} == line.keys()
+    assert {"level", "event", "session", "request_id", "trace_id", "error", "traceback"} == line.keys()
     assert ("warning", "RuntimeError") == (line["level"], line["error"])
     assert "transcribe_chunk" in line["traceback"]
 
@@ -250,7 +258,10 @@ def test_the_routes_are_those_of_the_protocol() -> None:
         ("/v1/sessions", "GET"),
         ("/v1/sessions/{session_id}", "GET"),
         ("/v1/sessions/{session_id}", "DELETE"),
+        ("/v1/sessions/{session_id}/events", "GET"),
+        ("/v1/workers", "GET"),
         ("/v1/drain", "POST"),
+        ("/v1/log-level", "PUT"),
     } == set(own_routes())
 
 

@@ -1,21 +1,20 @@
-"""The server's own parts: its address, its limits, its signals. What it does as a whole is in tests/e2e."""
+"""The server's own parts: its limits, its signals. What it does as a whole is in tests/e2e."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import resource
 import signal
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.inside import Record, inside
 
 from earful.app import Service, build
+from earful.listening import bind
 from earful.models.loading import ModelLoadError
-from earful.server import FORCE_WITHIN_S, Server, bind, raise_file_limit
+from earful.server import FORCE_WITHIN_S, Server, raise_file_limit
 from earful.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,33 +24,6 @@ if TYPE_CHECKING:
 def service_of(**settings: object) -> Service:
     """A worker that is not served."""
     return build(Settings.load(settings, {}), Record(), lambda: None)
-
-
-def test_a_free_port_is_found() -> None:
-    """0 takes one; nothing is accepted yet, and accepted sockets will have a bounded send buffer."""
-    with bind(Settings.load({"port": 0, "send_buffer_bytes": 8_192}, {})) as listener:
-        assert 0 < listener.getsockname()[1]
-        # The kernel doubles what it is asked for.
-        assert 2 * 8_192 == listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-        assert not listener.getblocking()
-        with socket.socket() as client:
-            assert 0 != client.connect_ex(listener.getsockname())
-
-
-def test_a_port_in_use_is_told_at_once() -> None:
-    """Also though the address may be used again right after its owner has gone."""
-    with socket.create_server(("127.0.0.1", 0)) as owner:
-        with pytest.raises(OSError, match="in use") as refused:
-            bind(Settings.load({"port": owner.getsockname()[1]}, {}))
-        assert errno.EADDRINUSE == refused.value.errno
-
-
-def test_a_host_may_be_a_name() -> None:
-    """Looked up; one that is not known is told."""
-    with bind(Settings.load({"host": "localhost", "port": 0}, {})) as listener:
-        assert listener.getsockname()[0] in {"127.0.0.1", "::1"}
-    with pytest.raises(socket.gaierror):
-        bind(Settings.load({"host": "no such host.invalid", "port": 0}, {}))
 
 
 def test_the_file_limit_is_raised_to_the_hard_one() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of, mock_settings, nearest
+from earful.bounds import allowed_values
+from earful.settings import Settings, SettingsError, env_of, flag_of, mock_settings, nearest
 
 
 def sentence(flags: dict[str, object] | None = None, env: dict[str, str] | None = None) -> str:

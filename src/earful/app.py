@@ -9,20 +9,15 @@ import asyncio
 import math
 import os
 import time
-import traceback
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request, Response  # noqa: TC002 - FastAPI reads the routes' annotations
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
 
 from earful import __version__
 from earful.engine.engine import Engine
-from earful.errors import EarfulError, ErrorCode
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
 from earful.service.admission import Entrance
@@ -35,26 +30,33 @@ from earful.service.registry import Registry, RegistryLimits
 from earful.service.roster import Roster, SharedRoster
 from earful.service.shared_claims import SharedClaims
 from earful.service.upload import UploadLimits
+from earful.service.workers import Workers
 from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
+from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.telemetry.tracing import NO_TRACER, open_tracer
-from earful.transport import rest
-from earful.transport.answers import RETRY_STATUSES, refusal, retry_after_s
+from earful.transport import ops, rest
 from earful.transport.asgi import websocket_routes
+from earful.transport.faults import answer_faults
 from earful.transport.request_id import RequestId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
+
+    from fastapi import APIRouter
 
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
     from earful.telemetry.tracing import Tracer
 
+    Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+SUMMARY = "Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream."
 CLOSE_WITHIN_S = 2.0
 """How long model objects may take to close when the worker ends."""
 NOTED_LONGER_S = 300.0
@@ -67,9 +69,11 @@ _NO_TELEMETRY: dict[str, bool] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One worker, assembled: the ASGI app and what a server needs of what stands behind it."""
+    """One worker, assembled: the ASGI apps and what a server needs of what stands behind them."""
 
     app: FastAPI
+    ops_app: FastAPI | None
+    """For the operations listener, where the settings ask for one."""
     registry: Registry
     engine: Engine
     settings: Settings
@@ -95,12 +99,16 @@ def build(
     """
     identity = identity or Identity()
     tracer = tracer or open_tracer(settings, log, identity.id)
+    if settings.log_text:
+        log.warning("log_text is on: with the level debug, what is spoken is logged")
     metrics = Metrics(time.monotonic())
+    metrics.log_lines_dropped = lambda: log.dropped
+    metrics.spans_lost = lambda: tracer.lost
 
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
-        places = "".join(traceback.format_tb(raised.__traceback__))
-        log.warning("model failed", session=info.session_id, error=type(raised).__name__, traceback=places)
+        error, places = type(raised).__name__, places_of(raised)
+        registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
     engine = Engine(
         load_model(settings.model, settings.options_for_model()),
@@ -124,14 +132,17 @@ def build(
     registry.tracer = tracer
     registry.sweepers.append(tracer.sweep)
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
-    presence = None if claims is None else Presence(registry, claims)
-    app = _app(registry, settings, _lifespan(registry, presence, load=drain is None))
-    app.include_router(rest.health_routes(registry, roster, identity))
-    app.include_router(rest.metrics_routes(registry, roster))
-    app.include_router(rest.session_routes(roster))
-    if drain is not None:
-        app.include_router(rest.drain_route(drain))
-    return Service(app, registry, engine, settings, log)
+    presence = None if claims is None else Presence(registry, claims, card=identity.card)
+    has_ops = settings.ops_port is not None
+    app = _public_app(registry, settings, _lifespan(registry, presence, load=drain is None), has_docs=not has_ops)
+    ops_app = _app(has_docs=True) if has_ops else None
+    for one in filter(None, (app, ops_app)):
+        one.include_router(rest.health_routes(registry, roster, identity))
+    workers = Workers(registry, identity, None if claims is None else claims.directory)
+    guard = ops.from_no_page if has_ops else ops.from_this_machine
+    for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
+        (ops_app or app).include_router(router)
+    return Service(app, ops_app, registry, engine, settings, log)
 
 
 def create() -> FastAPI:
@@ -154,32 +165,39 @@ def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics, tra
     return SharedClaims(directory, LocalClaims(time.monotonic), metrics, settings.resume_window_s + NOTED_LONGER_S)
 
 
-def _app(
-    registry: Registry, settings: Settings, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
-) -> FastAPI:
-    """The app with its streams, uploads and answers to errors."""
-    app = FastAPIOffline(
-        redoc_url=None,
-        title="earful",
-        version=__version__,
-        summary="Streaming speech-to-text: uploads here, live audio over WS /v1/transcribe/stream.",
-        lifespan=lifespan,
-        routes=websocket_routes(registry),
-        telemetry=_NO_TELEMETRY,
-    )
-    app.add_middleware(RequestId)
-    app.add_exception_handler(EarfulError, _answer_error)
-    app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(Exception, _answer_internal)
+def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, has_docs: bool) -> FastAPI:
+    """The app with its streams and uploads."""
+    app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
     app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)))
     return app
 
 
-def _lifespan(
-    registry: Registry, presence: Presence | None, *, load: bool
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _ops_routes(registry: Registry, roster: Roster, workers: Workers, identity: Identity) -> Iterator[APIRouter]:
+    """What whoever runs the service may ask."""
+    yield ops.metrics_routes(registry, roster)
+    yield ops.session_routes(roster)
+    yield ops.worker_routes(workers, identity)
+    yield ops.event_routes(registry.events.journal, workers, identity)
+
+
+def _orders(identity: Identity, guard: ops.Guard, log: Logger, drain: Callable[[], None] | None) -> Iterator[APIRouter]:
+    """What a worker may be told by those who pass the `guard`; to drain only where there is somebody to do it."""
+    yield ops.log_level_route(log.level, identity, guard)
+    if drain is not None:
+        yield ops.drain_route(drain, guard)
+
+
+def _app(*, has_docs: bool, **options: Any) -> FastAPI:
+    """An app that answers errors as ours do, and tells what it can where it `has_docs`."""
+    about = {"title": "earful", "version": __version__, "summary": SUMMARY, "telemetry": _NO_TELEMETRY, **options}
+    app = FastAPIOffline(redoc_url=None, **about) if has_docs else FastAPI(openapi_url=None, **about)
+    app.add_middleware(RequestId)
+    answer_faults(app)
+    return app
+
+
+def _lifespan(registry: Registry, presence: Presence | None, *, load: bool) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         """Sweep from the first request to the last; a server that can drain has done so before the end."""
@@ -204,40 +222,6 @@ async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    """An error of the table: its status, code and public sentence."""
-    if not isinstance(error, EarfulError):
-        raise error
-    wait_s = retry_after_s() if error.row.http_status in RETRY_STATUSES else None
-    return refusal(error, request_id=request.state.request_id, retry_after_s=wait_s)
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    """Routing's own errors, in the same form."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = ErrorCode.NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else ErrorCode.BAD_REQUEST
-    known = EarfulError(code, f"{HTTPStatus(error.status_code).phrase}: {request.method} {request.url.path}.")
-    answer = refusal(known, request_id=request.state.request_id)
-    answer.status_code = error.status_code
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    """Parameters that do not validate: which one, and why."""
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
-    return refusal(EarfulError(ErrorCode.BAD_REQUEST, text), request_id=request.state.request_id)
-
-
-async def _answer_internal(request: Request, _: Exception) -> Response:
-    """A fault of ours; Starlette logs it."""
-    return refusal(EarfulError(ErrorCode.INTERNAL), request_id=request.state.request_id)
 
 
 def seal_of(settings: Settings) -> Seal:
@@ -278,5 +262,6 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             ping_timeout_s=settings.ping_timeout_s,
         ),
         max_sessions_total=settings.max_sessions_total,
+        log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

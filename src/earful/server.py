@@ -7,31 +7,36 @@ done exits 0. The address is bound before anything else, so that a port in use e
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import resource
 import signal
-import socket
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from earful.app import Service, build
+from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
-from earful.telemetry.logs import open_log
+from earful.service.identity import Identity
+from earful.service.vitals import glance
+from earful.telemetry.cleaning import places_of
+from earful.telemetry.logs import Log, open_log
+from earful.telemetry.watchdog import Watchdog
 from earful.transport.fast import FastTransport
+from earful.transport.ops_server import OpsServer
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import socket
+    from collections.abc import Generator, Iterable
     from types import FrameType
 
     from earful.settings import Settings
-    from earful.telemetry.logs import Logger
 
 BACKLOG = 4096
 FORCED_EXIT = 1
@@ -46,54 +51,42 @@ def run(settings: Settings) -> int:
     """Serve until told to stop; the process' exit code.
 
     Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces
-    that cannot be, and OSError for an address that cannot be bound.
+    that cannot be, and CannotListen for an address that cannot be had.
     """
-    log = open_server_log(settings)
-    listener = bind(settings)
-    with listener:
+    with (
+        closing(open_server_log(settings, worker=0)) as log,
+        bind(settings) as listener,
+        bind_ops(settings) or nullcontext() as ops_listener,
+    ):
         server: Server | None = None
 
         def drain() -> None:
             if server is not None:
                 server.stop()
 
-        service = build(settings, log, drain)
-        server = Server(service)
-        port = listener.getsockname()[1]
-        log.info("starting", host=settings.host, port=port, files=raise_file_limit(), compiled=is_compiled())
+        service = build(settings, log, drain, Identity(ops=ops_url(ops_listener)))
+        server = Server(service, ops_listener)
+        log.info(
+            "starting",
+            host=settings.host,
+            port=listener.getsockname()[1],
+            files=raise_file_limit(),
+            compiled=is_compiled(),
+            **told_of([ops_listener]),
+        )
         server.run(sockets=[listener])
         return server.exit_code()
 
 
-def open_server_log(settings: Settings, worker: int | None = None) -> Logger:
-    """The log of a server process; `worker` is its number where there are several."""
-    log = open_log(settings.log_level, settings.log_format, worker=worker)
-    # What uvicorn tells of every connection, the session's own line tells better.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return log
+def open_server_log(settings: Settings, worker: int | None = None) -> Log:
+    """The log of a server process, to be closed at its end; `worker` is its number, unless it is none."""
+    return open_log(settings.log_level, settings.log_format, worker=worker)
 
 
-def bind(settings: Settings, shared_port: int | None = None) -> socket.socket:
-    """The listening address, not accepting yet. Accepted sockets inherit its bounded send buffer.
-
-    With `shared_port` it is that port of the host, beside other sockets that are bound to it and share it.
-    """
-    port = settings.port if shared_port is None else shared_port
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared_port is not None:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
-    try:
-        listener.bind(address)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
+def told_of(ops_listeners: Iterable[socket.socket | None]) -> dict[str, object]:
+    """What the log tells of the operations listeners: where they are, worker by worker; nothing where none is."""
+    ports = [listener.getsockname()[1] for listener in ops_listeners if listener is not None]
+    return {"ops_ports": ports} if ports else {}
 
 
 def raise_file_limit() -> int:
@@ -106,8 +99,8 @@ def raise_file_limit() -> int:
 class Server(uvicorn.Server):
     """One worker's server: loads the model beside answering, drains before it closes anything."""
 
-    def __init__(self, service: Service) -> None:
-        """Serve `service.app` on sockets given to `run`."""
+    def __init__(self, service: Service, ops_listener: socket.socket | None = None) -> None:
+        """Serve `service.app` on sockets given to `run`, and `service.ops_app` on the `ops_listener`."""
         settings = service.settings
         super().__init__(
             uvicorn.Config(
@@ -129,7 +122,12 @@ class Server(uvicorn.Server):
         self._service = service
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
+        self._ops: OpsServer | None = None
+        if service.ops_app is not None and ops_listener is not None:
+            self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s)
         service.registry.sweepers.append(self._sweep_http)
+        self._watchdog = Watchdog(service.log, partial(glance, service.registry))
+        service.registry.sweepers.append(self._watchdog.moved)
 
     @staticmethod
     def _websockets(service: Service) -> Any:
@@ -152,7 +150,12 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
+        asyncio.get_running_loop().set_exception_handler(self._note_fault)
         await super().startup(sockets)
+        if self._ops is not None:
+            await self._ops.open()
+        if not self.should_exit:
+            self._watchdog.open()
         self._load = self.begin_loading()
 
     def begin_loading(self) -> asyncio.Task[None]:
@@ -160,20 +163,44 @@ class Server(uvicorn.Server):
         return self._load or asyncio.create_task(self._load_model(), name="load model")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain while the sockets are still ours, then let uvicorn close the rest."""
+        """Drain while the sockets are still ours, then let uvicorn close the rest.
+
+        Who watches the drain at the operations listener can do so to its end; not beyond, since the lifespan's end
+        takes away what its routes ask.
+        """
         if self._load is not None:
             self._load.cancel()
             await asyncio.wait({self._load})
         drain_s = self._service.settings.drain_s
         within_s = drain_s - min(TAKE_DOWN_S, drain_s / 2)
         await self._service.registry.drain(within_s)
+        if self._ops is not None:
+            await self._ops.close()
+        self._watchdog.close()  # Before the lifespan's end, which ends the sweep that tells it that the loop moves.
         await super().shutdown(sockets)
-        self._service.log.info("stopped")
+        self._service.log.info("stopped", **self._service.registry.metrics.counts())
+
+    async def on_tick(self, counter: int) -> bool:
+        """Keep the operations listener's `date` up to date too."""
+        if self._ops is not None:
+            await self._ops.on_tick(counter)
+        return await super().on_tick(counter)
+
+    def http_connections(self) -> list[BoundedHttpProtocol]:
+        """Those of both listeners."""
+        servers = [self] if self._ops is None else [self, self._ops]
+        connections = [connection for server in servers for connection in server.server_state.connections]
+        return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol)]
+
+    def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught: told without its words, which may be what somebody said."""
+        fault = context.get("exception")
+        told = {} if fault is None else {"error": type(fault).__name__, "traceback": places_of(fault)}
+        self._service.log.error("fault in the event loop", what=context.get("message", ""), **told)
 
     def _sweep_http(self, now: float) -> None:
-        for waiting in list(self.server_state.connections):
-            if isinstance(waiting, BoundedHttpProtocol):
-                waiting.tick(now)
+        for waiting in self.http_connections():
+            waiting.tick(now)
 
     async def _load_model(self) -> None:
         began = time.monotonic()
@@ -192,7 +219,8 @@ class Server(uvicorn.Server):
         handled = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in handled}
         try:
-            yield
+            with self._watchdog.answering_signals():
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from earful.bounds import allowed_values
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 ENV_PREFIX = "EARFUL_"
 _MOCK_PREFIX = "mock_"
 _LONGEST_ONSET_MS = 400
+_LAST_PORT = 65535
 
 
 class SettingsError(Exception):
@@ -64,6 +67,14 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    ops_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the operations listener.")
+    ops_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="TCP port for metrics, sessions, drain and docs alone, which then leave the public one; worker i"
+        " takes this and i more, 0 takes free ones.",
+    )
     workers: int = Field(default=1, ge=1, le=256, description="Processes that serve the port side by side.")
     transport: Literal["fast", "asgi"] = Field(
         default="fast", description="How WebSockets are served: straight from the socket, or as an ASGI route."
@@ -197,6 +208,9 @@ class Settings(BaseModel, frozen=True):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="JSON lines, readable text, or text on a terminal and JSON elsewhere."
     )
+    log_text: bool = Field(
+        default=False, description="Whether what is spoken is logged, on debug lines; it never is otherwise."
+    )
 
     tracing: Literal["off", "on"] = Field(
         default="off",
@@ -257,6 +271,10 @@ class Settings(BaseModel, frozen=True):
                 self.max_utterance_s * 1000 > self.pre_roll_ms + self.endpoint_silence_ms,
                 "max_utterance_s must be longer than pre_roll_ms and endpoint_silence_ms together",
             ),
+            (
+                (self.ops_port or 0) + self.workers - 1 <= _LAST_PORT,
+                f"ops_port and one more for each of the workers must not be above {_LAST_PORT}",
+            ),
             (all(self.secrets()), "secret must not be empty before, between or behind its commas"),
         ):
             if not holds:
@@ -267,30 +285,6 @@ class Settings(BaseModel, frozen=True):
 def mock_settings() -> tuple[str, ...]:
     """The settings that only the mock model reads."""
     return tuple(name for name in Settings.model_fields if name.startswith(_MOCK_PREFIX))
-
-
-def allowed_values(field: FieldInfo) -> str:
-    """What a setting accepts, as words: `a whole number from 1 to 9`."""
-    annotation = field.annotation
-    if get_origin(annotation) is Literal:
-        *first, last = (str(choice) for choice in get_args(annotation))
-        return f"{', '.join(first)} or {last}" if first else last
-    kinds: dict[object, str] = {
-        int: "a whole number",
-        int | None: "a whole number",
-        float: "a number",
-        str: "text that is not empty",
-        SecretStr: "text",
-    }
-    return f"{kinds.get(annotation, 'a JSON object')} {_bounds(field)}".rstrip()
-
-
-def _bounds(field: FieldInfo) -> str:
-    """A number's bounds as words; empty where it has none."""
-    low = next((f"from {item.ge}" for item in field.metadata if hasattr(item, "ge")), "")
-    above = next((f"above {item.gt}," for item in field.metadata if hasattr(item, "gt")), "")
-    high = next((f"to {item.le}" for item in field.metadata if hasattr(item, "le")), "")
-    return f"{low or above} {'up ' if above else ''}{high}".strip()
 
 
 def _environment(env: Mapping[str, str], known: Mapping[str, FieldInfo]) -> tuple[dict[str, object], dict[str, str]]:

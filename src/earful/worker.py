@@ -12,15 +12,16 @@ import select
 import signal
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from earful.app import CLOSE_WITHIN_S, build, seal_of
+from earful.listening import bind, bind_ops, ops_url
 from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, settle_collector
-from earful.server import BACKLOG, GRACE_S, Server, bind, open_server_log, raise_file_limit
+from earful.server import BACKLOG, GRACE_S, Server, open_server_log, raise_file_limit, told_of
 from earful.service.identity import Identity
 from earful.settings import Settings, SettingsError
 from earful.store.opening import is_shared
@@ -28,7 +29,6 @@ from earful.supervisor.line import Word
 from earful.supervisor.supervisor import Supervisor
 from earful.telemetry.tracing import CLOSE_WITHIN_S as TRACES_WITHIN_S
 from earful.telemetry.tracing import check_tracing
-from earful.transport.uvicorn_http import BoundedHttpProtocol
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,13 +54,14 @@ def run(settings: Settings) -> int:
     """Serve with `settings.workers` processes until told to stop; the exit code.
 
     Raises CannotStart for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces that
-    cannot be, and OSError for an address that cannot be bound.
+    cannot be, and CannotListen for an address that cannot be had.
     """
     check_tracing(settings)
     has_store = is_shared(settings.store.get_secret_value())
-    log = open_server_log(settings)
     with ExitStack() as scope:
+        log = scope.enter_context(closing(open_server_log(settings)))
         listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
+        ops_listeners = [scope.enter_context(listener) for listener in bind_ops_slots(settings)]
         log.info(
             "starting",
             host=settings.host,
@@ -68,6 +69,7 @@ def run(settings: Settings) -> int:
             files=raise_file_limit(),
             workers=settings.workers,
             compiled=is_compiled(),
+            **told_of(ops_listeners),
         )
         if not has_store:
             log.info("without a shared store each worker counts, limits and lists its own sessions")
@@ -75,13 +77,14 @@ def run(settings: Settings) -> int:
         work = partial(serve_slot, settings, seal_of(settings))
         end_within_s = settings.drain_s + SLACK_S
         retire_within_s = NEWCOMERS_S + end_within_s
-        return Supervisor(listeners, work, log, end_within_s=end_within_s, retire_within_s=retire_within_s).run()
+        sockets = list(zip(listeners, ops_listeners, strict=True)) if ops_listeners else [(one,) for one in listeners]
+        return Supervisor(sockets, work, log, end_within_s=end_within_s, retire_within_s=retire_within_s).run()
 
 
 def bind_slots(settings: Settings) -> list[socket.socket]:
     """A listening socket for each worker, all on one port, between which the kernel spreads connections evenly.
 
-    Raises OSError where anybody else, another `earful serve` too, has the port.
+    Raises CannotListen where anybody else, another `earful serve` too, has the port.
     """
     with ExitStack() as scope:
         # Alone at first: sharing from the beginning, it would join a stranger who shares as well.
@@ -95,19 +98,28 @@ def bind_slots(settings: Settings) -> list[socket.socket]:
     return listeners
 
 
+def bind_ops_slots(settings: Settings) -> list[socket.socket]:
+    """A listening socket for the operations of each worker, if the settings ask for it. Raises CannotListen."""
+    with ExitStack() as scope:
+        bound = (bind_ops(settings, slot) for slot in range(settings.workers))
+        listeners = [scope.enter_context(listener) for listener in bound if listener is not None]
+        scope.pop_all()
+    return listeners
+
+
 def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
     """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
-    log = open_server_log(settings, station.slot)
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
-    identity = Identity(station.slot, settings.workers)
-    try:
-        service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
-        server = WorkerServer(service, station)
-        server.run(sockets=[station.listener])
-        return server.exit_code()
-    except (ModelLoadError, SettingsError) as error:
-        station.line.say(Word.FAILED, str(error))
-        return CANNOT_START
+    identity = Identity(station.slot, settings.workers, ops=ops_url(*station.listeners[1:]))
+    with closing(open_server_log(settings, station.slot)) as log:
+        try:
+            service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
+            server = WorkerServer(service, station)
+            server.run(sockets=[station.listeners[0]])
+            return server.exit_code()
+        except (ModelLoadError, SettingsError) as error:
+            station.line.say(Word.FAILED, str(error))
+            return CANNOT_START
 
 
 def outlive(line: Line, for_s: float) -> None:
@@ -128,7 +140,7 @@ class WorkerServer(Server):
 
     def __init__(self, service: Service, station: Station) -> None:
         """Serve `service` at `station`."""
-        super().__init__(service)
+        super().__init__(service, *station.listeners[1:])
         self._station = station
         self._is_leaving = False
         self._ends_last = False
@@ -151,6 +163,8 @@ class WorkerServer(Server):
         if self._is_leaving:
             for server in self.servers:
                 server.close()
+            if self._ops is not None:
+                self._ops.stop_accepting()
             await self._let_newcomers_in()
         await super().shutdown(sockets)
 
@@ -204,7 +218,7 @@ class WorkerServer(Server):
         quiet_looks = 0
         while quiet_looks < _QUIET_LOOKS and time.monotonic() < until:
             await asyncio.sleep(_LOOK_EVERY_S)
-            connections = [http for http in self.server_state.connections if isinstance(http, BoundedHttpProtocol)]
+            connections = self.http_connections()
             quiet_looks = 0 if any(http.awaits_request for http in connections) else quiet_looks + 1
             for http in connections:
                 if not http.awaits_request:

@@ -10,7 +10,7 @@ import pytest
 import earful
 from earful.__main__ import main
 from earful.bench.plan import Plan
-from earful.cli import bench, config, drain, serve, transcribe
+from earful.cli import bench, config, doctor, drain, serve, top, transcribe, why
 from earful.cli.commands import run
 
 
@@ -24,7 +24,9 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Serve too, though it has a way of its own."""
     assert 0 == run(["--help"])
     shown = capsys.readouterr().out
-    assert all(command in shown for command in ("serve", "config", "transcribe", "drain", "bench"))
+    assert all(
+        command in shown for command in ("serve", "config", "doctor", "transcribe", "drain", "bench", "top", "why")
+    )
 
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,7 +35,7 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "sevre" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("command", "module"), [("serve", serve), ("config", config)])
+@pytest.mark.parametrize(("command", "module"), [("serve", serve), ("config", config), ("doctor", doctor)])
 def test_settings_are_passed_on(command: str, module: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Untouched, `--help` too."""
     given: list[str] = []
@@ -71,6 +73,35 @@ def test_drain_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "drain", record)
     assert [0, 0] == [run(["drain"]), run(["drain", "host:1"])]
     assert ["http://127.0.0.1:8000", "host:1"] == given
+
+
+def test_why_gets_its_session_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's worker, where none is given."""
+    given: list[object] = []
+
+    def record(session: str, urls: list[str]) -> int:
+        given.append((session, urls))
+        return 0
+
+    monkeypatch.setattr(why, "why", record)
+    assert [0, 0] == [run(["why", "abc"]), run(["why", "abc", "--url", "a:1", "--url", "b:2"])]
+    assert [("abc", ["http://127.0.0.1:8000"]), ("abc", ["a:1", "b:2"])] == given
+
+
+def test_top_gets_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's worker, where none is given."""
+    given: list[object] = []
+
+    def record(urls: list[str], **options: object) -> int:
+        given.append((urls, options))
+        return 0
+
+    monkeypatch.setattr(top, "top", record)
+    assert [0, 0] == [run(["top"]), run(["top", "--url", "a:1", "--once", "--sessions", "3"])]
+    assert [
+        (["http://127.0.0.1:8000"], {"once": False, "most_sessions": 20}),
+        (["a:1"], {"once": True, "most_sessions": 3}),
+    ] == given
 
 
 ALL_FLAGS = [

@@ -74,7 +74,12 @@ def test_no_address_is_one_sentence(url: str, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(403, "403; only a client on the worker's own machine may drain it."), (404, "404 Not Found."), (599, "599.")],
+    [
+        (403, "403; only a client on the worker's own machine may drain it."),
+        (404, "404; where there is an operations listener, only that takes orders."),
+        (502, "502 Bad Gateway."),
+        (599, "599."),
+    ],
 )
 def test_a_refusal_is_told_as_it_is(status: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Only 403 means that somebody else must ask."""

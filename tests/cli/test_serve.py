@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,15 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from earful.cli.serve import bind_failure, serve
+from earful.cli.serve import serve
+from earful.listening import CannotListen
 from earful.models.loading import ModelLoadError
 from earful.settings import Settings, SettingsError
 from earful.supervisor.supervisor import CannotStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-SETTINGS = Settings.load({"port": 80}, {})
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def test_several_workers_are_run_as_such(monkeypatch: pytest.MonkeyPatch) -> Non
         (ModelLoadError("There is no model x."), "There is no model x."),
         (SettingsError("Too many."), "Too many."),
         (CannotStart("There are no weights."), "There are no weights."),
-        (OSError(errno.EADDRINUSE, "in use"), "port 8000 on 127.0.0.1 is in use"),
+        (CannotListen("Port 80 is in use."), "Port 80 is in use."),
     ],
 )
 def test_foreseeable_trouble_is_a_sentence(
@@ -81,28 +79,6 @@ def test_a_wrong_setting_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> No
     """Before anything heavy is loaded."""
     assert 2 == serve(["--port", "x"])
     assert "earful: port is 'x' (flag --port); it must be a whole number from 0 to 65535.\n" == capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (OSError(errno.EADDRINUSE, ""), "port 80 on 127.0.0.1 is in use"),
-        (PermissionError(errno.EACCES, ""), "needs more rights"),
-        (OSError(errno.EADDRNOTAVAIL, ""), "no address of this machine"),
-        (socket.gaierror(-2, ""), "is not known"),
-    ],
-)
-def test_an_address_that_cannot_be_had_is_explained(error: OSError, said: str) -> None:
-    """Each says what to do."""
-    sentence = bind_failure(error, SETTINGS)
-    assert sentence is not None
-    assert said in sentence
-    assert "--" in sentence
-
-
-def test_no_other_error_is_taken_for_the_address() -> None:
-    """An unknown number is no explanation."""
-    assert bind_failure(OSError("odd"), SETTINGS) is None
 
 
 def test_the_way_to_the_server_loads_neither_typer_nor_rich() -> None:

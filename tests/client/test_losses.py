@@ -125,4 +125,5 @@ def test_a_refusal_is_told_in_the_servers_words(body: bytes, said: str) -> None:
 
 def test_nobody_there_may_be_there_later() -> None:
     """A worker that is being replaced, for one."""
-    assert Loss(RESUME, "Nobody.", is_unreachable=True) == loss_by_trouble("Nobody.")
+    assert Loss(RESUME, "Nobody.", is_unreachable=True) == loss_by_trouble("Nobody.", is_nobody=True)
+    assert Loss(RESUME, "Broken.") == loss_by_trouble("Broken.")

@@ -22,6 +22,7 @@ from earful.session.session import Session
 from earful.transport.fast_connection import FastConnection
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -50,8 +51,8 @@ def configured(transport: str, monkeypatch: pytest.MonkeyPatch) -> Configured:
         class Optioned(Threaded):
             """Which are set before uvicorn reads them."""
 
-            def __init__(self, service: Service) -> None:
-                super().__init__(service)
+            def __init__(self, service: Service, ops_listener: socket.socket | None) -> None:
+                super().__init__(service, ops_listener)
                 for name, value in options.items():
                     setattr(self.config, name, value)
 

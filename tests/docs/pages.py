@@ -36,3 +36,9 @@ def tables(page: Path, *columns: str) -> list[list[str]]:
         if is_inside and line != heading and not line.startswith("|---"):
             found.append([cell.strip() for cell in line.strip("|").split("|")])
     return found
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

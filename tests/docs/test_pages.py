@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, links
+from tests.docs.pages import PAGES, ROOT, links, slugs
 
 from earful.settings import Settings
 
@@ -19,12 +19,6 @@ LONGEST = 120
 def name_of(page: Path) -> str:
     """A page's path from the project's root."""
     return page.relative_to(ROOT).as_posix()
-
-
-def slugs(page: Path) -> set[str]:
-    """The anchors that GitHub gives a page's headings."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

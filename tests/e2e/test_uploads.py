@@ -42,7 +42,8 @@ class Place:
 
     def spools(self) -> list[str]:
         """The temporary files that it has open, all without a name."""
-        assert [] == list(self.directory.iterdir())
+        # On some file systems one has a name for the moment between its making and its unlinking.
+        await_true(lambda: [] == list(self.directory.iterdir()))
         folder = Path(f"/proc/{self.server.process.pid}/fd")
         found = []
         for descriptor in folder.iterdir():

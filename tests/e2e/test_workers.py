@@ -425,7 +425,9 @@ def test_a_worker_that_hangs_is_followed(tmp_path: Path) -> None:
     """Nobody told it to end: it is missed, killed and logged; the other one, whose loop moves, is left alone."""
     (tmp_path / "stuck.py").write_text(STUCK)
     settings: dict[str, Any] = {"model": "stuck:Model", "workers": 2, "max_speed": 0}
-    with running(env={"PYTHONPATH": str(tmp_path)}, allowed={"worker hangs", *DIED}, **settings) as server:
+    with running(
+        env={"PYTHONPATH": str(tmp_path)}, allowed={"worker hangs", "event loop stalled", *DIED}, **settings
+    ) as server:
         before = workers_of(server, 2)
         raw = RawSocket(server.address).upgrade()
         for piece in pieces(OPENING):
@@ -443,7 +445,7 @@ def test_a_worker_that_hangs_is_followed(tmp_path: Path) -> None:
 def test_a_worker_that_hangs_is_ended_all_the_same(number: signal.Signals, tmp_path: Path) -> None:
     """Its model holds the event loop. The supervisor kills it, and the kernel where the supervisor was killed."""
     (tmp_path / "stuck.py").write_text(STUCK)
-    told = {"worker did not end in time", "supervisor is gone"}
+    told = {"event loop stalled", "worker did not end in time", "supervisor is gone"}
     code = 1 if number == signal.SIGTERM else -number
     settings: dict[str, Any] = {"model": "stuck:Model", "workers": 2, "drain_s": 0.1, "max_speed": 0}
     with running(env={"PYTHONPATH": str(tmp_path)}, allowed=told, exit_code=code, **settings) as server:

@@ -302,6 +302,47 @@ def test_audio_survives_the_way_here(data: bytes, sequence: int | None) -> None:
     assert AudioChunk(data, sequence) == decode(text)
 
 
+PIECES = (
+    '{"type":"audio_chunk","data":"',
+    '{"type": "audio_chunk", "data": "',
+    *("AQI=", "AQI", "!", "\\/", "\\", '"', '"}', "é", "\n", "7", "-1", "1e3", "}", " "),
+    *(
+        '","type":"stop"',
+        '","type":"audio_chunk"',
+        '","sequence":',
+        '", "sequence": ',
+        ',"data":"',
+        '","later":[{"data":"x"}]}',
+    ),
+)
+"""What chunks as clients write them, and damaged ones, are made of."""
+
+
+def outcome(text: str | bytes) -> object:
+    """What a text gives: a message, or what was wrong with it."""
+    try:
+        return decode(text)
+    except BadChunkError as mistake:
+        return mistake.code, mistake.sequence
+    except EarfulError as mistake:
+        return mistake.code, mistake.text
+
+
+@example([PIECES[0], "AQI=", '","sequence":', "7", "}"])
+@example([PIECES[1], "AQI=", '", "sequence": ', "7", "}"])
+@example([PIECES[0], "AQI=", '","data":"', "AQI=", '"}'])
+@example([PIECES[0], "AQI=", '","type":"stop"', "}"])
+@example([PIECES[0], "AQI=", '","type":"audio_chunk"', "}"])
+@example([PIECES[0], "AQI"])
+@example([PIECES[0], "AQI", '"}'])
+@given(st.lists(st.sampled_from(PIECES), max_size=8))
+@settings(max_examples=2_000)
+def test_a_chunk_whose_audio_is_not_read_as_json_means_the_same(pieces: list[str]) -> None:
+    """Bytes, which may take the short way, give what the same text gives, which takes the long one."""
+    text = "".join(pieces)
+    assert outcome(text) == outcome(text.encode())
+
+
 def is_understood_or_refused(text: str | bytes) -> bool:
     """A message, or a typed error with one of the codes for it; anything else raises here."""
     try:

@@ -18,10 +18,12 @@ from tests.support.wire import RecordingWire
 from earful.engine.engine import Engine
 from earful.protocol.seal import Seal
 from earful.service.claims import LocalClaims
+from earful.service.identity import Identity
 from earful.service.presence import Presence
 from earful.service.registry import Registry
 from earful.service.roster import SharedRoster
 from earful.service.shared_claims import SharedClaims
+from earful.service.workers import Workers
 from earful.store.directory import StoreUnavailableError
 from earful.store.memory import Hub, MemoryDirectory
 from earful.telemetry.metrics import Metrics
@@ -109,6 +111,11 @@ class Door(MemoryDirectory):
         self._knock()
         return await super().page(after, limit, tenant)
 
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """As ever, where the store is there."""
+        self._knock()
+        return await super().owner(session_id, tenant)
+
     async def find(self, session_id: str, tenant: str | None) -> Listed | None:
         """As ever, where the store is there."""
         self._knock()
@@ -131,6 +138,7 @@ class Colleague:
     claims: SharedClaims
     presence: Presence
     roster: SharedRoster
+    workers: Workers
     door: Door
     log: Record
 
@@ -188,5 +196,7 @@ async def _colleague(store: Store, name: str, limits: dict[str, Any]) -> Colleag
     registry = Registry(
         dataclasses.replace(LIMITS, **limits), engine, metrics, log, virtual_now, seal=SECRET, claims=claims
     )
-    presence, roster = Presence(registry, claims, virtual_now), SharedRoster(registry, claims, virtual_now)
-    return Colleague(registry, claims, presence, roster, door, log)
+    identity = Identity(id=name, ops=f"http://{name}:9000", began_unix_s=1.5)
+    presence = Presence(registry, claims, virtual_now, identity.card)
+    roster = SharedRoster(registry, claims, virtual_now)
+    return Colleague(registry, claims, presence, roster, Workers(registry, identity, door), door, log)

@@ -142,3 +142,20 @@ def test_finals_all_go_out_in_order_and_partials_never_behind_their_final(steps:
     assert list(range(index)) == [message["index"] for message in wire.sent if message["type"] == "final"]
     indices = [message["index"] for message in wire.sent]
     assert sorted(indices) == indices
+
+
+def test_what_was_never_sent_is_counted(wire: RecordingWire) -> None:
+    """A partial that a newer one, its final or the end took the place of; not one that went out late."""
+    outbox = Outbox(wire, OutboxLimits())
+    wire.is_blocked = True
+    for text in "abc":
+        outbox.send_partial(partial(text), 0.0)
+    assert 1 == outbox.partials_dropped
+    outbox.send_final(final(), 0, 0.0)
+    assert 2 == outbox.partials_dropped
+    outbox.send_partial(partial("d", index=1), 0.0)
+    outbox.drained()
+    outbox.send_partial(partial("e", index=1), 0.0)
+    outbox.close()
+    outbox.close()
+    assert (3, ["a", "f", "d"]) == (outbox.partials_dropped, texts(wire))

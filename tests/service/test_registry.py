@@ -54,7 +54,11 @@ def test_each_end_is_told_once_and_counted() -> None:
         registry.connect("b", RecordingWire()).message('{"type":"flush","id":"x"}')
         assert {} == registry.connections
         assert {"stop": 1, "unexpected_message": 1} == registry.metrics.sessions_ended
-        assert (1, 0, 1) == (registry.metrics.failed, registry.metrics.active_sessions, registry.metrics.finals)
+        assert (1, 0, 1) == (
+            registry.metrics.failed,
+            registry.metrics.active_sessions,
+            registry.metrics.of_ended.finals,
+        )
 
     ended = registered(scenario).all_of("session ended")
     assert [("a", "stop", 1), ("b", "unexpected_message", 0)] == [
@@ -78,6 +82,26 @@ def test_one_sweep_minds_all_sessions_and_what_else_asks_for_it() -> None:
     ended = registered(scenario).all_of("session ended")
     assert ["ping_timeout"] == [line["reason"] for line in ended]
     assert [SWEEP_EVERY_S, 2 * SWEEP_EVERY_S] == swept[:2]
+
+
+def test_a_fault_in_the_sweep_costs_one_sweep() -> None:
+    """It is logged, and the next one minds all deadlines again."""
+    swept: list[float] = []
+
+    def sweep_badly(now: float) -> None:
+        swept.append(now)
+        raise LookupError("words")
+
+    async def scenario(registry: Registry) -> None:
+        registry.sweepers.append(sweep_badly)
+        sweep = asyncio.create_task(registry.sweep_for_ever())
+        await asyncio.sleep(3 * SWEEP_EVERY_S)
+        sweep.cancel()
+        await asyncio.wait({sweep})
+
+    failed = registered(scenario).all_of("sweep failed")
+    assert len(swept) >= 2
+    assert ["LookupError"] * len(swept) == [line["error"] for line in failed]
 
 
 def test_a_fault_is_logged_without_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,5 +180,31 @@ def test_who_was_upgraded_while_the_drain_began_is_told_too() -> None:
             wire = RecordingWire()
             registry.connect(session_id, wire)
             assert (1012, "draining") == wire.closed
+
+    registered(scenario)
+
+
+def test_failed_uploads_are_counted_by_code() -> None:
+    """A fault of ours as `internal`; one whose client went away is no error that anybody was told."""
+
+    async def scenario(registry: Registry) -> None:
+        for fault in (EarfulError(ErrorCode.NOT_AUDIO), ValueError(), asyncio.CancelledError()):
+            with pytest.raises(type(fault)), registry.upload():
+                raise fault
+        assert {"not_audio": 1, "internal": 1} == registry.metrics.upload_errors
+        assert (3, 3) == (registry.metrics.uploads_ended, registry.metrics.failed)
+
+    registered(scenario)
+
+
+def test_the_sweep_tells_how_late_it_was() -> None:
+    """A loop that is busy wakes it late; an idle one in time."""
+
+    async def scenario(registry: Registry) -> None:
+        sweeping = asyncio.create_task(registry.sweep_for_ever())
+        await asyncio.sleep(10 * SWEEP_EVERY_S + 0.01)
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+        assert (10, 0.0) == (registry.metrics.loop_lag.counts[0], registry.metrics.worst_loop_lag_s)
 
     registered(scenario)

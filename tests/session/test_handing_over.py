@@ -72,6 +72,21 @@ def test_a_hand_over_can_be_taken_back() -> None:
     assert ([("draining", None, True)], Close(CloseCode.RESTART, "draining")) == (errors(talk), talk.session.closing)
 
 
+def test_a_deletion_takes_a_hand_over_back() -> None:
+    """The session ends here, for good: the open utterance gets its final, then 1000."""
+    talk = Talk(start=Start())
+    talk.audio(SPEAKING)
+    work = talk.work()
+    talk.send(Flush("x"))
+    talk.audio(SPEAKING)
+    talk.session.end(Input.HAND_OVER, 0.0, deadline_ms=5_000)
+    talk.deliver(work, heard("all of it"))
+    talk.session.end(Input.END, 1.0)
+    talk.model()
+    assert [0, 1] == [final.index for final in talk.finals()]
+    assert Close(CloseCode.NORMAL, "deleted") == talk.session.closing
+
+
 def test_a_hand_over_that_is_done_is_not_taken_back() -> None:
     """Its client is on its way."""
     talk = Talk(start=Start())

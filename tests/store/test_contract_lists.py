@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.store.rig import EXPIRES_S, LEASE_S, Rig, claim, entry, play, report
 
-from earful.store.values import Listed, Peer, Report
+from earful.store.values import Card, Listed, Peer, Report
 
 
 def test_a_worker_is_forgotten_with_its_lease(rig: Rig) -> None:
@@ -63,12 +63,35 @@ def test_an_overview_has_every_live_workers_numbers(rig: Rig) -> None:
         one, other = rig.directory("one"), rig.directory("other")
         assert () == (await one.overview()).workers
         await one.exchange(Report(numbers={"chunks": 7, "lag_s": 0.25}, histograms=bytes(range(256))))
-        await one.exchange(Report(tenants={"acme": 2}, numbers={"chunks": 8}, histograms=bytes(range(256))))
+        card = Card(1, "http://one:9001", "1.2.3", 1700000000.5)
+        await one.exchange(Report(tenants={"acme": 2}, numbers={"chunks": 8}, histograms=bytes(range(256)), card=card))
         await other.exchange(report())
         workers = sorted((await other.overview()).workers, key=lambda peer: peer.worker)
-        assert [Peer("one", 2, {"chunks": 8}, bytes(range(256))), Peer("other", 0)] == workers
+        assert [Peer("one", 2, {"chunks": 8}, bytes(range(256)), card), Peer("other", 0)] == workers
         rig.let_pass(LEASE_S)
         assert () == (await one.overview()).workers
+
+    play(rig, scenario)
+
+
+def test_what_the_gone_had_served_is_kept(rig: Rig) -> None:
+    """As each last said, whether it took leave or its lease passed; who is back is not counted twice."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other, third = rig.directory("one"), rig.directory("other"), rig.directory("third")
+        await one.exchange(Report(served=5))
+        await one.exchange(Report(served=7))
+        await other.exchange(Report(served=20))
+        assert 0 == (await other.overview()).served_before
+        await one.close()
+        assert 7 == (await other.overview()).served_before
+        rig.let_pass(LEASE_S)
+        await third.exchange(Report(served=100))
+        assert 27 == (await third.overview()).served_before
+        await other.exchange(Report(served=21))
+        assert 7 == (await third.overview()).served_before
+        rig.empty()
+        assert 0 == (await third.overview()).served_before
 
     play(rig, scenario)
 
@@ -141,6 +164,28 @@ def test_a_session_that_moved_is_listed_once(rig: Rig) -> None:
         expected = [(entry("s", 2), "other"), (entry("t", 2), "one"), (entry("u"), "one"), (entry("v"), "other")]
         assert [Listed(*pair) for pair in expected] == await one.page("", 10, "acme")
         assert [Listed(*pair) for pair in expected[:3]] == await one.page("", 3, "acme")
+
+    play(rig, scenario)
+
+
+def test_who_had_a_session_last_is_remembered(rig: Rig) -> None:
+    """Also when it or its worker has ended, as long as the note lasts; by its own tenant or any."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other, third = (rig.directory(name) for name in ("one", "other", "third"))
+        assert None is await one.owner("s", None)
+        await one.claim(claim("s"))
+        assert ["one", "one", None] == [await other.owner("s", tenant) for tenant in (None, "acme", "foreign")]
+        await other.claim(claim("s", 1))
+        await other.exchange(report(entry("s", 1)))
+        assert "other" == await one.owner("s", None)
+        await other.exchange(report(ended=("s",)))
+        assert "other" == await one.owner("s", None)
+        await third.end("s", None, 2 * EXPIRES_S)
+        rig.let_pass(EXPIRES_S + 1)
+        assert "other" == await one.owner("s", None)
+        rig.let_pass(EXPIRES_S)
+        assert None is await one.owner("s", None)
 
     play(rig, scenario)
 

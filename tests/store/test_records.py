@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.store.records import VERSION, Codec
-from earful.store.values import Entry, Notice, Peer
+from earful.store.values import Card, Entry, Notice, Peer
 
 ENTRIES, PEERS, NOTICES = Codec(Entry), Codec(Peer), Codec(Notice)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -23,7 +23,12 @@ def test_entries_come_back(entry: Entry) -> None:
 
 @given(
     st.builds(
-        Peer, TEXTS, st.integers(0), st.dictionaries(TEXTS, st.integers(0, 2**53) | st.floats(0, 1e9)), st.binary()
+        Peer,
+        TEXTS,
+        st.integers(0),
+        st.dictionaries(TEXTS, st.integers(0, 2**53) | st.floats(0, 1e9)),
+        st.binary(),
+        st.builds(Card, st.integers(0), TEXTS, TEXTS, st.floats(0, 4e9)),
     )
 )
 def test_peers_come_back(peer: Peer) -> None:
@@ -47,6 +52,7 @@ def test_the_last_release_is_read() -> None:
     """What it did not know has its default."""
     assert Entry("s", "acme", 3, 0.5) == ENTRIES.read(b'[1, ["s", "acme", 3, 0.5]]')
     assert Notice("s") == NOTICES.read(b'[1, ["s"]]')
+    assert Peer("w", 3, {}, b"", Card()) == PEERS.read(b'[1, ["w", 3, {}, ""]]')
 
 
 @pytest.mark.parametrize(

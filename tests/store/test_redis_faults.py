@@ -16,8 +16,8 @@ from earful.store.address import StoreAddress
 from earful.store.directory import StoreUnavailableError
 from earful.store.keys import ROLL, details_key, inbox_key, index_key
 from earful.store.link import TURN_S
-from earful.store.redis import RedisDirectory
-from earful.store.values import Notice, Verdict
+from earful.store.redis import MOST_GONE, RedisDirectory
+from earful.store.values import Notice, Report, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -79,6 +79,7 @@ def calls(directory: RedisDirectory) -> list[Callable[[], Awaitable[object]]]:
         directory.overview,
         lambda: directory.page("", 10, None),
         lambda: directory.find("s", None),
+        lambda: directory.owner("s", None),
     ]
 
 
@@ -224,6 +225,21 @@ def test_evicted_in_part(server: RedisServer, lost: str) -> None:
             assert ["s", "t"] == [listed.entry.session_id for listed in await one.page("", 2, "acme")]
             assert None is await other.find(GONE[0], None)
             assert {"one", "other"} == {peer.worker for peer in (await one.overview()).workers}
+
+    on_the_servers_loop(main())
+
+
+def test_of_many_that_are_gone_the_sum_stays(server: RedisServer) -> None:
+    """What is kept for each run of a worker does not grow for ever."""
+
+    async def main() -> None:
+        async with worker_of(server.url) as (one, _):
+            gone = (word for nth in range(MOST_GONE + 1) for word in (f"gone {nth}", 2))
+            server.ask("HSET", ROLL[-1], *gone)
+            for _ in range(2):
+                await one.exchange(Report(served=3))
+                assert {"": f"{2 * (MOST_GONE + 1)}", "one": "3"} == server.ask("HGETALL", ROLL[-1])
+            assert 2 * (MOST_GONE + 1) == (await one.overview()).served_before
 
     on_the_servers_loop(main())
 

@@ -62,7 +62,7 @@ def test_a_very_long_row_is_no_large_number() -> None:
 def slot() -> Iterator[Slot]:
     """An empty one."""
     with socket.socket() as listener:
-        yield Slot(0, listener)
+        yield Slot(0, [listener])
 
 
 @pytest.fixture

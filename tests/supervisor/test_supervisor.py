@@ -381,3 +381,26 @@ def test_who_connects_waits_for_the_successor() -> None:
         here.wait_for("worker died", AT_ONCE + 2)
         socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S).close()
         here.end()
+
+
+def test_a_wish_for_the_state_is_passed_on() -> None:
+    """To each worker; nobody ends of it, the supervisor neither."""
+    with troupe("curious") as here:
+        here.started(0)
+        here.started(1)
+        here.wait_for("listening", 2)
+        here.process.send_signal(signal.SIGUSR1)
+        here.wait_for("asked", 2)
+        assert 0 == here.end()
+    assert 2 == here.count("asked")
+
+
+def test_a_worker_that_has_no_answer_to_it_yet_lives_on() -> None:
+    """It was forked a moment ago."""
+    with troupe("lively") as here:
+        pid = here.started(0)
+        here.started(1)
+        here.process.send_signal(signal.SIGUSR1)
+        os.kill(pid, signal.SIGUSR1)
+        assert 0 == here.end()
+    assert 0 == here.count("worker died")

@@ -25,8 +25,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 # Run as a script, its own directory is all that Python knows of the tests.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.support.inside import Record
 from tests.support.server import Address
 
+from earful.telemetry.events import Events
 from earful.transport.fast import FastTransport
 from earful.transport.frames import Opcode, frame
 from earful.transport.upgrade import PATH
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from earful.service.admission import Admission
+    from earful.service.origin import Origin
     from earful.service.wire import Wire
-    from earful.telemetry.traceparent import TraceParent
     from earful.transport.fast_connection import FastConnection
 
 
@@ -81,14 +83,17 @@ class Echoes:
 
     entrance = None
 
+    def __init__(self) -> None:
+        self.events = Events(Record())
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place."""
         del resuming
         return nullcontext("echo")
 
-    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission, parent: TraceParent | None) -> Echo:
+    def connect(self, session_id: str, wire: Wire, origin: Origin, admission: Admission) -> Echo:
         """Put an echo behind the wire."""
-        del session_id, peer, admission, parent
+        del session_id, origin, admission
         return Echo(cast("FastConnection", wire))
 
 

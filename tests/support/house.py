@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 from tests.support.inside import Record
+from tests.support.kept import keep_events
 
 from earful.app import Service, build
 from earful.models.types import TranscriptResult
@@ -141,6 +142,7 @@ async def at_home(
     before = asyncio.all_tasks()
     async with service.app.router.lifespan_context(service.app), _client(service, "127.0.0.1") as client:
         yield House(service, client, log)
+    keep_events(log.events)
     assert set() == asyncio.all_tasks() - before
 
 

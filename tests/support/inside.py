@@ -14,11 +14,14 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
+from tests.support.kept import keep_events
 from tests.support.server import Address, await_true
 
 from earful.app import Service, build
-from earful.server import Server, bind
+from earful.listening import bind, bind_ops
+from earful.server import Server
 from earful.settings import Settings
+from earful.telemetry.log_level import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -37,6 +40,8 @@ class Record:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.level = LogLevel("debug")
+        self.dropped = 0
         self._news = threading.Condition()
 
     def debug(self, event: str, **fields: Any) -> None:
@@ -88,11 +93,13 @@ class Threaded(Server):
 class Inside:
     """A server at work in a thread: its parts, its address, its log."""
 
-    def __init__(self, service: Service, server: Server, log: Record, port: int) -> None:
+    def __init__(self, service: Service, server: Server, log: Record, port: int, ops_port: int | None) -> None:
         self.service = service
         self.server = server
         self.log = log
         self.address = Address(port)
+        self.ops = self.address if ops_port is None else Address(ops_port)
+        """Where the operations routes are."""
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def call(self, function: Callable[[], T]) -> T:
@@ -144,10 +151,11 @@ def inside(
     """
     record = Record()
     loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
-    with bind(loaded) as listener, _overheard(record):
+    with bind(loaded) as listener, bind_ops(loaded) or nullcontext() as ops_listener, _overheard(record):
         service = build(loaded, record, lambda: None, doorkeeper=doorkeeper)
-        server = Threaded(service)
-        here = Inside(service, server, record, listener.getsockname()[1])
+        server = Threaded(service, ops_listener)
+        ops_port = None if ops_listener is None else ops_listener.getsockname()[1]
+        here = Inside(service, server, record, listener.getsockname()[1], ops_port)
 
         async def serve() -> None:
             here.loop = asyncio.get_running_loop()
@@ -165,6 +173,7 @@ def inside(
         finally:
             server.should_exit = True
             thread.join(WITHIN_S)
+            keep_events(record.events)
         assert not thread.is_alive()
     trouble = [line for line in record.events if line["level"] in {"warning", "error"} and line["event"] not in allowed]
     assert [] == trouble

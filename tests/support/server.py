@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tests.support.kept import keep
+
 from earful.settings import flag_of
 
 if TYPE_CHECKING:
@@ -199,6 +201,7 @@ def running(
         process.wait()
         log.join()
         out.join()
+        keep(log.lines)
 
 
 def process_fds(pid: int) -> int:

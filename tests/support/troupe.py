@@ -117,6 +117,14 @@ def drained(station: Station) -> int:
     return good(station)
 
 
+def curious(station: Station) -> int:
+    """Be `good`, and tell when the state is asked for."""
+    log = open_log(form="json")
+    signal.signal(signal.SIGUSR1, lambda *_: log.info("asked"))
+    log.info("listening")
+    return good(station)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     del number, frame
     os._exit(0)
@@ -124,7 +132,21 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 PARTS: dict[str, Work] = {
     part.__name__: part
-    for part in (good, lively, mute, stubborn, leisurely, late, gated, ill, raising, leaving, hopeless, drained)
+    for part in (
+        good,
+        lively,
+        mute,
+        curious,
+        stubborn,
+        leisurely,
+        late,
+        gated,
+        ill,
+        raising,
+        leaving,
+        hopeless,
+        drained,
+    )
 }
 
 
@@ -134,7 +156,7 @@ def main(part: str, number: str) -> int:
     listeners = [socket.create_server(("127.0.0.1", 0), reuse_port=True) for _ in range(int(number))]
     log.info("starting", port=listeners[0].getsockname()[1])
     supervisor = Supervisor(
-        listeners,
+        [[listener] for listener in listeners],
         PARTS[part],
         log,
         end_within_s=END_WITHIN_S,

@@ -6,6 +6,7 @@ import pytest
 
 from earful.errors import ErrorCode
 from earful.telemetry.metrics import Metrics
+from earful.telemetry.totals import Totals
 
 
 def test_a_fresh_worker_reports_zeros() -> None:
@@ -119,3 +120,25 @@ def test_batches_are_counted_by_size_wait_and_time() -> None:
     metrics.batch_ended(100_000, 0.0, 0.25)
     assert (1, 1) == (metrics.batch_size.counts[metrics.batch_size.bounds_s.index(500)], metrics.batch_size.counts[-1])
     assert (0.1, 0.5) == (metrics.batch_wait.total_s, metrics.model_step.total_s)
+
+
+def test_what_it_came_to_is_plain_numbers() -> None:
+    """One for each counter, whatever its labels."""
+    metrics = Metrics(0.0)
+    metrics.session_started()
+    metrics.upload_started()
+    metrics.error_sent(ErrorCode.BAD_JSON)
+    metrics.error_sent(ErrorCode.SLOW_READER)
+    metrics.of_ended.add(Totals(finals=3))
+    counts = metrics.counts()
+    assert (2, 1, 1, 2, 3) == tuple(counts[name] for name in ("requests", "sessions", "uploads", "errors", "finals"))
+
+
+def test_resumes_have_outcomes() -> None:
+    """What a client was answered that would go on with a session."""
+    metrics = Metrics(0.0)
+    metrics.session_resumed()
+    metrics.claimed("superseded")
+    metrics.error_sent(ErrorCode.RESUME_FAILED)
+    metrics.error_sent(ErrorCode.RESUME_FAILED)
+    assert {"resumed": 1, "superseded": 1, "failed": 2} == metrics.resumes

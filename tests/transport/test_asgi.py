@@ -94,7 +94,7 @@ async def accepted(peer: Peer) -> None:
     """The upgrade's answer, with what it promises."""
     answer = await peer.hear()
     assert ("websocket.accept", "earful.v1") == (answer["type"], answer["subprotocol"])
-    assert [b"x-session-id"] == [name for name, _ in answer["headers"]]
+    assert [b"x-session-id", b"x-request-id"] == [name for name, _ in answer["headers"]]
 
 
 def test_a_session_needs_nothing_but_asgi() -> None:

@@ -18,8 +18,8 @@ from uvicorn.server import ServerState
 
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, Caller, Entrance
+from earful.telemetry.events import Events
 from earful.telemetry.metrics import Metrics
-from earful.telemetry.traceparent import parse_traceparent
 from earful.transport.farewell import LINGER_S
 from earful.transport.fast import FastTransport
 from earful.transport.fast_connection import DISCARD_EVERY_S, SHUTDOWN_S, FastConnection
@@ -29,19 +29,18 @@ from earful.transport.upgrade import PATH
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from earful.service.origin import Origin
     from earful.service.registry import Registry
-    from earful.telemetry.traceparent import TraceParent
 
 MAX_MESSAGE_BYTES = 100_000
-TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Session:
     """Stands where a `Connection` would: notes what it is told, and does what a test put into `on_message`."""
 
-    def __init__(self, wire: FastConnection, peer: str) -> None:
+    def __init__(self, wire: FastConnection, origin: Origin) -> None:
         self.wire = wire
-        self.peer = peer
+        self.origin = origin
         self.heard: list[Any] = []
         self.on_message: Callable[[], None] = lambda: None
 
@@ -80,8 +79,9 @@ class Hall:
         self.refusal: EarfulError | None = None
         self.entrance: Entrance | None = None
         self.admissions: list[Admission] = []
-        self.parents: list[TraceParent | None] = []
         self.taken = 0
+        self.log = Record()
+        self.events = Events(self.log)
         self.resuming: list[bool] = []
         self.sessions: list[Session] = []
 
@@ -97,14 +97,11 @@ class Hall:
         finally:
             self.taken -= 1
 
-    def connect(
-        self, session_id: str, wire: FastConnection, peer: str, admission: Admission, parent: TraceParent | None
-    ) -> Session:
+    def connect(self, session_id: str, wire: FastConnection, origin: Origin, admission: Admission) -> Session:
         """Begin a session."""
         assert "an-id" == session_id
         self.admissions.append(admission)
-        self.parents.append(parent)
-        self.sessions.append(Session(wire, peer))
+        self.sessions.append(Session(wire, origin))
         return self.sessions[-1]
 
 
@@ -177,8 +174,9 @@ def test_an_upgrade_is_granted_and_counted() -> None:
             "sec-websocket-accept": "ICX+Yqv66kxgM0FcWaLWlFLwTAI=",
             "date": "today",
             "x-session-id": "an-id",
+            "x-request-id": here.session.origin.request_id,
         } == headers
-        assert ("192.0.2.7", ["high=0"]) == (here.session.peer, here.pipe.calls)
+        assert ("192.0.2.7", ["high=0"]) == (here.session.origin.peer, here.pipe.calls)
 
     met(scenario, asks=False)
 
@@ -750,19 +748,6 @@ def test_a_doorkeeper_sees_the_request_and_says_as_whom_one_comes_in() -> None:
         assert [b"x"] == here.heard
 
     asking(scenario, f"{PATH}?resume=1")
-
-
-@pytest.mark.parametrize(
-    ("sent", "is_read"), [(TRACEPARENT, True), (TRACEPARENT.upper(), False), ("", False), (f"{TRACEPARENT},b", False)]
-)
-def test_the_trace_of_an_upgrade_is_gone_on_with(sent: str, *, is_read: bool) -> None:
-    """What is malformed is as good as absent, and costs nothing."""
-
-    async def scenario(here: Here) -> None:
-        assert 101 == here.ask(request(Traceparent=sent))[0]
-        assert [parse_traceparent(TRACEPARENT) if is_read else None] == here.hall.parents
-
-    met(scenario, asks=False)
 
 
 @pytest.mark.parametrize(("query", "status"), [("", b"403"), ("?refuse=close", b"101")])

@@ -43,11 +43,13 @@ def pass_through(scope: dict[str, Any]) -> list[Message]:
 @pytest.mark.parametrize("state", [{}, {"state": {"other": 1}}])
 def test_the_id_is_in_the_answer_and_in_the_state(state: dict[str, Any]) -> None:
     """Once; other headers, the bodies and what else is in the state stay."""
-    scope = {"type": "http", "headers": [(b"x-request-id", b"mine")], **state}
+    scope = {"type": "http", "headers": [(b"x-request-id", b"mine")], "client": ("192.0.2.7", 1), **state}
     start, *bodies = pass_through(scope)
     assert [(b"x-request-id", b"mine"), (b"a", b"b")] == start["headers"]
     assert [b"x", b"y"] == [body["body"] for body in bodies]
     assert "mine" == scope["seen"]
+    origin = scope["state"].pop("origin")
+    assert ("mine", "192.0.2.7") == (origin.request_id, origin.peer)
     assert {**state.get("state", {}), "request_id": "mine"} == scope["state"]
 
 

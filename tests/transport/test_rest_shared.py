@@ -74,10 +74,9 @@ def test_each_answers_for_both(redis: RedisServer) -> None:
                 family.name: family
                 for family in text_string_to_metric_families((await house.client.get("/metrics")).text)
             }
-            assert (
-                1.0
-                == families["earful_store_up"].samples[0].value
-                == families["earful_sessions_active"].samples[0].value
+            assert (1.0, 1.0) == (
+                families["earful_store_up"].samples[0].value,
+                sum(sample.value for sample in families["earful_sessions"].samples),
             )
 
     at_two(redis, scenario)
@@ -116,7 +115,9 @@ def test_any_worker_shows_and_ends_a_session(redis: RedisServer) -> None:
             return (await other.client.get("/v1/sessions/a")).status_code == 200
 
         await until(is_shown)
-        assert "a" == (await other.client.get("/v1/sessions/a")).json()["session_id"]
+        for house in (one, other):
+            shown = (await house.client.get("/v1/sessions/a")).json()
+            assert ("a", "one", 0, None) == tuple(shown[name] for name in ("session_id", "worker", "attempt", "tenant"))
         answer = await other.client.delete("/v1/sessions/a")
         assert (202, {"status": "ending"}) == (answer.status_code, answer.json())
 
@@ -154,3 +155,23 @@ def test_a_worker_starts_without_its_store() -> None:
         assert 1 == len(house.log.all_of("store is away; limits and listings are this worker's own"))
 
     asyncio.run(scenario())
+
+
+def test_requests_of_a_worker_that_ended_still_count(redis: RedisServer) -> None:
+    """It says what it served when it takes leave: not one is lost."""
+    redis.ask("FLUSHALL")
+
+    async def main() -> None:
+        async with asyncio.timeout(15), at_home(identity=Identity(id="one"), store=redis.url) as one:
+            one.service.registry.connect("a", MuteWire())
+            async with at_home(identity=Identity(id="other"), store=redis.url) as other:
+
+                async def is_known(other: House = other) -> bool:
+                    return bool(other.service.registry.metrics.store_is_up)
+
+                await until(is_known)
+                for name in "bcd":
+                    other.service.registry.connect(name, MuteWire())
+            assert 4 == (await one.client.get("/v1/metrics")).json()["total_requests"]
+
+    asyncio.run(main())

@@ -168,7 +168,7 @@ def test_segments_go_through_the_model_side_by_side() -> None:
 
 
 def test_who_leaves_in_mid_body_is_no_fault_of_ours() -> None:
-    """The connection breaks off: nothing is logged, and the upload counts as failed."""
+    """The connection breaks off: that is told, as no trouble, and the upload counts as failed."""
 
     async def scenario(house: House) -> None:
         messages = iter([{"type": "http.request", "body": b"RIFF", "more_body": True}, {"type": "http.disconnect"}])
@@ -183,7 +183,9 @@ def test_who_leaves_in_mid_body_is_no_fault_of_ours() -> None:
         scope = {"type": "http", "method": "POST", "path": "/v1/transcribe", "headers": [], "query_string": b""}
         await house.service.app(scope, receive, send)
         assert 422 == sent[0]["status"]
-        assert [] == house.log.events
+        assert [("info", "upload started", None), ("info", "upload ended", "bad_request")] == [
+            (line["level"], line["event"], line.get("code")) for line in house.log.events
+        ]
         numbers = (await house.client.get("/v1/metrics")).json()
         assert (1, 1.0) == (numbers["total_requests"], numbers["error_rate"])
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 _SERVER = "ws://127.0.0.1:8000"
+_WORKER = "http://127.0.0.1:8000"
 
 app = typer.Typer(
     name="earful",
@@ -73,6 +74,14 @@ def _config(context: typer.Context) -> None:
     raise typer.Exit(config(context.args))
 
 
+@app.command("doctor", context_settings=_PASSED_ON, add_help_option=False)
+def _doctor(context: typer.Context) -> None:
+    """Look for what keeps a server from keeping its promises: limits, store, proxy, a running service."""
+    from earful.cli.doctor import doctor
+
+    raise typer.Exit(doctor(context.args))
+
+
 @app.command("transcribe")
 def _transcribe(
     file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
@@ -98,6 +107,40 @@ def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "
     from earful.cli.drain import drain
 
     raise typer.Exit(drain(url))
+
+
+@app.command("why")
+def _why(
+    session: Annotated[str, typer.Argument(help="The session's id: x-session-id, `started`, or the log has it.")],
+    urls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--url", show_default=_WORKER, help="A worker's address, its operations listener's if it has one."
+        ),
+    ] = None,
+) -> None:
+    """Tell what happened to a session, live or ended in the last 15 minutes, and why it ended."""
+    from earful.cli.why import why
+
+    raise typer.Exit(why(session, urls or [_WORKER]))
+
+
+@app.command("top")
+def _top(
+    urls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--url", show_default=_WORKER, help="A worker's address, its operations listener's if it has one."
+        ),
+    ] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame.")] = False,
+    sessions: Annotated[int, typer.Option(min=1, max=500, help="Show so many, the busiest.")] = 20,
+) -> None:
+    """Show all workers and their busiest sessions, live, until Ctrl-C."""
+    from earful.cli.top import top
+
+    raise typer.Exit(top(urls or [_WORKER], once=once, most_sessions=sessions))
 
 
 @app.command("bench")

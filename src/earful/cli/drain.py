@@ -8,14 +8,14 @@ from __future__ import annotations
 import http.client
 import sys
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
-from earful.client.address import shown
+from earful.cli.asking import address_at, no_address, opener
 
 TIMEOUT_S = 10.0
 _FAILED = 1
 _FORBIDDEN = 403
+_NOT_FOUND = 404
 
 
 def drain(url: str) -> int:
@@ -23,10 +23,9 @@ def drain(url: str) -> int:
     address = drain_address(url)
     if address is None:
         return _complain_of_address(url)
-    # Through a proxy the worker would not know that it is asked from its own machine.
-    opener = build_opener(ProxyHandler({}))
     try:
-        with opener.open(Request(address, method="POST"), timeout=TIMEOUT_S):  # noqa: S310 - http and https only
+        # Through a proxy the worker would not know that it is asked from its own machine.
+        with opener().open(Request(address, method="POST"), timeout=TIMEOUT_S):  # noqa: S310 - http and https only
             print(f"{address} is draining.")
             return 0
     except HTTPError as refused:
@@ -39,26 +38,20 @@ def drain(url: str) -> int:
 
 def drain_address(url: str) -> str | None:
     """The address to ask, for a worker's address in any of its forms; None where it is no address."""
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        _ = parts.port  # Read for its ValueError.
-    except ValueError:
-        return None
-    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
-    if scheme not in {"http", "https"} or not parts.hostname:
-        return None
-    return urlunsplit((scheme, parts.netloc, "/v1/drain", "", ""))
+    return address_at(url, "/v1/drain")
 
 
 def _refusal(refused: HTTPError) -> str:
     with refused:  # It holds the connection open.
         if refused.code == _FORBIDDEN:
             return f"answered {refused.code}; only a client on the worker's own machine may drain it."
+        if refused.code == _NOT_FOUND:
+            return f"answered {refused.code}; where there is an operations listener, only that takes orders."
         return f"answered {refused.code} {refused.reason}".rstrip() + "."
 
 
 def _complain_of_address(url: str) -> int:
-    return _complain(f"{shown(url)} is no address: write it as http://HOST:PORT.")
+    return _complain(no_address(url))
 
 
 def _complain(sentence: str) -> int:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import SecretStr
 
-from earful.settings import Settings, SettingsError, allowed_values, env_of, flag_of
+from earful.bounds import allowed_values
+from earful.settings import Settings, SettingsError, env_of, flag_of
 from earful.store.address import StoreAddress, StoreUrlError
 
 if TYPE_CHECKING:

@@ -6,10 +6,8 @@ Called by `__main__`; loads nothing that the server itself does not need.
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -35,6 +33,7 @@ def _run(settings: Settings) -> int:
     # The collector finds nothing among modules being loaded; looking costs a twentieth of the start.
     gc.disable()
     try:
+        from earful.listening import CannotListen
         from earful.models.loading import ModelLoadError
         from earful.supervisor.supervisor import CannotStart
 
@@ -46,26 +45,8 @@ def _run(settings: Settings) -> int:
         gc.enable()
     try:
         return run(settings)
-    except (ModelLoadError, SettingsError, CannotStart) as error:
+    except (ModelLoadError, SettingsError, CannotListen, CannotStart) as error:
         return _refuse(str(error))
-    except OSError as error:
-        sentence = bind_failure(error, settings)
-        if sentence is None:
-            raise
-        return _refuse(sentence)
-
-
-def bind_failure(error: OSError, settings: Settings) -> str | None:
-    """What to tell whoever chose an address that cannot be listened on; None for any other trouble."""
-    place = f"port {settings.port} on {settings.host}"
-    if isinstance(error, socket.gaierror):
-        return f"The host {settings.host!r} is not known; choose another with --host."
-    sentences = {
-        errno.EADDRINUSE: f"Cannot listen: {place} is in use; stop what uses it, or choose another with --port.",
-        errno.EACCES: f"Cannot listen: {place} needs more rights; choose a port from 1024 up with --port.",
-        errno.EADDRNOTAVAIL: f"Cannot listen: {settings.host} is no address of this machine; choose one with --host.",
-    }
-    return sentences.get(error.errno or 0)
 
 
 def _refuse(sentence: str) -> int:

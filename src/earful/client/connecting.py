@@ -6,6 +6,7 @@ Guarantees a deadline and that every failure is a ConnectError with its `Loss`. 
 
 from __future__ import annotations
 
+from socket import gaierror
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -85,7 +86,7 @@ async def connect_to(
         )
     except ConnectionRefusedError:
         sentence = f"Nothing listens at {shown(url)}; start the server with `earful serve`."
-        raise ConnectError(loss_by_trouble(sentence)) from None
+        raise ConnectError(loss_by_trouble(sentence, is_nobody=True)) from None
     except InvalidStatus as error:
         answer = error.response
         loss = loss_by_refusal(answer.status_code, answer.headers.get("retry-after"), bytes(answer.body or b""))
@@ -94,7 +95,8 @@ async def connect_to(
         raise _no_address(url) from None
     except (OSError, WebSocketException, TimeoutError) as error:
         sentence = f"No connection to {shown(url)}: {str(error) or 'it did not answer in time'}."
-        raise ConnectError(loss_by_trouble(sentence)) from None
+        # A name that nobody knows is nobody; who broke off or kept silent may be a worker that just died.
+        raise ConnectError(loss_by_trouble(sentence, is_nobody=isinstance(error, gaierror))) from None
 
 
 def _no_address(url: str) -> ConnectError:

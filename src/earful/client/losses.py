@@ -93,9 +93,9 @@ def loss_by_refusal(status: int, retry_after: str | None, body: bytes) -> Loss:
     return Loss(advice, told, status, _seconds(retry_after))
 
 
-def loss_by_trouble(sentence: str) -> Loss:
-    """After a connection that could not be made, or on which nothing came any more."""
-    return Loss(Advice.RESUME, sentence, is_unreachable=True)
+def loss_by_trouble(sentence: str, *, is_nobody: bool = False) -> Loss:
+    """After a connection that could not be made, as there `is_nobody`, or that broke off, or on which nothing came."""
+    return Loss(Advice.RESUME, sentence, is_unreachable=is_nobody)
 
 
 class _Fault(msgspec.Struct):

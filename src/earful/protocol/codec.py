@@ -34,6 +34,17 @@ _decode: Final = msgspec.json.Decoder(_TextMessage).decode
 _encode: Final = msgspec.json.Encoder().encode
 _b64decode: Final = b64decode
 
+# How `json.dumps` begins a chunk without spaces, and with them.
+_DENSE: Final = b'{"type":"audio_chunk","data":"'
+_SPACED: Final = b'{"type": "audio_chunk", "data": "'
+_DENSE_BYTES: Final = len(_DENSE)
+_SPACED_BYTES: Final = len(_SPACED)
+_QUOTE: Final = b'"'
+_MARK: Final = b"!"
+_DATA: Final = b"data"
+_ESCAPE: Final = b"\\"
+_NOT_USUAL: Final = (*_NOT_DECODED, ValueError)
+
 
 class BadChunkError(EarfulError):
     """A chunk whose audio cannot be decoded. It has used its number: `sequence`, or None where it named none."""
@@ -50,6 +61,9 @@ def decode(text: bytes | str) -> ClientMessage:
     Raises BadChunkError (`bad_audio`), or EarfulError with `bad_json`, `unknown_type` or
     `bad_message` (anything else that is not a message of the protocol).
     """
+    chunk = _usual_chunk(text)
+    if chunk is not None:
+        return chunk
     try:
         message: _TextMessage = _decode(text)
     except _NOT_DECODED:
@@ -60,6 +74,28 @@ def decode(text: bytes | str) -> ClientMessage:
         except ValueError:
             raise BadChunkError(message.sequence) from None
     return message
+
+
+def _usual_chunk(text: bytes | str) -> AudioChunk | None:
+    """A chunk as nearly all clients write it, whose audio need not be read as JSON; None for anything else.
+
+    A mark takes the audio's place, and the rest is decoded as ever: no message means another thing by coming here.
+    """
+    if not isinstance(text, bytes):
+        return None
+    begin = _DENSE_BYTES if text.startswith(_DENSE) else _SPACED_BYTES if text.startswith(_SPACED) else 0
+    if not begin:
+        return None
+    end = text.find(_QUOTE, begin)
+    rest = text[end:]
+    if _DATA in rest or _ESCAPE in rest:  # It may have a second `data`, which would be the one that counts.
+        return None
+    try:
+        # The first type counts, and was read: what is decoded at all is a chunk.
+        around = cast("EncodedChunk", _decode(text[:begin] + _MARK + rest))
+        return AudioChunk(_b64decode(text[begin:end], validate=True), around.sequence)
+    except _NOT_USUAL:
+        return None
 
 
 def encode(message: ServerMessage) -> bytes:

@@ -6,11 +6,11 @@ Where there is no doorkeeper nobody is asked. `app.py` builds the one `Entrance`
 from __future__ import annotations
 
 import asyncio
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from earful.errors import EarfulError, ErrorCode
+from earful.telemetry.cleaning import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,8 +100,7 @@ class Entrance:
                 raise self._late() from None
             if _is_cancelled():
                 raise
-            places = "".join(traceback.format_tb(fault.__traceback__))
-            self._log.error("doorkeeper failed", error=type(fault).__name__, traceback=places)
+            self._log.error("doorkeeper failed", error=type(fault).__name__, traceback=places_of(fault))
             raise EarfulError(ErrorCode.INTERNAL) from None
         finally:
             self._deadlines.discard(deadline)

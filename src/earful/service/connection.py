@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.codec import decode, encode
 from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerMessage
+from earful.service.account import Account
 from earful.service.outbox import Outbox, OutboxLimits
 from earful.service.throttle import Throttle
 from earful.session.claim import Verdict
-from earful.telemetry.tracing import NO_TRACE
+from earful.telemetry.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from earful.session.claim import Claim
     from earful.session.session import Session
     from earful.telemetry.metrics import Metrics
-    from earful.telemetry.tracing import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Connection:
         "_seat",
         "_seen_at",
         "_throttle",
+        "account",
         "ask",
         "lag_s",
-        "peer",
+        "longest_lag_s",
         "session",
-        "trace",
         "wire",
     )
 
@@ -85,8 +85,9 @@ class Connection:
         self.session = session
         self.wire = wire
         self.lag_s = 0.0
-        self.peer = ""
-        self.trace: Trace = NO_TRACE
+        self.longest_lag_s = -1.0
+        """Below any lag, so that the account hears of the first result too."""
+        self.account = Account(session)
         self.ask: Callable[[Connection, Claim], Verdict | None] = _grant
         self._clock = clock
         self._open_seat = open_seat
@@ -105,6 +106,19 @@ class Connection:
     def unsent_bytes(self) -> int:
         """Results that the peer has not taken."""
         return self._outbox.unsent_bytes
+
+    @property
+    def seen_at(self) -> float:
+        """When the client last gave a sign of life."""
+        return self._seen_at
+
+    @property
+    def totals(self) -> Totals:
+        """What came and what was told on this connection."""
+        numbers, dropped = self.session.numbers, self._outbox.partials_dropped
+        return Totals(
+            numbers.chunks, numbers.heard_ms, numbers.speech_ms, numbers.partials - dropped, dropped, numbers.finals
+        )
 
     def message(self, text: bytes | str) -> None:
         """A text frame came."""
@@ -198,6 +212,7 @@ class Connection:
         if self._ended:
             return
         if self._outbox.is_overdue(now):
+            self.account.is_unread(self.unsent_bytes)
             session.fail(ErrorCode.SLOW_READER)
             self._pump(now)
         elif not session.is_held and now - self._seen_at >= self._limits.ping_interval_s:
@@ -225,14 +240,18 @@ class Connection:
         try:
             self.session.deliver(work, outcome)
             if work.end:
-                self.trace.answered(now - work.since_s)
+                self.account.completes(now - work.since_s)
             told = self._pump(now)
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
             return
         if told:
-            self.lag_s = self._clock() - work.since_s
-            self._metrics.answered(self.lag_s)
+            answered_at = self._clock()
+            self.lag_s = lag_s = answered_at - work.since_s
+            self._metrics.answered(lag_s)
+            if lag_s > self.longest_lag_s:
+                self.longest_lag_s = lag_s
+                self.account.answers(answered_at)
 
     def _pump(self, now: float) -> bool:
         """Move work to the model, messages to the client, and settle whether to go on reading.
@@ -255,6 +274,7 @@ class Connection:
         seat = self._seat
         if seat is None:
             seat = self._seat = self._open_seat(self.session.info)
+            self.account.speaks(self._clock())
         seat.submit(work, self._deliver)
 
     def _tell(self, messages: list[ServerMessage], now: float) -> None:
@@ -265,8 +285,9 @@ class Connection:
             elif isinstance(message, Final):
                 message.timestamp = int(time.time())
                 self._outbox.send_final(encode(message), message.index, now)
-                self.trace.told(message.index, message.start_ms, message.end_ms, message.reason)
+                self.account.finishes(message)
             else:
+                self.account.says(message, now)
                 if isinstance(message, Error):
                     self._metrics.error_sent(ErrorCode(message.code))
                 self._outbox.send(encode(message), now)
@@ -286,11 +307,13 @@ class Connection:
         wants = session.wants_input and not self._throttle.holds(now)
         if wants and session.is_held:
             session.release(now)
+            self.account.is_released(now)
             self._seen_at = now
             self._pinged_at = None
             self.wire.resume_reading()
         elif not wants and not session.is_held:
             session.hold(now)
+            self.account.is_held(now)
             self.wire.pause_reading()
 
     def _crash(self, fault: Exception, now: float) -> None:
@@ -305,6 +328,7 @@ class Connection:
         if self._ended:
             return
         self._ended = True
+        self._outbox.close()
         if self._seat is not None:
             self._seat.close()
         closing = self.session.closing

@@ -21,6 +21,8 @@ def figures_of(connection: Connection, now: float) -> Figures:
     return {
         "session_id": session.info.session_id,
         "state": session.state.value,
+        "attempt": session.attempt,
+        "tenant": session.opening.tenant or None,
         "duration_s": round(now - session.began_at, 3),
         "encoding": session.format.encoding.value,
         "sample_rate": session.format.sample_rate,

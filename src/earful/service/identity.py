@@ -6,7 +6,11 @@ Made where the worker process begins; health tells it, and whatever must tell wo
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass, field
+
+from earful import __version__
+from earful.store.values import Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +20,16 @@ class Identity:
     slot: int = 0
     workers: int = 1
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+    ops: str = ""
+    """The root of its operations listener, as others may ask there; empty where it has none."""
+    began_unix_s: float = field(default_factory=lambda: round(time.time(), 3))
 
     @property
     def is_alone(self) -> bool:
         """Whether what it knows of sessions is all there is to know."""
         return self.workers == 1
+
+    @property
+    def card(self) -> Card:
+        """What it says of itself to the others."""
+        return Card(self.slot, self.ops, __version__, self.began_unix_s)

@@ -27,12 +27,14 @@ class OutboxLimits:
 class Outbox:
     """Sends to one wire and knows what the peer has not taken."""
 
-    __slots__ = ("_limits", "_partial", "_probe_at", "_probe_bytes", "_queued_bytes", "_wire")
+    __slots__ = ("_limits", "_partial", "_probe_at", "_probe_bytes", "_queued_bytes", "_wire", "partials_dropped")
 
     def __init__(self, wire: Wire, limits: OutboxLimits) -> None:
         """Nothing is unsent."""
         self._wire = wire
         self._limits = limits
+        self.partials_dropped = 0
+        """Partials that were never given to the wire."""
         self._partial: Partial | None = None
         self._queued_bytes = 0
         self._probe_at: float | None = None
@@ -45,6 +47,8 @@ class Outbox:
 
     def send_partial(self, partial: Partial, now: float) -> None:
         """Send a partial, or keep it until the wire is free; it takes the place of one that waits."""
+        if self._partial is not None:
+            self.partials_dropped += 1
         if self._wire.unsent_bytes:
             self._partial = partial
         else:
@@ -63,6 +67,7 @@ class Outbox:
         """Queue a final; a partial of its utterance that still waits is replaced by it."""
         if self._partial is not None and self._partial.index <= index:
             self._partial = None
+            self.partials_dropped += 1
         self.send(text, now)
 
     def drained(self) -> None:
@@ -72,6 +77,11 @@ class Outbox:
         if partial is not None:
             self._queued_bytes += len(text := encode(partial))
             self._wire.send(text)
+
+    def close(self) -> None:
+        """Nothing more is sent: a partial that waits is dropped."""
+        self.partials_dropped += self._partial is not None
+        self._partial = None
 
     def is_overdue(self, now: float) -> bool:
         """Whether more is unsent than may be, or the oldest of it for longer than it may be."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-import traceback
 from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -20,7 +19,8 @@ from earful.errors import ErrorCode
 from earful.protocol.states import Input, State
 from earful.service.figures import figures_of
 from earful.store.directory import StoreUnavailableError
-from earful.store.values import Entry, Report
+from earful.store.values import Card, Entry, Report
+from earful.telemetry.cleaning import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -49,8 +49,10 @@ class Presence:
         registry: Registry,
         claims: SharedClaims,
         clock: Callable[[], float] = time.monotonic,
+        card: Card = Card(),  # noqa: B008 - frozen
     ) -> None:
-        """Nothing was told yet; `claims` are those of the registry, and `clock` is."""
+        """Nothing was told yet; `claims` are those of the registry, and `clock` is. The store is shown the `card`."""
+        self._card = card
         self._directory = claims.directory
         self._registry = registry
         self._claims = claims
@@ -68,7 +70,9 @@ class Presence:
             await asyncio.sleep(EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
-        """Take leave of the store, when nothing is asked of it any more."""
+        """Take leave of the store, when nothing is asked of it any more; where it listens, say what was served."""
+        if self._registry.metrics.store_is_up:
+            await self._try("exchange failed", self.exchange)
         await self._directory.close()
 
     async def exchange(self) -> None:
@@ -98,6 +102,8 @@ class Presence:
             numbers=window.numbers(),
             histograms=window.histograms(),
             expires_s=self._claims.expires_s,
+            card=self._card,
+            served=window.total_requests,
         )
 
     def _due(self) -> Iterator[Connection]:
@@ -152,8 +158,7 @@ class Presence:
             self._note_fault(failure, fault)
 
     def _note_fault(self, failure: str, fault: Exception) -> None:
-        places = "".join(traceback.format_tb(fault.__traceback__))
-        self._registry.log.error(failure, error=type(fault).__name__, traceback=places)
+        self._registry.log.error(failure, error=type(fault).__name__, traceback=places_of(fault))
 
     def _note_away(self, cause: str) -> None:
         if self._registry.metrics.store_is_up is not False:

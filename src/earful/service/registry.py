@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-import traceback
 from collections.abc import Coroutine
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +16,18 @@ from typing import TYPE_CHECKING
 from earful.errors import EarfulError, ErrorCode
 from earful.protocol.seal import Seal
 from earful.protocol.states import Input
+from earful.service.account import Account
 from earful.service.admission import ANYBODY
 from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.drain import drain, keep, way_out
+from earful.service.origin import NOWHERE, Origin
+from earful.service.reasons import is_fault
 from earful.service.vitals import look
 from earful.session.claim import Claim, Verdict
 from earful.session.session import Session
+from earful.telemetry.cleaning import places_of
+from earful.telemetry.events import Events
 from earful.telemetry.tracing import NO_TRACER
 
 if TYPE_CHECKING:
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
-    from earful.telemetry.traceparent import TraceParent
     from earful.telemetry.tracing import Tracer
 
 SWEEP_EVERY_S = 0.25
@@ -43,10 +46,6 @@ SETTLED_S = 3.0
 """After the last session left, the worker says what it still holds; sockets that linger have closed by then."""
 CLAIM_WITHIN_S = 0.5
 """How long a session waits for the directory; then its cursor alone decides."""
-_FAULTLESS = frozenset(
-    {"stop", "deleted", "draining", "handed_over", "superseded", "peer_closed", "connection_lost", "ping_timeout"}
-)
-"""Ends that are no error of client or server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ class RegistryLimits:
     """Places on top of `max_sessions`, for resumed sessions only."""
     max_sessions_total: int | None = None
     """How many sessions all workers hold together, resumed ones not refused."""
+    log_text: bool = False
+    """Whether the finals' text is logged, on debug lines."""
 
 
 class Registry:
@@ -88,10 +89,12 @@ class Registry:
         self.engine = engine
         self.metrics = metrics
         self.log = log
+        self.events = Events(log)
+        """Where what happens to sessions is told."""
+        self.tracer: Tracer = NO_TRACER
+        """What makes spans of sessions and uploads."""
         self.draining = False
         self.entrance = entrance
-        self.tracer: Tracer = NO_TRACER
-        """What is told of sessions and uploads."""
         self.seal = seal or Seal.drawn()
         self._claims = LocalClaims(clock) if claims is None else claims
         self.here_goes_on = False
@@ -154,23 +157,21 @@ class Registry:
         try:
             yield
             failed = False
+        except EarfulError as error:
+            self.metrics.upload_failed(error.code)
+            raise
+        except Exception:
+            self.metrics.upload_failed(ErrorCode.INTERNAL)
+            raise
         finally:
             self.uploads -= 1
             self.metrics.upload_ended(self._clock() - began, failed=failed)
             self._note_empty()
 
     def connect(
-        self,
-        session_id: str,
-        wire: Wire,
-        peer: str = "",
-        admission: Admission = ANYBODY,
-        parent: TraceParent | None = None,
+        self, session_id: str, wire: Wire, origin: Origin = NOWHERE, admission: Admission = ANYBODY
     ) -> Connection:
-        """Begin a session on an upgraded socket, in a slot that is held until it ends.
-
-        `peer` is for the log; `parent` is the trace that the client brought along.
-        """
+        """Begin a session on an upgraded socket, in a slot that is held until it ends."""
         now, unix_s = self._clock(), int(time.time())
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
         session.opening.tenant = admission.tenant
@@ -184,16 +185,16 @@ class Registry:
             self.limits.connection,
             self.metrics,
             self._forget,
-            self._note_fault,
+            _note_fault,
             self._clock,
         )
-        connection.peer = peer
+        trace = self.tracer.session(session_id, origin.parent)
+        connection.account = Account(session, self.events, origin, trace, tells_text=self.limits.log_text)
         connection.ask = self._ask
-        connection.trace = self.tracer.session(session_id, parent)
         self.connections[session_id] = connection
         self._left_at = None
         self.metrics.session_started()
-        self.log.debug("session started", session=session_id)
+        connection.account.connected(is_resuming=session_id in self._returning)
         if self.draining:  # It was let in before, and upgraded after, the others were told.
             connection.end(way_out(self, connection))
         return connection
@@ -220,8 +221,14 @@ class Registry:
     async def sweep_for_ever(self) -> None:
         """Sweep every 250 ms until cancelled."""
         while True:
+            due = self._clock() + SWEEP_EVERY_S
             await asyncio.sleep(SWEEP_EVERY_S)
-            self.sweep(self._clock())
+            now = self._clock()
+            self.metrics.swept(max(0.0, now - due))
+            try:
+                self.sweep(now)
+            except Exception as fault:  # noqa: BLE001 - the task's boundary: without it no deadline is minded
+                self._note_sweep_fault(fault)
 
     async def drain(self, within_s: float) -> None:
         """Let nobody in, end every session with what it is owed, and wait for that at most `within_s`."""
@@ -271,7 +278,7 @@ class Registry:
             async with asyncio.timeout(CLAIM_WITHIN_S):
                 verdict = await answer
         except TimeoutError:
-            self.log.info("claim was not decided in time", session=claim.session_id, attempt=claim.attempt)
+            self.events.tell(connection.session.info.session_id, "claim was not decided in time", attempt=claim.attempt)
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             connection.crash(fault)
         if connection.session.closing is None:
@@ -282,19 +289,19 @@ class Registry:
 
         Verdicts may arrive in another order than they were given in: a newer connection stays.
         """
+        holder = self.connections.get(claim.session_id) if claim.attempt else None
+        if verdict is Verdict.GRANTED and holder is not None and holder.session.attempt >= claim.attempt:
+            verdict = Verdict.SUPERSEDED
         self.metrics.claimed(verdict.value)
         if verdict is not Verdict.GRANTED or not claim.attempt:
             return verdict
-        holder = self.connections.get(claim.session_id)
-        if holder is not None and holder.session.attempt >= claim.attempt:
-            return Verdict.SUPERSEDED
         if holder is not None:
+            holder.account.is_superseded(claim.attempt)
             holder.fail(ErrorCode.SUPERSEDED)
+        connection.account.goes_on_with(claim.session_id, claim.attempt)
         del self.connections[connection.session.info.session_id]
         self.connections[claim.session_id] = connection
         self.metrics.session_resumed()
-        connection.trace.resumed(claim.session_id, claim.attempt)
-        self.log.debug("session resumed", session=claim.session_id, attempt=claim.attempt)
         return verdict
 
     def _is_service_full(self) -> bool:
@@ -316,32 +323,23 @@ class Registry:
         if self.draining and not self.connections and not self.uploads and not self._taken:
             self._emptied.set()
 
-    def _note_fault(self, connection: Connection, fault: Exception) -> None:
-        places = "".join(traceback.format_tb(fault.__traceback__))
-        session_id = connection.session.info.session_id
-        self.log.error("session failed", session=session_id, error=type(fault).__name__, traceback=places)
+    def _note_sweep_fault(self, fault: Exception) -> None:
+        self.log.error("sweep failed", error=type(fault).__name__, traceback=places_of(fault))
 
     def _forget(self, connection: Connection) -> None:
-        session = connection.session
-        reason = session.closing.reason if session.closing is not None else "internal"
-        self.connections.pop(session.info.session_id, None)
-        numbers = session.numbers
-        self.metrics.session_ended(reason, failed=reason not in _FAULTLESS)
-        self.metrics.chunks += numbers.chunks
-        self.metrics.audio_ms += numbers.heard_ms
-        self.metrics.speech_ms += numbers.speech_ms
-        self.metrics.partials += numbers.partials
-        self.metrics.finals += numbers.finals
-        self.log.info(
-            "session ended",
-            session=session.info.session_id,
-            peer=connection.peer,
-            reason=reason,
-            duration_s=round(self._clock() - session.began_at, 3),
-            lag_ms=round(connection.lag_s * 1000),
-            **numbers.as_dict(),
+        session, now = connection.session, self._clock()
+        reason = connection.account.ends(
+            now,
+            lag_s=connection.lag_s,
+            longest_lag_s=connection.longest_lag_s,
+            silent_s=now - connection.seen_at,
         )
-        connection.trace.note(**numbers.as_dict())
-        connection.trace.end(reason, failed=reason not in _FAULTLESS)
-        self._left_at = None if self.connections else self._clock()
+        self.connections.pop(session.info.session_id, None)
+        self.metrics.session_ended(reason, failed=is_fault(reason))
+        self.metrics.of_ended.add(connection.totals)
+        self._left_at = None if self.connections else now
         self._note_empty()
+
+
+def _note_fault(connection: Connection, fault: Exception) -> None:
+    connection.account.fails(fault)

@@ -19,11 +19,12 @@ from earful.store.directory import StoreUnavailableError
 from earful.telemetry.summary import Summary, read_window, summary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from earful.service.connection import Connection
     from earful.service.registry import Registry
     from earful.service.shared_claims import SharedClaims
-    from earful.store.values import Listed
+    from earful.store.values import Listed, Peer
     from earful.telemetry.summary import Window
 
 _DECODER = msgspec.json.Decoder(Figures)
@@ -64,7 +65,7 @@ class Roster:
         connection = self._registry.connections.get(session_id)
         if connection is None:
             raise _not_found()
-        return figures_of(connection, self._clock())
+        return self._own(connection, self._clock())
 
     async def end(self, session_id: str) -> None:
         """End one session for good, as `Registry.delete`. Raises as `find`."""
@@ -77,6 +78,10 @@ class Roster:
         """What was served, and how fast."""
         return self._registry.metrics.summary(self._clock())
 
+    def _own(self, connection: Connection, now: float) -> Figures:
+        """One of this worker's."""
+        return figures_of(connection, now)
+
     def _page_of(
         self, after: str, limit: int, others: dict[str, Figures], until: str | None = None, *, is_partial: bool = False
     ) -> Page:
@@ -86,7 +91,7 @@ class Roster:
         names = own | others.keys()
         page = heapq.nsmallest(limit, names)
         now = self._clock()
-        sessions = [figures_of(live[name], now) if name in live else others[name] for name in page]
+        sessions = [self._own(live[name], now) if name in live else others[name] for name in page]
         return Page(sessions, page[-1] if len(names) > limit else until, is_partial)
 
 
@@ -151,8 +156,18 @@ class SharedRoster(Roster):
             raise _not_found()
 
     async def summary(self) -> Summary:
-        """Of all live workers, the others' as of the last second."""
-        return summary_of([self._registry.metrics.window(self._clock()), *await self._others()])
+        """Of all live workers, the others' as of the last second; the requests of those that are gone are in it."""
+        own = self._registry.metrics.window(self._clock())
+        try:
+            overview = await self._directory.overview()
+        except StoreUnavailableError:
+            return summary_of([own])
+        summary = summary_of([own, *self._others(overview.workers)])
+        summary["total_requests"] += overview.served_before
+        return summary
+
+    def _own(self, connection: Connection, now: float) -> Figures:
+        return {**super()._own(connection, now), "worker": self._directory.worker}
 
     def _elsewhere(self, listed: list[Listed]) -> Iterator[tuple[str, Figures]]:
         """Name and figures of the others' sessions; this worker knows better of its own.
@@ -162,13 +177,10 @@ class SharedRoster(Roster):
         for one in listed:
             if one.worker != self._directory.worker:
                 with suppress(msgspec.DecodeError):
-                    yield one.entry.session_id, _DECODER.decode(one.entry.detail)
+                    figures = _DECODER.decode(one.entry.detail)
+                    yield one.entry.session_id, {**figures, "worker": one.worker}
 
-    async def _others(self) -> list[Window]:
-        try:
-            peers = (await self._directory.overview()).workers
-        except StoreUnavailableError:
-            return []
+    def _others(self, peers: Iterable[Peer]) -> list[Window]:
         read = (read_window(peer.numbers, peer.histograms) for peer in peers if peer.worker != self._directory.worker)
         return [window for window in read if window is not None]
 

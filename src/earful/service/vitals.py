@@ -57,6 +57,19 @@ def look(registry: Registry) -> Vitals:
     )
 
 
+def glance(registry: Registry) -> dict[str, int]:
+    """The same in short, for another thread than the loop's: nothing that the loop may change is walked through."""
+    return {
+        "sessions": len(registry.connections),
+        "uploads": registry.uploads,
+        "in_flight": registry.engine.in_flight,
+        "waiting": registry.engine.waiting,
+        "orphaned_calls": registry.engine.orphans,
+        "open_files": _open_files(),
+        "resident_bytes": _resident_bytes(),
+    }
+
+
 def _open_files() -> int:
     try:
         # Less the one that this look opens.

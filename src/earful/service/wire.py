@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from earful.service.admission import Admission, Entrance
-    from earful.telemetry.traceparent import TraceParent
+    from earful.service.origin import Origin
+    from earful.telemetry.events import Events
 
 
 class Wire(Protocol):
@@ -69,8 +70,12 @@ class Door(Protocol):
     def entrance(self) -> Entrance | None:
         """Who is asked about each of them first; nobody where it is None."""
 
+    @property
+    def events(self) -> Events:
+        """Where it is told who was refused."""
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place while the scope lasts, and the session's id; raises EarfulError where there is none."""
 
-    def connect(self, session_id: str, wire: Wire, peer: str, admission: Admission, parent: TraceParent | None) -> Talk:
+    def connect(self, session_id: str, wire: Wire, origin: Origin, admission: Admission) -> Talk:
         """Begin to talk over an upgraded wire, in a slot that is held until it ends."""

@@ -7,7 +7,7 @@ an upload is one fed by its decoder. `receive`, `deliver` and `tick` push in; `t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from earful.audio.pcm import Format
 from earful.errors import CloseCode, EarfulError, ErrorCode
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from earful.protocol.seal import Seal
     from earful.session.rules import ListeningRules, SessionLimits
 
+# Final, for each chunk asks: compiled code looks up neither these nor the enum behind them.
+_ACTIVE: Final = State.ACTIVE
+_CLOSED: Final = State.CLOSED
+_MAX_SEQUENCE: Final = MAX_SEQUENCE
+
 
 class Session(Life):
     """The core of one session; see the module. `info` says what the model should know of it."""
@@ -51,6 +56,7 @@ class Session(Life):
         "_format",
         "_limits",
         "_listener",
+        "_longest_bytes",
         "_numbering",
         "_rules",
         "_speed",
@@ -59,6 +65,7 @@ class Session(Life):
         "began_at",
         "info",
         "opening",
+        "started_at",
     )
 
     def __init__(
@@ -77,6 +84,8 @@ class Session(Life):
         self.began_at = now
         self.attempt = 0
         """Which resumption of the session this is, by the client's count."""
+        self.started_at: float | None = None
+        """When this connection's start was granted or, without one, its first chunk came."""
         self._rules = rules
         self._limits = limits
         self._speed = Speed(limits.max_speed, now)
@@ -175,7 +184,7 @@ class Session(Life):
 
     def deliver(self, work: Work, outcome: Outcome) -> None:
         """Take in what the model made of a work."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         self.numbers.model_s += outcome.model_s
         for message in self._transcript.deliver(work, outcome):
@@ -199,7 +208,7 @@ class Session(Life):
 
         Who sent `start` is told of a drain at once, and within what time it will be over. `HAND_OVER` is for who
         `can_resume`: results of ended utterances are told, the open one is left to where the client goes next. Until
-        then a `DRAIN` takes it back: there is nowhere to go, and the open one gets its final here.
+        then a `DRAIN` or an `END` takes it back: there is nowhere to go, and the open one gets its final here.
         """
         if happening is Input.HAND_OVER and not self.opted_in:
             self.leave()
@@ -227,6 +236,7 @@ class Session(Life):
         may_have_header: bool = True,
     ) -> None:
         self._format = audio_format
+        self._longest_bytes = self._limits.max_chunk_ms * audio_format.sample_rate * audio_format.frame_bytes // 1000
         self._transcript = transcript
         self._listener = Listener(self._rules, audio_format, transcript, position, may_have_header=may_have_header)
 
@@ -249,6 +259,7 @@ class Session(Life):
         self.opted_in = True
         self.attempt = terms.attempt
         self.info = SessionInfo(cursor.session_id, cursor.language, cursor.words)
+        self.started_at = now
         if terms.attempt:
             self.began_at -= terms.age_s
             self._deadlines.resume(self.began_at, now)
@@ -259,12 +270,14 @@ class Session(Life):
         self._replies.tell(started(cursor, self.opening.seal, self._rules, self._limits))
 
     def _receive_audio(self, data: bytes, sequence: int | None, now: float) -> None:
-        if self.state is not State.ACTIVE and not self._step(Input.AUDIO):
-            return
+        if self.state is not _ACTIVE:
+            if not self._step(Input.AUDIO):
+                return
+            self.started_at = now
         number = self._numbering.number(sequence)
         if not self._may_use(number, now):
             return
-        if len(data) * 1000 > self._limits.max_chunk_ms * self._format.frame_bytes * self._format.sample_rate:
+        if len(data) > self._longest_bytes:
             self._give_up(number)
             longest_ms = self._limits.max_chunk_ms
             self._complain(EarfulError(ErrorCode.BAD_AUDIO, f"A chunk may be at most {longest_ms} ms long."), number)
@@ -280,9 +293,11 @@ class Session(Life):
     def _may_use(self, number: int, now: float) -> bool:
         """Check a chunk's number; complains where it is not the expected one."""
         expected = self._numbering.expected
-        if number > MAX_SEQUENCE:
+        if number > _MAX_SEQUENCE:
             self.fail(ErrorCode.SESSION_TOO_LONG)
             return False
+        if number == expected:
+            return True
         match self._numbering.fault(number):
             case ErrorCode.SEQUENCE_REPEATED:
                 if self._numbering.may_tell_repeat(now):
@@ -307,7 +322,8 @@ class Session(Life):
 
     def _end(self, happening: Input, now: float) -> None:
         """Stop listening; the open utterance gets its final, and after `stop` there is always a last one."""
-        is_taken_back = happening is Input.DRAIN and self._farewell is Input.HAND_OVER and self.state is State.CLOSING
+        takes_back = happening in {Input.DRAIN, Input.END}
+        is_taken_back = takes_back and self._farewell is Input.HAND_OVER and self.state is State.CLOSING
         if not self._step(happening) and not is_taken_back:
             return
         self._farewell = happening

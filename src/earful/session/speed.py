@@ -6,7 +6,9 @@ neither the one by which the session's beginning is known, nor ours.
 
 from __future__ import annotations
 
-ALLOWANCE_S = 30
+from typing import Final
+
+ALLOWANCE_S: Final = 30
 """Audio a session may be ahead of its greatest speed."""
 
 

@@ -98,7 +98,10 @@ class Directory(Protocol):
         """
 
     async def overview(self) -> Overview:
-        """All live workers with their numbers; each up to a second old."""
+        """All live workers with their numbers, each up to a second old, and the sum that the others had served.
+
+        The sum is kept while workers exchange, and a minute longer. A worker that is back is not in it any more.
+        """
 
     async def page(self, after: str, limit: int, tenant: str | None) -> list[Listed]:
         """Up to `limit` sessions of live workers with ids above `after`, in the order of ids (of their UTF-8).
@@ -109,3 +112,9 @@ class Directory(Protocol):
 
     async def find(self, session_id: str, tenant: str | None) -> Listed | None:
         """The session as its owner last reported it; None where none does, it was ended, or is another tenant's."""
+
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """The worker that has the session, or had it last, as long as that is noted; it need not live any more.
+
+        None where nothing is noted, or it is another tenant's.
+        """

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 PREFIX = "earful"
 
-ROLL = tuple(f"{PREFIX}:{{workers}}:{name}" for name in ("leases", "records", "counts", "sums"))
-"""Who is alive, and how many sessions they have."""
+ROLL = tuple(f"{PREFIX}:{{workers}}:{name}" for name in ("leases", "records", "counts", "sums", "served"))
+"""Who is alive, how many sessions they have, and what each has served, also of those that are gone."""
 
 
 def note_key(session_id: str) -> str:

@@ -52,6 +52,8 @@ class Hub:
         self.clock = clock
         self.desks: dict[str, _Desk] = {}
         self.inboxes: dict[str, deque[Notice]] = {}
+        self.served: dict[str, int] = {}
+        """What each worker has served, also those that are gone: a number for each run of a worker of this process."""
         self._notes: dict[str, _Note] = {}
         self._expiries: list[tuple[float, str]] = []
         """A heap with one item for each note: when to look whether its time is over."""
@@ -161,6 +163,7 @@ class MemoryDirectory:
         self._hub.tidy()
         forgot = self.worker not in self._hub.desks
         desk = self._renew(report)
+        self._hub.served[self.worker] = report.served
         for session_id in report.ended:
             desk.entries.pop(session_id, None)
         for entry in report.sessions:
@@ -180,7 +183,8 @@ class MemoryDirectory:
     async def overview(self) -> Overview:
         """All live workers."""
         self._hub.tidy()
-        return Overview(tuple(desk.peer for desk in self._hub.desks.values()))
+        before = sum(count for worker, count in self._hub.served.items() if worker not in self._hub.desks)
+        return Overview(tuple(desk.peer for desk in self._hub.desks.values()), before)
 
     async def page(self, after: str, limit: int, tenant: str | None) -> list[Listed]:
         """Up to `limit` sessions with ids above `after`."""
@@ -201,9 +205,14 @@ class MemoryDirectory:
         entry = self._hub.desks[note.owner].entries.get(session_id)
         return Listed(entry, note.owner) if entry is not None else None
 
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """The worker that has the session, or had it last."""
+        note = self._hub.noted(session_id, tenant)
+        return note.owner if note is not None else None
+
     def _renew(self, report: Report) -> _Desk:
         """This worker's desk with its new lease, counts and numbers."""
-        peer = Peer(self.worker, sum(report.tenants.values()), report.numbers, report.histograms)
+        peer = Peer(self.worker, sum(report.tenants.values()), report.numbers, report.histograms, report.card)
         lease_ends_at = self._hub.clock() + self._lease_s
         desk = self._hub.desks.setdefault(self.worker, _Desk(peer, report.tenants, lease_ends_at))
         desk.peer, desk.tenants, desk.lease_ends_at = peer, report.tenants, lease_ends_at

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 """Raised when a field is appended; readers go along with versions up to the next one."""
 
 

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 MAX_NOTICES = 2000
 """A worker that does not come for its notices loses the oldest; its own reports tell it the same."""
+MOST_GONE = 500
+"""Workers that are gone and might be back, of whom what each has served is known; of more only the sum."""
 _KEEP_MS = 60_000
 """How long the roll and an inbox outlive the last word to them."""
 _BEGINNING = b"0-0"
@@ -132,8 +134,8 @@ class RedisDirectory:
     async def overview(self) -> Overview:
         """All live workers."""
         async with self._link.turn() as turn:
-            [records] = await turn.send(ROLL_CALL(ROLL, "records"))
-        return Overview(tuple(_known(self._peers, records)))
+            [(before, records)] = await turn.send(ROLL_CALL(ROLL, "records"))
+        return Overview(tuple(_known(self._peers, records)), before)
 
     async def page(self, after: str, limit: int, tenant: str | None) -> list[Listed]:
         """Up to `limit` sessions with ids above `after`: as many from each worker, and of these the first."""
@@ -159,6 +161,12 @@ class RedisDirectory:
             records = await turn.send(DETAIL((details_key(worker),), session_id))
         return next((Listed(entry, worker) for entry in _known(self._entries, records)), None)
 
+    async def owner(self, session_id: str, tenant: str | None) -> str | None:
+        """The worker that has the session, or had it last."""
+        async with self._link.turn() as turn:
+            [(owner, owning_tenant, _)] = await turn.send(OWNER((note_key(session_id),)))
+        return owner.decode() if owner is not None and tenant in {None, owning_tenant.decode()} else None
+
     def _note(self, session: Claim | Entry, expires_s: float, nonce: str = "") -> Call:
         return NOTE(
             (note_key(session.session_id),),
@@ -173,8 +181,9 @@ class RedisDirectory:
     def _enrol(self, report: Report) -> Call:
         total = sum(report.tenants.values())
         counted = {_of_tenant(tenant): number for tenant, number in report.tenants.items()} | {"sessions": total}
-        record = self._peers.write(Peer(self.worker, total, report.numbers, report.histograms))
-        return ENROL(ROLL, self.worker, self._lease_ms, record, msgspec.json.encode(counted), _KEEP_MS)
+        record = self._peers.write(Peer(self.worker, total, report.numbers, report.histograms, report.card))
+        counts = msgspec.json.encode(counted)
+        return ENROL(ROLL, self.worker, self._lease_ms, record, counts, _KEEP_MS, report.served, MOST_GONE)
 
     def _list(self, report: Report) -> Call:
         listed = [(entry.session_id, self._entries.write(entry)) for entry in report.sessions]

@@ -149,11 +149,12 @@ DETAIL = Script("""
 return redis.call('HGET', KEYS[1], ARGV[1])
 """)
 
-# The roll of live workers: a lease, a record and the counts of each, and the sums of all counts. KEYS of each
-# script on it: those four, in this order. Where one is missing the others cannot be believed and go, too: with
-# its next report each worker is back on it.
+# The roll of live workers: a lease, a record and the counts of each, and the sums of all counts. Where one of the
+# four is missing the others cannot be believed and go, too: with its next report each worker is back on it. Beside
+# them is what each has served, and what is left of workers that are gone. KEYS of each script on it: those five.
 _ROLL = """
-local leases, records, counts, sums = unpack(KEYS)
+local leases, records, counts, sums, served = unpack(KEYS)
+local roll = {leases, records, counts, sums}
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -179,12 +180,13 @@ end
 ENROL = Script(
     _ROLL
     + """
--- Puts a worker on the roll. ARGV: worker, lease_ms, record, counted, keep_ms.
+-- Puts a worker on the roll. ARGV: worker, lease_ms, record, counted, keep_ms, served, most_gone.
+-- Of more workers that are gone only the sum stays: that of '', the name of none.
 -- Gives the number of live workers, then name and sum of each that the worker counted.
-local worker, lease_ms, record, counted, keep_ms = unpack(ARGV)
+local worker, lease_ms, record, counted, keep_ms, has_served, most_gone = unpack(ARGV)
 local now = now_ms()
-if redis.call('EXISTS', unpack(KEYS)) < #KEYS then
-  redis.call('DEL', unpack(KEYS))
+if redis.call('EXISTS', unpack(roll)) < #roll then
+  redis.call('DEL', unpack(roll))
 end
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do
   strike(dead)
@@ -194,6 +196,15 @@ add(counted, 1)
 redis.call('ZADD', leases, now + lease_ms, worker)
 redis.call('HSET', records, worker, record)
 redis.call('HSET', counts, worker, counted)
+redis.call('HSET', served, worker, has_served)
+if redis.call('HLEN', served) - redis.call('ZCARD', leases) > tonumber(most_gone) then
+  for _, name in ipairs(redis.call('HKEYS', served)) do
+    if name ~= '' and not redis.call('ZSCORE', leases, name) then
+      redis.call('HINCRBY', served, '', redis.call('HGET', served, name))
+      redis.call('HDEL', served, name)
+    end
+  end
+end
 local answer = {redis.call('ZCARD', leases)}
 for name in pairs(cjson.decode(counted)) do
   answer[#answer + 1] = name
@@ -217,11 +228,20 @@ strike(ARGV[1])
 ROLL_CALL = Script(
     _ROLL
     + """
--- Gives the live workers: the record of each; where ARGV[1] is 'names', only who they are.
+-- Gives who lives; where ARGV[1] is 'records', what the others had served, and the record of each that lives.
 local alive = redis.call('ZRANGEBYSCORE', leases, '(' .. now_ms(), '+inf')
-if ARGV[1] == 'names' or #alive == 0 then
+if ARGV[1] == 'names' then
   return alive
 end
-return redis.call('HMGET', records, unpack(alive))
+local before = 0
+for _, number in ipairs(redis.call('HVALS', served)) do
+  before = before + number
+end
+local found = {}
+for nth, worker in ipairs(alive) do
+  before = before - (redis.call('HGET', served, worker) or 0)
+  found[nth] = redis.call('HGET', records, worker)
+end
+return {before, found}
 """
 )

@@ -1,6 +1,6 @@
 """What is told to the directory and heard from it. Pure values; `directory.py` says what becomes of them.
 
-Those that lie in a shared store (`Entry`, `Peer`, `Notice`) are written as arrays: fields are only ever appended
+Those that lie in a shared store (`Entry`, `Card`, `Peer`, `Notice`) are arrays there: fields are only ever appended
 to them, with a default, so that a release before and one after read each other (`records.py`).
 """
 
@@ -46,13 +46,23 @@ class Entry(Struct, frozen=True, array_like=True):
     detail: bytes = b""
 
 
+class Card(Struct, frozen=True, array_like=True):
+    """What a worker says of itself: its slot, the root of its operations listener (or empty), and since when it is."""
+
+    slot: int = 0
+    ops: str = ""
+    version: str = ""
+    began_unix_s: float = 0.0
+
+
 class Report(Struct, frozen=True):
     """What a worker tells once a second.
 
     `sessions` are those begun or changed since the last exchange that went well, and a rotating slice of the
     others; `ended` the ids of those that are gone. `tenants` counts the live sessions of each tenant, all of them,
-    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `expires_s` is as
-    in `Claim`, for the notes of `sessions`.
+    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `served` is a
+    count since the worker's start that is remembered when it has gone. `expires_s` is as in `Claim`, for the notes of
+    `sessions`.
     """
 
     sessions: tuple[Entry, ...] = ()
@@ -61,6 +71,8 @@ class Report(Struct, frozen=True):
     numbers: dict[str, float] = {}
     histograms: bytes = b""
     expires_s: float = 300.0
+    card: Card = Card()
+    served: int = 0
 
 
 class Notice(Struct, frozen=True, array_like=True):
@@ -96,12 +108,14 @@ class Peer(Struct, frozen=True, array_like=True):
     sessions: int
     numbers: dict[str, float] = {}
     histograms: bytes = b""
+    card: Card = Card()
 
 
 class Overview(Struct, frozen=True):
-    """All live workers, in no particular order."""
+    """All live workers, in no particular order, and what those that are gone had `served` as each last said."""
 
     workers: tuple[Peer, ...]
+    served_before: int = 0
 
 
 class Listed(Struct, frozen=True):

@@ -20,7 +20,7 @@ from earful.supervisor.signals import release
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from earful.supervisor.signals import Signals
     from earful.supervisor.slot import Slot
@@ -37,10 +37,10 @@ class Closable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """What a worker process is given: its slot's number and socket, the line to its supervisor."""
+    """What a worker process is given: its slot's number and sockets, the line to its supervisor."""
 
     slot: int
-    listener: socket.socket
+    listeners: Sequence[socket.socket]
     line: Line
     hold_s: float
     """How long it may leave those who connect waiting for its model, before it answers that it is loading."""
@@ -81,6 +81,10 @@ class Process:
         self.is_told, self.kill_at = True, kill_at
         self.line.say(Word.RETIRE)
 
+    def tell_state(self) -> None:
+        """Have it write its stacks and its state, also where it hangs."""
+        os.kill(self.pid, signal.SIGUSR1)
+
     def kill_hung(self) -> None:
         """End it now, since it hangs: another follows, as one follows a dead one."""
         self.failure = "hung"
@@ -102,7 +106,7 @@ def fork(slot: Slot, hold_s: float, now: float, work: Work, signals: Signals, ot
                 strangers: list[Closable] = [ours, signals, *others]
                 for stranger in strangers:
                     stranger.close()
-                _live(work, Station(slot.index, slot.listener, theirs, hold_s))
+                _live(work, Station(slot.index, slot.listeners, theirs, hold_s))
     except OSError:
         ours.close()
         raise

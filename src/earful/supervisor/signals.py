@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-HEARD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+HEARD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1)
 _MOST = 4096
 
 
@@ -69,7 +69,7 @@ class Signals:
 def release() -> None:
     """Make a forked child ready for signals of its own; what its terminal sends to everybody is its parent's affair."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGHUP, signal.SIGINT):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):  # The last until the child has an answer to it.
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""One of the places in which workers serve: its socket, who serves it, and how soon a dead one is followed.
+"""One of the places in which workers serve: its sockets, who serves it, and how soon a dead one is followed.
 
 The supervisor alone changes it. `Backoff` is pure: times are arguments.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from earful.supervisor.process import Process
 
@@ -43,8 +44,8 @@ class Slot:
     """A place, and who is in it."""
 
     index: int
-    listener: socket.socket
-    """Held open by the supervisor for its life: who connects while nobody serves waits in its queue."""
+    listeners: Sequence[socket.socket]
+    """Held open by the supervisor for its life: who connects while nobody serves waits in their queues."""
     process: Process | None = None
     successor: Process | None = None
     """Takes over as soon as it is ready."""

@@ -1,6 +1,6 @@
 """The supervisor's loop: N workers, one a slot; dead and hung ones are followed, SIGHUP replaces all, SIGTERM ends.
 
-Guarantees that a slot's socket is open while the supervisor lives, so that nobody who connects is refused, and
+Guarantees that a slot's sockets are open while the supervisor lives, so that nobody who connects is refused, and
 that no worker outlives it: each is told, waited for, killed. One thread, no event loop; every wait is bounded.
 """
 
@@ -47,11 +47,11 @@ class CannotStart(Exception):  # noqa: N818 - what a process says, not what it r
 
 
 class Supervisor:
-    """Runs `work` in one process a listener, until told to stop. For the main thread of a process without others."""
+    """Runs `work` in one process a slot, until told to stop. For the main thread of a process without others."""
 
     def __init__(
         self,
-        listeners: Sequence[socket.socket],
+        listeners: Sequence[Sequence[socket.socket]],
         work: Work,
         log: Logger,
         *,
@@ -60,12 +60,13 @@ class Supervisor:
         ready_within_s: float = READY_WITHIN_S,
         silent_within_s: float = SILENT_WITHIN_S,
     ) -> None:
-        """Start nothing yet. A worker that was told to end has `end_within_s` for it, to retire `retire_within_s`.
+        """Start nothing yet; `listeners` are the sockets of each slot.
 
+        A worker that was told to end has `end_within_s` for it, to retire `retire_within_s`.
         The successor of one that lives has `ready_within_s` to get ready; meanwhile the living one serves. One that is
         ready must say a word within `silent_within_s`.
         """
-        self._slots = [Slot(index, listener) for index, listener in enumerate(listeners)]
+        self._slots = [Slot(index, sockets) for index, sockets in enumerate(listeners)]
         self._work = work
         self._log = log
         self._end_within_s = end_within_s
@@ -132,6 +133,9 @@ class Supervisor:
             if self._has_hung_up():
                 self._force()
             self._is_round_wanted = not self._is_ending
+        elif number == signal.SIGUSR1:
+            for process in self._processes.values():
+                process.tell_state()
         elif number in {signal.SIGINT, signal.SIGTERM}:
             if self._is_ending:
                 self._force()
@@ -181,7 +185,7 @@ class Supervisor:
     def _fork(self, slot: Slot, hold_s: float) -> Process:
         """Start a process in `slot`; raises OSError where the system has no room for it."""
         lines = [process.line for process in self._processes.values()]
-        sockets = [other.listener for other in self._slots if other is not slot]
+        sockets = [listener for other in self._slots if other is not slot for listener in other.listeners]
         strangers: list[Closable] = [self._selector, *lines, *sockets]
         process = fork(slot, hold_s, time.monotonic(), self._work, self._signals, strangers)
         self._processes[process.pid] = process
@@ -290,7 +294,8 @@ class Supervisor:
         self._log.info("stopping", workers=len(self._processes))
         for slot in self._slots:
             # A worker's own copy ends with it: who connects then is refused at once instead of waiting for nobody.
-            slot.listener.close()
+            for listener in slot.listeners:
+                listener.close()
         for process in self._processes.values():
             process.end(time.monotonic() + self._end_within_s)
 

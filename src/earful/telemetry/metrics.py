@@ -7,13 +7,16 @@ Built by `app.py`; the service adds to it, the routes read it, the registry's sw
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from earful.telemetry.histogram import Histogram
 from earful.telemetry.summary import Summary, Window, summary_of
+from earful.telemetry.totals import Totals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from earful.errors import ErrorCode
     from earful.telemetry.histogram import Distribution
 
@@ -21,6 +24,7 @@ WINDOW_S = 60.0
 _SNAPSHOT_EVERY_S = 1.0
 _MOST_LABELS = 32
 BATCH_SIZES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, 5000)
+LOOP_LAG_BOUNDS_S = tuple(ms / 1000 for ms in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000))
 _OTHER = "other"
 
 
@@ -34,6 +38,8 @@ class _Moment:
     failed: int
     latency: Distribution
     upload: Distribution
+    loop_lag_s: float
+    """The worst since the moment before."""
 
 
 class Metrics:
@@ -49,13 +55,12 @@ class Metrics:
         self.uploads_started = 0
         self.uploads_ended = 0
         self.failed = 0
-        self.chunks = 0
-        self.audio_ms = 0.0
-        self.speech_ms = 0.0
-        self.partials = 0
-        self.finals = 0
+        self.of_ended = Totals()
+        """What the sessions that ended amounted to."""
+        self.upload_audio_ms = 0
         self.refusals: dict[str, int] = {}
         self.errors: dict[str, int] = {}
+        self.upload_errors: dict[str, int] = {}
         self.model_failures: dict[str, int] = {}
         self.latency = Histogram()
         self.model_call = Histogram()
@@ -71,14 +76,36 @@ class Metrics:
         """Times of a worker's word with the store, those that went well."""
         self.store_is_up: bool | None = None
         """None where there is no store beside this worker's memory."""
+        self.loop_lag = Histogram(LOOP_LAG_BOUNDS_S)
+        """How much later than it wished the sweep was woken."""
+        self.log_lines_dropped: Callable[[], int] = _none
+        """Asks the log how many lines it could not write."""
+        self.spans_lost: Callable[[], int] = _none
+        """Asks the tracer how many spans nobody got."""
         self.answered = self.latency.observe
         """`answered(seconds)`: one chunk's way from its arrival to its answer being sent."""
+        self._worst_loop_lag_s = 0.0
+        """Since the newest moment."""
         self._moments = deque([self._moment(now)])
 
     @property
     def total_requests(self) -> int:
         """Sessions begun and uploads, since the start."""
         return self.sessions_started - self.sessions_resumed + self.uploads_started
+
+    @property
+    def resumes(self) -> dict[str, int]:
+        """Tries to go on with a session, by outcome."""
+        return {
+            "resumed": self.sessions_resumed,
+            "superseded": self.claims.get("superseded", 0),
+            "failed": self.errors.get("resume_failed", 0),
+        }
+
+    @property
+    def worst_loop_lag_s(self) -> float:
+        """The longest that the event loop kept the sweep waiting, over the last 60 s."""
+        return max(self._worst_loop_lag_s, *(moment.loop_lag_s for moment in self._moments))
 
     def session_started(self) -> None:
         """Count a session that was let in."""
@@ -114,8 +141,17 @@ class Metrics:
         self.upload.observe(seconds)
 
     def error_sent(self, code: ErrorCode) -> None:
-        """Count an error that a client was told."""
+        """Count an error that a client was told in its session."""
         _count(self.errors, code.value)
+
+    def upload_failed(self, code: ErrorCode) -> None:
+        """Count an upload that was let in and answered with an error."""
+        _count(self.upload_errors, code.value)
+
+    def swept(self, late_s: float) -> None:
+        """Count a sweep, woken so much later than it wished: what the event loop was busy with."""
+        self.loop_lag.observe(late_s)
+        self._worst_loop_lag_s = max(self._worst_loop_lag_s, late_s)
 
     def model_called(self, seconds: float, failure: ErrorCode | None) -> None:
         """Count a model call and what it took; the engine's observer."""
@@ -129,10 +165,23 @@ class Metrics:
         self.batch_wait.observe(oldest_wait_s)
         self.model_step.observe(step_s)
 
+    def counts(self) -> dict[str, int]:
+        """What it came to, as single numbers: the log's last line, for who scrapes no more."""
+        return {
+            "requests": self.total_requests,
+            "sessions": self.sessions_started,
+            "resumed": self.sessions_resumed,
+            "uploads": self.uploads_started,
+            "errors": sum(self.errors.values()),
+            "refusals": sum(self.refusals.values()),
+            **asdict(self.of_ended),
+        }
+
     def tick(self, now: float) -> None:
         """Remember where the counters stand, at most once a second, for at most the window."""
         if now - self._moments[-1].at_s >= _SNAPSHOT_EVERY_S:
             self._moments.append(self._moment(now))
+            self._worst_loop_lag_s = 0.0
         while len(self._moments) > 1 and self._moments[1].at_s <= now - WINDOW_S:
             self._moments.popleft()
 
@@ -163,6 +212,7 @@ class Metrics:
             failed=self.failed,
             latency=self.latency.snapshot(),
             upload=self.upload.snapshot(),
+            loop_lag_s=self._worst_loop_lag_s,
         )
 
 
@@ -171,3 +221,7 @@ def _count(table: dict[str, int], label: str) -> None:
     if label not in table and len(table) >= _MOST_LABELS:
         label = _OTHER
     table[label] = table.get(label, 0) + 1
+
+
+def _none() -> int:
+    return 0

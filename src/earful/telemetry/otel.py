@@ -154,7 +154,7 @@ class OtelTracer:
 
     @property
     def lost(self) -> int:
-        """Spans that were dropped or could not be delivered, since the start."""
+        """See `Tracer`."""
         return 0 if self._export is None else self._export.dropped + self._export.undelivered
 
     def session(self, session_id: str, parent: TraceParent | None) -> OtelTrace:

@@ -1,4 +1,4 @@
-"""The trace that a request belongs to: W3C Trace Context's `traceparent`, and trace ids of our own. Pure, chance aside.
+"""The trace that a request belongs to: W3C Trace Context's `traceparent`, and trace ids of our own. Pure.
 
 Guarantees that what is malformed is None, as if it had not been sent: a caller's mistake costs no session. The
 transports read with it; the log and the traces name sessions by its ids.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,11 +47,6 @@ def parse_traceparent(text: str) -> TraceParent | None:
 def traceparent_of(values: Sequence[str]) -> TraceParent | None:
     """The same of a header's values in a request: there must be exactly one."""
     return parse_traceparent(values[0].strip()) if len(values) == 1 else None
-
-
-def new_trace_id() -> str:
-    """A trace id that nobody has: 32 hex digits, not all zeros."""
-    return secrets.token_hex(TRACE_ID_BYTES - 1) + f"{1 + secrets.randbelow(255):02x}"
 
 
 def trace_id_of(session_id: str) -> str:

@@ -6,15 +6,11 @@ ever. `app.py` opens the one `Tracer` of a worker; OpenTelemetry is loaded only 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from earful.errors import EarfulError
 from earful.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from earful.errors import ErrorCode
     from earful.settings import Settings
     from earful.telemetry.logs import Logger
@@ -53,6 +49,10 @@ class Tracer(Protocol):
     def upload(self, upload_id: str, parent: TraceParent | None) -> Trace:
         """An upload begins."""
 
+    @property
+    def lost(self) -> int:
+        """Spans that were dropped or could not be delivered, since the start."""
+
     def model_called(self, session_id: str, seconds: float, failure: ErrorCode | None) -> int:
         """The model answered a work of this session or upload: a span. How many are to pass before the next one.
 
@@ -90,6 +90,8 @@ class _NoTrace:
 
 class _NoTracer:
     """Begins nothing."""
+
+    lost = 0
 
     def session(self, session_id: str, parent: TraceParent | None) -> Trace:
         del session_id, parent
@@ -139,17 +141,3 @@ def open_tracer(settings: Settings, log: Logger, worker_id: str) -> Tracer:
     from earful.telemetry import otel
 
     return otel.open_tracer(log, worker_id, settings.tracing_calls_percent)
-
-
-@contextmanager
-def traced(trace: Trace) -> Iterator[Trace]:
-    """End the trace of an upload with the scope, by what ended that."""
-    reason, failed = "internal", True
-    try:
-        yield trace
-        reason, failed = "done", False
-    except EarfulError as error:
-        reason = error.code.value
-        raise
-    finally:
-        trace.end(reason, failed=failed)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from earful.errors import CloseCode
 from earful.protocol.codec import encode
 from earful.protocol.messages import error as error_message
-from earful.transport.upgrade import VERSION, Header, UpgradeRequest, response
+from earful.transport.upgrade import VERSION, Header, response
 
 if TYPE_CHECKING:
     from earful.errors import EarfulError
@@ -61,11 +61,10 @@ def refusal(error: EarfulError, *, request_id: str, retry_after_s: int | None = 
 
 
 def upgrade_refusal(
-    request: UpgradeRequest, error: EarfulError, server_headers: list[Header], status: HTTPStatus | None = None
+    request_id: str, error: EarfulError, server_headers: list[Header], status: HTTPStatus | None = None
 ) -> bytes:
     """The whole HTTP answer to an upgrade that is refused, with the error's own status unless another is given."""
     status = status or HTTPStatus(error.row.http_status)
-    request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
     headers = [*server_headers, (b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
     headers += _STATUS_HEADERS.get(status, [])
     if status in RETRY_STATUSES:

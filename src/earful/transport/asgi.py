@@ -17,16 +17,16 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
+from earful.service.account import tell_refusal
 from earful.service.admission import ANYBODY, Caller
-from earful.telemetry.traceparent import traceparent_of
 from earful.transport.answers import (
     RETRY_STATUSES,
     SUBPROTOCOL,
     late_refusal,
     refusal,
-    request_id_of,
     retry_after_s,
 )
+from earful.transport.origin import origin_of
 from earful.transport.upgrade import PATH
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from earful.service.admission import Admission
     from earful.service.connection import Connection
+    from earful.service.origin import Origin
     from earful.service.registry import Registry
     from earful.transport.uvicorn_ws import Socket
 
@@ -132,36 +133,42 @@ def websocket_routes(registry: Registry) -> list[BaseRoute]:
     """The one path, and the answer on all others; before any mount, which would take upgrades for requests."""
     return [
         WebSocketRoute(PATH, partial(stream, registry=registry)),
-        WebSocketRoute("/{path:path}", nowhere),
+        WebSocketRoute("/{path:path}", partial(nowhere, registry=registry)),
     ]
 
 
-async def nowhere(websocket: WebSocket) -> None:
+async def nowhere(websocket: WebSocket, registry: Registry) -> None:
     """Answer an upgrade on a path that is none: 404."""
-    await _deny(websocket, EarfulError(ErrorCode.NOT_FOUND))
+    origin, refused = _origin(websocket), EarfulError(ErrorCode.NOT_FOUND)
+    tell_refusal(registry.events, origin, refused)
+    await _deny(websocket, refused, origin)
 
 
 async def stream(websocket: WebSocket, registry: Registry) -> None:
     """Serve `WS /v1/transcribe/stream`: admit or refuse, then carry the session until it ends."""
+    origin = _origin(websocket)
     try:
-        admission = await _admission(websocket, registry)
+        admission = await _admission(websocket, registry, origin)
         with registry.slot(resuming=websocket.query_params.get("resume") == "1") as session_id:
-            await websocket.accept(_subprotocol(websocket), headers=[(b"x-session-id", session_id.encode())])
-            await _carry(websocket, registry, session_id, admission)
+            named = [(b"x-session-id", session_id.encode()), (b"x-request-id", origin.request_id.encode())]
+            await websocket.accept(_subprotocol(websocket), headers=named)
+            await _carry(websocket, registry, session_id, origin, admission)
     except EarfulError as refused:
-        await _refuse(websocket, refused)
+        tell_refusal(registry.events, origin, refused)
+        await _refuse(websocket, refused, origin)
 
 
-async def _admission(websocket: WebSocket, registry: Registry) -> Admission:
+async def _admission(websocket: WebSocket, registry: Registry, origin: Origin) -> Admission:
     """As whom this one may come in; raises EarfulError where it may not."""
     if registry.entrance is None:
         return ANYBODY
     query = parse_qs(websocket.url.query)
-    return await registry.entrance.ask(Caller(websocket.url.path, websocket.headers.raw, query, _peer(websocket)))
+    return await registry.entrance.ask(Caller(websocket.url.path, websocket.headers.raw, query, origin.peer))
 
 
-def _peer(websocket: WebSocket) -> str:
-    return websocket.client.host if websocket.client else ""
+def _origin(websocket: WebSocket) -> Origin:
+    peer = websocket.client.host if websocket.client else ""
+    return origin_of(websocket.headers.raw, peer, "asgi")
 
 
 def _subprotocol(websocket: WebSocket) -> str | None:
@@ -169,15 +176,16 @@ def _subprotocol(websocket: WebSocket) -> str | None:
     return SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", []) else None
 
 
-async def _carry(websocket: WebSocket, registry: Registry, session_id: str, admission: Admission) -> None:
+async def _carry(
+    websocket: WebSocket, registry: Registry, session_id: str, origin: Origin, admission: Admission
+) -> None:
     socket: Socket | None = websocket.scope.get("extensions", {}).get("earful.socket")
     writer: asyncio.Task[None] | None = None
     connection: Connection | None = None
     try:
         async with asyncio.timeout(None) as deadline:
             wire = AsgiWire(websocket, socket, deadline)
-            parent = traceparent_of(websocket.headers.getlist("traceparent"))
-            connection = registry.connect(session_id, wire, _peer(websocket), admission, parent)
+            connection = registry.connect(session_id, wire, origin, admission)
             if socket is not None:
                 socket.listen(connection)
             writer = asyncio.create_task(wire.write(connection), name="websocket writer")
@@ -223,7 +231,7 @@ def _take_exception(writer: asyncio.Task[None]) -> None:
         writer.result()
 
 
-async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
+async def _refuse(websocket: WebSocket, refused: EarfulError, origin: Origin) -> None:
     if websocket.query_params.get("refuse") == "close":
         told, code = late_refusal(refused)
         with suppress(WebSocketDisconnect, TimeoutError):
@@ -232,14 +240,14 @@ async def _refuse(websocket: WebSocket, refused: EarfulError) -> None:
                 await websocket.send_text(told.decode())
                 await websocket.close(code, refused.code.value)
     else:
-        await _deny(websocket, refused)
+        await _deny(websocket, refused, origin)
 
 
-async def _deny(websocket: WebSocket, refused: EarfulError) -> None:
+async def _deny(websocket: WebSocket, refused: EarfulError, origin: Origin) -> None:
     """Answer as HTTP; a server that cannot do so says 403."""
     if "websocket.http.response" not in websocket.scope.get("extensions", {}):
         await websocket.close()
         return
     wait_s = retry_after_s() if refused.row.http_status in RETRY_STATUSES else None
-    request_id = request_id_of(websocket.headers.get("x-request-id"))
-    await websocket.send_denial_response(refusal(refused, request_id=request_id, retry_after_s=wait_s))
+    answer = refusal(refused, request_id=origin.request_id, retry_after_s=wait_s)
+    await websocket.send_denial_response(answer)

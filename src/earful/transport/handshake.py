@@ -10,9 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.account import tell_refusal
 from earful.service.admission import ANYBODY, Admission, Caller
-from earful.telemetry.traceparent import traceparent_of
 from earful.transport.answers import SUBPROTOCOL, UNFIT, late_refusal, upgrade_refusal
+from earful.transport.origin import origin_of
 from earful.transport.peer import peer_of
 from earful.transport.upgrade import PATH, granted
 
@@ -44,6 +45,8 @@ class Handshake:
         self._config = config
         self._server_headers = server_headers
         self._request = request
+        peer = peer_of(connection.transport.get_extra_info("peername"), request.headers, config)
+        self._origin = origin_of(request.headers, peer, "fast")
         self._asking: asyncio.Task[None] | None = None
         self._early = b""
 
@@ -72,17 +75,13 @@ class Handshake:
     async def _ask(self, entrance: Entrance) -> None:
         request, connection = self._request, self._connection
         try:
-            admission = await entrance.ask(Caller(request.path, request.headers, request.query, self._peer))
+            admission = await entrance.ask(Caller(request.path, request.headers, request.query, self._origin.peer))
         except EarfulError as refused:
             self._turn_away(refused)
         else:
             self._admit(admission)
         if self._early:
             connection.hear_early(self._early)
-
-    @property
-    def _peer(self) -> str:
-        return peer_of(self._connection.transport.get_extra_info("peername"), self._request.headers, self._config)
 
     def _admit(self, admission: Admission) -> None:
         """Take a place, say so, and begin to talk; where there is none, turn away."""
@@ -93,9 +92,10 @@ class Handshake:
         except EarfulError as refused:
             self._turn_away(refused)
             return
-        connection.upgrade(self._granted([(b"x-session-id", session_id.encode())]))
-        parent = traceparent_of(self._request.values(b"traceparent"))
-        connection.talk(self._door.connect(session_id, connection, self._peer, admission, parent))
+        connection.upgrade(
+            self._granted([(b"x-session-id", session_id.encode()), (b"x-request-id", self._origin.request_id.encode())])
+        )
+        connection.talk(self._door.connect(session_id, connection, self._origin, admission))
 
     def _granted(self, headers: list[Header]) -> bytes:
         offered = SUBPROTOCOL in self._request.values(b"sec-websocket-protocol")
@@ -107,6 +107,7 @@ class Handshake:
         if self._request.query.get("refuse") != ["close"]:
             self._refuse(refused)
             return
+        tell_refusal(self._door.events, self._origin, refused)
         self._connection.upgrade(self._granted([]))
         told, code = late_refusal(refused)
         self._connection.send(told)
@@ -114,4 +115,6 @@ class Handshake:
 
     def _refuse(self, refused: EarfulError, status: HTTPStatus | None = None) -> None:
         """Answer as HTTP, with the error's own status unless another is given."""
-        self._connection.refuse(upgrade_refusal(self._request, refused, self._server_headers, status))
+        tell_refusal(self._door.events, self._origin, refused)
+        answer = upgrade_refusal(self._origin.request_id, refused, self._server_headers, status)
+        self._connection.refuse(answer)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from earful.telemetry.log_level import Level
+
 Status = Literal["ok", "starting", "draining", "degraded"]
 
 
@@ -109,6 +111,89 @@ class Alive(BaseModel):
     status: str
 
 
+class SessionEvent(BaseModel):
+    """Something that happened to a session."""
+
+    unix_ms: int
+    name: str
+    fields: dict[str, JsonValue]
+
+
+class Elsewhere(BaseModel):
+    """Another worker, and the root of its operations listener where it lives and has one."""
+
+    id: str
+    ops: str | None
+
+
+class SessionEvents(BaseModel):
+    """What the answering worker remembers of a session, oldest first; `elsewhere` is who has it, or had it last."""
+
+    model_config = _example(
+        session_id="yT0kq3vXh0m1m8hS5uO4Yw",
+        worker="9f31c07be24d5a86",
+        events=[{"unix_ms": 1764022991123, "name": "session ended", "fields": {"reason": "superseded"}}],
+        elsewhere={"id": "41aa03d97c5e6b20", "ops": "http://10.0.0.2:9001"},
+    )
+
+    session_id: str
+    worker: str
+    events: list[SessionEvent]
+    elsewhere: Elsewhere | None
+
+
+class Colleague(BaseModel):
+    """A live worker: where its operations listener is, if it has one, and since when it lives."""
+
+    id: str
+    slot: int
+    ops: str | None
+    sessions: int
+    version: str
+    began_unix_s: float
+
+
+class Workers(BaseModel):
+    """The live workers, in the order of their ids; `worker` is the answering one."""
+
+    model_config = _example(
+        worker="9f31c07be24d5a86",
+        workers=[
+            {
+                "id": "9f31c07be24d5a86",
+                "slot": 0,
+                "ops": "http://127.0.0.1:9000",
+                "sessions": 3,
+                "version": "0.1.0",
+                "began_unix_s": 1764022991.123,
+            }
+        ],
+    )
+
+    worker: str
+    workers: list[Colleague]
+    partial: bool = False
+    """Only where it is true: the store is away, and the others are missing."""
+
+
+class LogLevel(BaseModel):
+    """The least level that is logged."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"level": "debug"}]})
+
+    level: Level
+
+
+class LogLevelChange(BaseModel):
+    """What the answering worker, and no other, logs from now on, and did before."""
+
+    model_config = _example(old="info", level="debug", worker="9f31c07be24d5a86")
+
+    old: Level
+    level: Level
+    worker: str
+
+
 class LatencyMs(BaseModel):
     """Percentiles in ms."""
 
@@ -182,6 +267,11 @@ class SessionView(BaseModel):
     finals: int
     errors: int
     model_s: float
+    # What follows workers of earlier releases do not report.
+    attempt: int = 0
+    tenant: str | None = None
+    worker: str | None = None
+    """Only where workers share a store."""
 
 
 class SessionPage(BaseModel):
@@ -205,7 +295,13 @@ NO_SESSION = _failures(
     (422, "Bad parameters"),
     (503, "Not this worker's, and the store is away"),
 )
+NO_EVENTS = _failures(
+    (404, "Nothing is known of it"),
+    (422, "Bad parameters"),
+    (503, "Nothing is known here, and the store is away"),
+)
 FORBIDDEN = _failures((403, "Not for this peer"))
+NO_LEVEL = _failures((403, "Not for this peer"), (422, "No such level"))
 HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
 READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
 UPLOAD_ERRORS = _failures(

@@ -15,7 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidHandshake, SecurityError
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
-from earful.transport.answers import FAULT_REASONS, UNFIT, upgrade_refusal
+from earful.transport.answers import FAULT_REASONS, UNFIT, request_id_of, upgrade_refusal
 from earful.transport.asgi import FAULT
 from earful.transport.upgrade import UpgradeRequest, parse
 
@@ -114,7 +114,8 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         self.handshake_complete = self.close_sent = True
         text = _TOO_LONG if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else UNFIT
         unfit = EarfulError(ErrorCode.BAD_REQUEST, text)
-        self.transport.write(upgrade_refusal(request, unfit, self.default_headers, status))
+        request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
+        self.transport.write(upgrade_refusal(request_id, unfit, self.default_headers, status))
         self.transport.close()
         self._bound_close()
 

@@ -1,0 +1,38 @@
+"""What a setting accepts, in words: for the help of its flag, and for whoever set it to something else.
+
+Called by `settings.py` and the command line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
+
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """What a setting accepts, as words: `a whole number from 1 to 9`."""
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        *first, last = (str(choice) for choice in get_args(annotation))
+        return f"{', '.join(first)} or {last}" if first else last
+    kinds: dict[object, str] = {
+        bool: "true or false",
+        int: "a whole number",
+        int | None: "a whole number",
+        float: "a number",
+        str: "text that is not empty",
+        SecretStr: "text",
+    }
+    return f"{kinds.get(annotation, 'a JSON object')} {_bounds(field)}".rstrip()
+
+
+def _bounds(field: FieldInfo) -> str:
+    """A number's bounds as words; empty where it has none."""
+    low = next((f"from {item.ge}" for item in field.metadata if hasattr(item, "ge")), "")
+    above = next((f"above {item.gt}," for item in field.metadata if hasattr(item, "gt")), "")
+    high = next((f"to {item.le}" for item in field.metadata if hasattr(item, "le")), "")
+    return f"{low or above} {'up ' if above else ''}{high}".strip()

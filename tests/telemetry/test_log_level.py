@@ -1,0 +1,70 @@
+"""The level: changed while the server runs, for our own lines and for foreign ones."""
+
+from __future__ import annotations
+
+import json
+import logging
+from io import StringIO
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from earful.telemetry.log_level import CARRIERS, LEVELS, LogLevel
+from earful.telemetry.logs import open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from earful.telemetry.log_level import Level
+
+CHANGES: tuple[Level, ...] = ("info", "info", "debug", "error")
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Give the standard library its own logging back."""
+    root = logging.getLogger()
+    before = {name: logging.getLogger(name).level for name in CARRIERS}
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, number in before.items():
+        logging.getLogger(name).setLevel(number)
+
+
+def test_it_admits_its_own_level_and_what_is_above() -> None:
+    """Each of the four."""
+    admitted = [[one for one in LEVELS if LogLevel(level).admits(one)] for level in LEVELS]
+    assert [list(LEVELS[nth:]) for nth in range(4)] == admitted
+
+
+def test_a_change_holds_at_once_for_both_kinds_of_logger() -> None:
+    """Down, and up again; it says what it was."""
+    stream = StringIO()
+    log = open_log(stream=stream)
+    ours, foreign = log.debug, logging.getLogger("somebody.else")
+    for old, level in pairwise(CHANGES):
+        assert old == log.level.set(level)
+        assert level == log.level.get()
+        ours("ours", level_is=level)
+        foreign.debug("foreign at %s", level)
+        foreign.error("foreign error at %s", level)
+    assert [
+        "foreign error at info",
+        "ours",
+        "foreign at debug",
+        "foreign error at debug",
+        "foreign error at error",
+    ] == [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+
+
+def test_libraries_that_see_the_wire_stay_silent_about_it() -> None:
+    """Whatever the level is; their warnings are heard."""
+    stream = StringIO()
+    open_log("debug", stream=stream)
+    for name in CARRIERS:
+        logging.getLogger(f"{name}.part").debug("> Authorization: Bearer x")
+        logging.getLogger(f"{name}.part").warning("odd")
+    assert ["odd"] * len(CARRIERS) == [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
