@@ -69,7 +69,7 @@ class LogPipe:
             return self._news.wait_for(lambda: not self._unwritten_bytes, within_s)
 
     def _have_writer(self) -> None:
-        """Start the thread where there is none: at first, after it had no work, and after a fork."""
+        """Start the thread where there is none: at first, and after it had no work."""
         if self._writer is not None and self._writer.is_alive():
             return
         writer = threading.Thread(target=self._run, name="log", daemon=True)
