@@ -47,6 +47,7 @@ COMPLETE = (
     "src/earful/store/records.py",
     "src/earful/store/values.py",
     "src/earful/telemetry/stall.py",
+    "src/earful/telemetry/traceparent.py",
 )
 
 

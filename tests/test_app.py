@@ -13,6 +13,7 @@ from tests.support.inside import Record
 from tests.support.models import Desk, make_work
 from tests.support.redis_server import free_port
 from tests.support.sounds import speech, wav
+from tests.support.spans import Studio
 
 from earful.app import build, create
 from earful.models.loading import ModelLoadError
@@ -134,6 +135,15 @@ def test_metrics_know_of_lost_log_lines() -> None:
     service = build(Settings.load({"model": DIARY}, {}), log)
     log.dropped = 7
     assert 7 == service.registry.metrics.log_lines_dropped()
+
+
+def test_metrics_know_of_lost_spans() -> None:
+    """Of the tracer that is given, whatever the settings say."""
+    studio = Studio()
+    service = build(Settings.load({"model": DIARY}, {}), Record(), tracer=studio.tracer)
+    studio.export.dropped = 7
+    assert 7 == service.registry.metrics.spans_lost()
+    studio.close()
 
 
 def test_create_reads_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,7 @@ from earful.store.opening import directory_at, is_shared
 from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
+from earful.telemetry.tracing import NO_TRACER, open_tracer
 from earful.transport import ops, rest
 from earful.transport.asgi import websocket_routes
 from earful.transport.faults import answer_faults
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
+    from earful.telemetry.tracing import Tracer
 
     Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -59,6 +61,10 @@ CLOSE_WITHIN_S = 2.0
 """How long model objects may take to close when the worker ends."""
 NOTED_LONGER_S = 300.0
 """How long the store knows a session beyond `resume_window_s`: a worker reports each far more often."""
+_NO_TELEMETRY: dict[str, bool] = dict.fromkeys(
+    ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
+)
+"""FastAPI's own, which would tell an exception's words, and of every health check, wherever a provider is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +87,23 @@ def build(
     identity: Identity | None = None,
     seal: Seal | None = None,
     doorkeeper: Doorkeeper | None = None,
+    tracer: Tracer | None = None,
 ) -> Service:
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting"; without one
     the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before a
-    WebSocket is let in; by default nobody is. Raises ModelLoadError where the settings' model cannot be imported,
-    StoreUrlError where their store cannot be one.
+    WebSocket is let in; by default nobody is. `tracer` wins over the settings' tracing. Raises ModelLoadError where the
+    settings' model cannot be imported, StoreUrlError where their store cannot be one, SettingsError where they want
+    traces that cannot be.
     """
+    identity = identity or Identity()
+    tracer = tracer or open_tracer(settings, log, identity.id)
     if settings.log_text:
         log.warning("log_text is on: with the level debug, what is spoken is logged")
     metrics = Metrics(time.monotonic())
     metrics.log_lines_dropped = lambda: log.dropped
+    metrics.spans_lost = lambda: tracer.lost
 
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
@@ -105,9 +116,9 @@ def build(
         on_call=metrics.model_called,
         on_error=model_raised,
         on_batch=metrics.batch_ended,
+        on_answer=None if tracer is NO_TRACER else tracer.model_called,
     )
-    identity = identity or Identity()
-    claims = _shared_claims(settings, identity, metrics)
+    claims = _shared_claims(settings, identity, metrics, tracer)
     entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
     registry = Registry(
         _registry_limits(settings),
@@ -118,6 +129,8 @@ def build(
         claims=claims,
         entrance=entrance,
     )
+    registry.tracer = tracer
+    registry.sweepers.append(tracer.sweep)
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)
     has_ops = settings.ops_port is not None
@@ -138,12 +151,17 @@ def create() -> FastAPI:
     return build(settings, open_log(settings.log_level, settings.log_format)).app
 
 
-def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics) -> SharedClaims | None:
+def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics, tracer: Tracer) -> SharedClaims | None:
     """The way to the store that workers share; None where each has its own memory."""
     url = settings.store.get_secret_value()
     if not is_shared(url):
         return None
-    directory = directory_at(url, worker=identity.id, max_connections=settings.redis_max_connections)
+    directory = directory_at(
+        url,
+        worker=identity.id,
+        max_connections=settings.redis_max_connections,
+        on_turn=None if tracer is NO_TRACER else tracer.store_asked,
+    )
     return SharedClaims(directory, LocalClaims(time.monotonic), metrics, settings.resume_window_s + NOTED_LONGER_S)
 
 
@@ -172,7 +190,7 @@ def _orders(identity: Identity, guard: ops.Guard, log: Logger, drain: Callable[[
 
 def _app(*, has_docs: bool, **options: Any) -> FastAPI:
     """An app that answers errors as ours do, and tells what it can where it `has_docs`."""
-    about = {"title": "earful", "version": __version__, "summary": SUMMARY, **options}
+    about = {"title": "earful", "version": __version__, "summary": SUMMARY, "telemetry": _NO_TELEMETRY, **options}
     app = FastAPIOffline(redoc_url=None, **about) if has_docs else FastAPI(openapi_url=None, **about)
     app.add_middleware(RequestId)
     answer_faults(app)
@@ -189,6 +207,7 @@ def _lifespan(registry: Registry, presence: Presence | None, *, load: bool) -> L
         if presence is not None:
             tasks.add(asyncio.create_task(presence.exchange_for_ever(), name="presence"))
         async with AsyncExitStack() as endings:  # The last first; where one fails the others still have theirs.
+            endings.push_async_callback(registry.tracer.close)
             endings.push_async_callback(registry.engine.close, CLOSE_WITHIN_S)
             if presence is not None:
                 endings.push_async_callback(presence.close)

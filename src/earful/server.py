@@ -49,8 +49,8 @@ TAKE_DOWN_S = 1.4
 def run(settings: Settings) -> int:
     """Serve until told to stop; the process' exit code.
 
-    Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, and CannotListen for an
-    address that cannot be had.
+    Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces
+    that cannot be, and CannotListen for an address that cannot be had.
     """
     files = make_room_for_files(settings.max_sessions)  # Before the log, which has a thread.
     with (

@@ -212,6 +212,15 @@ class Settings(BaseModel, frozen=True):
         default=False, description="Whether what is spoken is logged, on debug lines; it never is otherwise."
     )
 
+    tracing: Literal["off", "on"] = Field(
+        default="off",
+        description="Whether sessions and uploads become OpenTelemetry spans, exported as the OTEL_* variables say;"
+        " needs earful[otel].",
+    )
+    tracing_calls_percent: float = Field(
+        default=1, ge=0, le=100, description="Share of model and store calls that become spans of their own."
+    )
+
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod

@@ -23,24 +23,26 @@ from earful.models.loading import ModelLoadError
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.server import BACKLOG, GRACE_S, Server, open_server_log, told_of
 from earful.service.identity import Identity
+from earful.settings import Settings, SettingsError
 from earful.store.opening import is_shared
 from earful.supervisor.line import Word
 from earful.supervisor.supervisor import Supervisor
+from earful.telemetry.tracing import CLOSE_WITHIN_S as TRACES_WITHIN_S
+from earful.telemetry.tracing import check_tracing
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from earful.app import Service
     from earful.protocol.seal import Seal
-    from earful.settings import Settings
     from earful.supervisor.line import Line
     from earful.supervisor.process import Station
 
 CANNOT_START = 2
 NEWCOMERS_S = 1.0
 """How long a worker that leaves waits for the first request of those whom it has accepted."""
-SLACK_S = GRACE_S + CLOSE_WITHIN_S + 2.0
-"""What a worker may take to end beyond its drain, before it is killed: both, and a busy machine."""
+SLACK_S = GRACE_S + CLOSE_WITHIN_S + TRACES_WITHIN_S + 2.0
+"""What a worker may take to end beyond its drain, before it is killed: all of these, and a busy machine."""
 ALIVE_EVERY_S = 1.0
 """How often a worker tells its supervisor that its event loop moves, give or take a sweep."""
 _LOOK_EVERY_S = 0.05
@@ -51,9 +53,10 @@ _QUIET_LOOKS = 2
 def run(settings: Settings) -> int:
     """Serve with `settings.workers` processes until told to stop; the exit code.
 
-    Raises CannotStart for a model that cannot be used, StoreUrlError for such a store, and CannotListen for an
-    address that cannot be had.
+    Raises CannotStart for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces that
+    cannot be, and CannotListen for an address that cannot be had.
     """
+    check_tracing(settings)
     has_store = is_shared(settings.store.get_secret_value())
     files = make_room_for_files(0)  # A fork does not hand on more room than is used.
     with ExitStack() as scope:
@@ -117,7 +120,7 @@ def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
             server = WorkerServer(service, station)
             server.run(sockets=[station.listeners[0]])
             return server.exit_code()
-        except ModelLoadError as error:
+        except (ModelLoadError, SettingsError) as error:
             station.line.say(Word.FAILED, str(error))
             return CANNOT_START
 

@@ -28,6 +28,7 @@ SPREAD = {
     "session resumed": FORMAT,
     "session ended": {figure.name for figure in fields(Numbers)},
     "error told": {"sequence", "expected", "untold"},
+    "session refused": WHENCE,
     "upload refused": WHENCE,
     "upload ended": {"audio_ms", "speech_ms", "finals", "model_s"},
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.batch import batching
 from tests.support.bench import TIMEOUT_S, Bench, at_bench
 from tests.support.clock import run_virtual, settle
 from tests.support.models import (
@@ -215,6 +216,50 @@ def test_observers_are_optional() -> None:
         return desk.outcomes[0].failure
 
     assert ErrorCode.MODEL_FAILED == run_virtual(main())
+
+
+@pytest.mark.parametrize("model_class", [scripted(answers(fragment("a")), fails(OSError())), batching()])
+def test_whose_work_was_finished_is_told(model_class: type[Any]) -> None:
+    """By the session's id, with the model's seconds and what failed; for both kinds of models."""
+    told: list[tuple[str, float, ErrorCode | None]] = []
+
+    def tell(*figures: Any) -> int:
+        told.append(figures)
+        return 0
+
+    async def main() -> list[ErrorCode | None]:
+        desk = Desk()
+        engine = Engine(loaded(model_class), timeout_s=1, on_answer=tell)
+        await engine.load()
+        for session_id in ("one", "other"):
+            engine.seat(SessionInfo(session_id)).submit(make_work(), desk.deliver)
+            await settle()
+        await engine.close()
+        return [outcome.failure for outcome in desk.outcomes]
+
+    failures = run_virtual(main())
+    assert [("one", None), ("other", failures[1])] == [(name, failure) for name, _, failure in told]
+    assert all(seconds >= 0 for _, seconds, _ in told)
+
+
+def test_who_is_told_of_some_works_says_how_many_pass_before_the_next() -> None:
+    """None is told of in between."""
+    gaps, told = [2, 0, 1, 9], list[str]()
+
+    def tell(session_id: str, *_: object) -> int:
+        told.append(session_id)
+        return gaps.pop(0)
+
+    async def main() -> None:
+        engine, desk = Engine(loaded(scripted()), timeout_s=1, on_answer=tell), Desk()
+        await engine.load()
+        for nth in range(10):
+            engine.seat(SessionInfo(str(nth))).submit(make_work(), desk.deliver)
+            await settle()
+        await engine.close()
+
+    run_virtual(main())
+    assert ["0", "3", "4", "6"] == told
 
 
 def test_ready_after_load_and_until_close() -> None:

@@ -26,11 +26,13 @@ from earful.service.origin import Origin
 from earful.service.outbox import OutboxLimits
 from earful.service.upload_account import account_of
 from earful.telemetry.events import Events
+from earful.telemetry.traceparent import TraceParent
 
 if TYPE_CHECKING:
     from earful.service.registry import Registry
 
-HOME = Origin("192.0.2.7", "fast", "r-1", "t-1")
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+HOME = Origin("192.0.2.7", "fast", "r-1", TraceParent(TRACE, "00f067aa0ba902b7", sampled=True))
 START = json.dumps({"type": "start", "language": "en", "words": True})
 STOP = json.dumps({"type": "stop"})
 
@@ -66,7 +68,7 @@ def test_a_session_with_start_is_told_from_its_beginning_to_its_end() -> None:
         assert ["session connected", "session started", "first speech", "session ended"] == story(registry, "a")
 
     log = registered(scenario, scripted())
-    assert {("a", "r-1", "t-1")} == {(line["session"], line["request_id"], line["trace_id"]) for line in log.events[:4]}
+    assert {("a", "r-1", TRACE)} == {(line["session"], line["request_id"], line["trace_id"]) for line in log.events[:4]}
     connected, started, spoke, ended = log.events[:4]
     assert ("192.0.2.7", "fast", False, "acme") == tuple(
         connected[name] for name in ("peer", "transport", "resuming", "tenant")
@@ -276,7 +278,7 @@ def test_who_is_refused_is_told_without_a_session() -> None:
     log = Record()
     tell_refusal(Events(log), HOME, EarfulError(ErrorCode.SESSION_LIMIT))
     (line,) = log.events
-    assert ("session refused", "session_limit", "192.0.2.7", "r-1", "t-1") == tuple(
+    assert ("session refused", "session_limit", "192.0.2.7", "r-1", TRACE) == tuple(
         line[name] for name in ("event", "code", "peer", "request_id", "trace_id")
     )
     assert "session" not in line
@@ -305,7 +307,7 @@ def test_an_upload_is_told(failure: Exception | None, code: str | None) -> None:
     started, ended = upload_lines(is_let_in=True, failure=failure)
     assert ("upload started", "upload ended", code) == (started["event"], ended["event"], ended["code"])
     assert started["session"] == ended["session"]
-    assert {("r-1", "t-1", "192.0.2.7")} == {(e["request_id"], e["trace_id"], e["peer"]) for e in (started, ended)}
+    assert {("r-1", TRACE, "192.0.2.7")} == {(e["request_id"], e["trace_id"], e["peer"]) for e in (started, ended)}
 
 
 def test_an_upload_that_is_not_let_in_is_told_once() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from redis.exceptions import (
     SlotNotCoveredError,
 )
 from tests.store.rig import PATIENT_S
+from tests.support.clock import run_virtual, settle, virtual_now
 from tests.support.redis_server import RedisServer, cluster_url, running_cluster
 
 from earful.store.address import StoreAddress
@@ -145,6 +147,53 @@ def test_cancelling_is_no_failure(redis_server: RedisServer) -> None:
         await link.close()
 
     asyncio.run(main())
+
+
+class Echoing(Client):
+    """Answers with nothing, at once or never."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.answers = answers
+
+    async def send(self, commands: Iterable[tuple[Argument, ...]]) -> list[Any]:
+        """Answer, or wait for it."""
+        if not self.answers:
+            await asyncio.get_running_loop().create_future()
+        return [None for _ in commands]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_each_turn_is_told_to_who_wants_to_know() -> None:
+    """What it took, and why it failed: at the server, by the time, or because nobody waited any longer."""
+    told: list[tuple[float, str]] = []
+    clients = [Echoing(answers=True), Refusing(RedisError()), Echoing(answers=False)]
+
+    async def main() -> None:
+        for client in (*clients, clients[-1]):
+            link = Link(
+                lambda _, client=client: client,  # type: ignore[misc]  # bound now
+                max_turns=1,
+                turn_s=1,
+                clock=virtual_now,
+                on_turn=lambda *turn: told.append(turn),
+            )
+            asking = asyncio.create_task(echoless(link))
+            if len(told) == len(clients):
+                await settle()
+                asking.cancel()
+            await asyncio.wait({asking})
+            await link.close()
+
+    run_virtual(main())
+    assert [(0.0, ""), (0.0, "RedisError"), (1.0, "TimeoutError"), (0.0, "cancelled")] == told
+
+
+async def echoless(link: Link) -> None:
+    """Ask, whatever comes of it."""
+    with suppress(StoreUnavailableError):
+        await refused(link)
 
 
 class Broken(Client):

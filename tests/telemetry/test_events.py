@@ -50,13 +50,13 @@ def test_a_line_after_the_end_still_names_its_request() -> None:
 
 
 def test_who_goes_on_with_a_session_is_told_under_its_name() -> None:
-    """With the newer request."""
+    """With the newer request, and in the session's trace."""
     log = Record()
     events = Events(log)
-    events.open("drawn", request_id="r2")
-    events.rename("drawn", "s")
+    events.open("drawn", request_id="r2", trace_id="t2")
+    events.rename("drawn", "s", request_id="r2", trace_id="t")
     events.tell("s", "session resumed")
-    assert ("s", "r2") == (log.events[0]["session"], log.events[0]["request_id"])
+    assert ("s", "r2", "t") == tuple(log.events[0][name] for name in ("session", "request_id", "trace_id"))
 
 
 def test_text_goes_to_the_log_alone() -> None:

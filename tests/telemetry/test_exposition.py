@@ -109,11 +109,13 @@ def test_the_loop_shows_how_late_it_was() -> None:
 
 
 def test_the_process_and_the_log_are_told() -> None:
-    """Memory, files and garbage by prometheus-client; the log says how many lines it lost."""
+    """Memory, files and garbage by prometheus-client; log and tracer say how many lines and spans they lost."""
     metrics = Metrics(0.0)
     metrics.log_lines_dropped = lambda: 7
+    metrics.spans_lost = lambda: 3
     found = samples(metrics)
     assert 7 == found["earful_log_lines_dropped_total", ""]
+    assert 3 == found["earful_spans_lost_total", ""]
     assert 0 < found["process_resident_memory_bytes", ""] < found["earful_memory_limit_bytes", ""]
     assert 0 < found["process_open_fds", ""] < found["process_max_fds", ""]
     assert ("python_gc_collections_total", "0") in found

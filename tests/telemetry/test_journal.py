@@ -51,7 +51,7 @@ def test_of_who_was_never_opened_nothing_is_kept() -> None:
     journal = Journal()
     noted(journal, "stranger", "one")
     journal.close("stranger")
-    journal.rename("stranger", "known")
+    journal.rename("stranger", "known", {})
     assert ([], []) == (names_of(journal, "stranger"), names_of(journal, "known"))
 
 
@@ -91,11 +91,11 @@ def test_who_goes_on_with_a_session_goes_on_with_its_events() -> None:
             journal.close("old")
         journal.open("drawn", {"request_id": "second"})
         noted(journal, "drawn", "came back")
-        journal.rename("drawn", "old")
+        journal.rename("drawn", "old", {"request_id": "second", "trace_id": "first"})
         assert (["began", "came back"], []) == (names_of(journal, "old"), names_of(journal, "drawn"))
-        assert {"request_id": "second"} == journal.context_of("old")
+        assert {"request_id": "second", "trace_id": "first"} == journal.context_of("old")
     journal = Journal()
     journal.open("drawn", {})
     noted(journal, "drawn", "came back")
-    journal.rename("drawn", "elsewhere")
+    journal.rename("drawn", "elsewhere", {})
     assert ["came back"] == names_of(journal, "elsewhere")

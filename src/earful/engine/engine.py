@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from earful.engine.batches import Batches
 from earful.engine.calls import Calls
 from earful.engine.seat import Seat
-from earful.engine.tally import OnBatch, OnCall, OnError, Tally
+from earful.engine.tally import OnAnswer, OnBatch, OnCall, OnError, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,13 +37,14 @@ class Engine:
         on_call: OnCall | None = None,
         on_error: OnError | None = None,
         on_batch: OnBatch | None = None,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         """Give each call or batch `timeout_s` from the moment it starts, in the seconds of `clock`."""
         self.ready = False
         self._closed = False
         self._model = model
         self._timeout_s = timeout_s
-        self._tally = Tally(on_call=on_call, on_error=on_error, on_batch=on_batch)
+        self._tally = Tally(on_call=on_call, on_error=on_error, on_batch=on_batch, on_answer=on_answer)
         runner = Batches if model.is_batch else Calls
         self._runner = runner(model, timeout_s=timeout_s, clock=clock, tally=self._tally)
         self._seats: set[Seat] = set()

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 OnCall = Callable[[float, ErrorCode | None], None]
 """Told of each finished work: the model's seconds, and what failed if something did."""
 
+OnAnswer = Callable[[str, float, ErrorCode | None], int]
+"""Told of some finished works: the id of whose it was, the model's seconds, and what failed. Gives how many are to
+pass before it is told again: of each it would cost too much."""
+
+_NEVER = 1 << 60
+
 OnError = Callable[[SessionInfo, BaseException], None]
 """Told whose model raised what (a whole batch: its oldest session): for the log, never for a client."""
 
@@ -27,9 +33,16 @@ OnBatch = Callable[[int, float, float], None]
 
 
 class Tally:
-    """Counters since the start, and the three observers."""
+    """Counters since the start, and the observers."""
 
-    def __init__(self, *, on_call: OnCall | None, on_error: OnError | None, on_batch: OnBatch | None) -> None:
+    def __init__(
+        self,
+        *,
+        on_call: OnCall | None,
+        on_error: OnError | None,
+        on_batch: OnBatch | None,
+        on_answer: OnAnswer | None = None,
+    ) -> None:
         """Begin at zero; every observer is optional."""
         self.calls = 0
         self.failures = 0
@@ -38,6 +51,9 @@ class Tally:
         self.on_error = on_error
         self._on_call = on_call
         self._on_batch = on_batch
+        self._on_answer = on_answer
+        self._untold = _NEVER if on_answer is None else 0
+        """Works that are to pass before `on_answer` is told of one."""
 
     def answer(self, call: Call, result: TranscriptResult | None, failure: ErrorCode | None, model_s: float) -> None:
         """Count and deliver what became of `call`. A delivery that raises is told to the loop, and harms no other."""
@@ -46,11 +62,19 @@ class Tally:
             self.timeouts += failure is ErrorCode.MODEL_TIMEOUT
         if self._on_call is not None:
             self._on_call(model_s, failure)
+        self._untold -= 1
+        if self._untold < 0:
+            self._tell_answer(call, failure, model_s)
         try:
             call.deliver(call.work, Outcome(result, failure, model_s))
         except Exception as fault:  # noqa: BLE001 - or the rest of a batch would never be answered
             context = {"message": "a result could not be delivered", "exception": fault}
             asyncio.get_running_loop().call_exception_handler(context)
+
+    def _tell_answer(self, call: Call, failure: ErrorCode | None, model_s: float) -> None:
+        self._untold = _NEVER
+        if self._on_answer is not None:
+            self._untold = self._on_answer(call.lane.info.session_id, model_s, failure)
 
     def raised(self, call: Call, error: BaseException) -> None:
         """Tell the log what a model raised over `call`."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from earful.protocol.messages import Closing, Error, Started
 from earful.service.origin import NOWHERE, Origin
-from earful.service.reasons import sentence_of
+from earful.service.reasons import is_fault, sentence_of
 from earful.telemetry.cleaning import places_of
+from earful.telemetry.tracing import NO_TRACE
 
 if TYPE_CHECKING:
     from earful.errors import EarfulError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from earful.session.session import Session
     from earful.telemetry.events import Events
     from earful.telemetry.log_level import Level
+    from earful.telemetry.tracing import Trace
 
 TOLD_EVERY_S = 1.0
 
@@ -28,12 +30,18 @@ class Account:
     """One connection's account of its session. Times are in the seconds of the session's clock."""
 
     def __init__(
-        self, session: Session, events: Events | None = None, origin: Origin = NOWHERE, *, tells_text: bool = False
+        self,
+        session: Session,
+        events: Events | None = None,
+        origin: Origin = NOWHERE,
+        trace: Trace = NO_TRACE,
+        *,
+        tells_text: bool = False,
     ) -> None:
-        """Of a connection made now; without `events` nobody is told."""
-        self.tells_text = tells_text
-        """Whether finals are told with their text."""
+        """Of a connection made now; without `events` nobody is told but the `trace`. `tells_text`: finals' text too."""
         self.origin = origin
+        self._trace = trace
+        self._tells_text = tells_text
         self._session = session
         self._events = events
         self._connected_at = session.began_at
@@ -49,9 +57,16 @@ class Account:
         """The upgrade was answered: a client is there."""
         session, origin = self._session, self.origin
         if self._events is not None:
-            self._events.open(session.info.session_id, request_id=origin.request_id, trace_id=origin.trace_id)
+            self._events.open(session.info.session_id, **origin.context(session.info.session_id))
         tenant: dict[str, Any] = {"tenant": session.opening.tenant} if session.opening.tenant else {}
         self._tell("session connected", peer=origin.peer, transport=origin.transport, resuming=is_resuming, **tenant)
+
+    def goes_on_with(self, session_id: str, attempt: int) -> None:
+        """It is the `attempt`-th resumption of this session, whose id it has from now on."""
+        if self._events is not None:
+            drawn_id = self._session.info.session_id
+            self._events.rename(drawn_id, session_id, **self.origin.context(session_id))
+        self._trace.resumed(session_id, attempt)
 
     def speaks(self, now: float) -> None:
         """The first speech of this connection goes to the model."""
@@ -66,6 +81,10 @@ class Account:
         if self._first_result_at is None:
             self._first_result_at = now
 
+    def completes(self, lag_s: float) -> None:
+        """The model answered the end of an utterance, `lag_s` after its newest audio came; its final follows."""
+        self._trace.answered(lag_s)
+
     def says(self, message: ServerMessage, now: float) -> None:
         """The client is told something that is no result."""
         if isinstance(message, Error):
@@ -76,8 +95,9 @@ class Account:
             self._tell("session sent on" if message.resume is True else "session asked to end", reason=message.reason)
 
     def finishes(self, final: Final) -> None:
-        """A final is told; only where text may be logged by the operator's wish. Never in the journal."""
-        if self._events is not None:
+        """A final is told; its text only to the log, where the operator wished for it."""
+        self._trace.told(final.index, final.start_ms, final.end_ms, final.reason)
+        if self._tells_text and self._events is not None:
             self._events.tell_text(self._session.info.session_id, final.text, index=final.index)
 
     def is_held(self, now: float) -> None:
@@ -138,6 +158,8 @@ class Account:
             held_s=round(self._held_s, 3),
             **{**numbers, "model_s": round(numbers["model_s"], 3)},
         )
+        self._trace.note(**numbers)
+        self._trace.end(reason, failed=is_fault(reason))
         if self._events is not None:
             self._events.close(session.info.session_id)
         return reason
@@ -190,6 +212,7 @@ class Account:
 
 def tell_refusal(events: Events, origin: Origin, refused: EarfulError) -> None:
     """Somebody was not let in; there is no session yet, so the line has what is known of the request."""
+    context: dict[str, Any] = origin.context(origin.request_id)
     events.tell(
         "",
         "session refused",
@@ -197,6 +220,5 @@ def tell_refusal(events: Events, origin: Origin, refused: EarfulError) -> None:
         why=refused.text,
         peer=origin.peer,
         transport=origin.transport,
-        request_id=origin.request_id,
-        trace_id=origin.trace_id,
+        **context,
     )

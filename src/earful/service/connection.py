@@ -239,6 +239,8 @@ class Connection:
         now = self._clock()
         try:
             self.session.deliver(work, outcome)
+            if work.end:
+                self.account.completes(now - work.since_s)
             told = self._pump(now)
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
             self._crash(fault, now)
@@ -283,8 +285,7 @@ class Connection:
             elif isinstance(message, Final):
                 message.timestamp = int(time.time())
                 self._outbox.send_final(encode(message), message.index, now)
-                if self.account.tells_text:
-                    self.account.finishes(message)
+                self.account.finishes(message)
             else:
                 self.account.says(message, now)
                 if isinstance(message, Error):

@@ -6,6 +6,12 @@ Made by the transports (`transport/origin.py`), carried by the service.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from earful.telemetry.traceparent import trace_id_of
+
+if TYPE_CHECKING:
+    from earful.telemetry.traceparent import TraceParent
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +23,16 @@ class Origin:
     transport: str = ""
     request_id: str = ""
     """The client's own, or drawn."""
-    trace_id: str = ""
-    """32 hex digits: the client's trace, or a new one."""
-    traceparent: str = ""
-    """The W3C header as it came; empty where there was none that is sane."""
+    parent: TraceParent | None = None
+    """The client's span, which its `traceparent` names; None where it sent none that is sane."""
+
+    def context(self, session_id: str) -> dict[str, str]:
+        """What each line of this session or upload carries: whose request it was, and in which trace.
+
+        That is the client's trace, or the one that all connections of the session share.
+        """
+        trace_id = trace_id_of(session_id) if self.parent is None else self.parent.trace_id
+        return {"request_id": self.request_id, "trace_id": trace_id}
 
 
 NOWHERE = Origin()

@@ -28,6 +28,7 @@ from earful.session.claim import Claim, Verdict
 from earful.session.session import Session
 from earful.telemetry.cleaning import places_of
 from earful.telemetry.events import Events
+from earful.telemetry.tracing import NO_TRACER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
+    from earful.telemetry.tracing import Tracer
 
 SWEEP_EVERY_S = 0.25
 SETTLED_S = 3.0
@@ -89,6 +91,8 @@ class Registry:
         self.log = log
         self.events = Events(log)
         """Where what happens to sessions is told."""
+        self.tracer: Tracer = NO_TRACER
+        """What makes spans of sessions and uploads."""
         self.draining = False
         self.entrance = entrance
         self.seal = seal or Seal.drawn()
@@ -184,7 +188,8 @@ class Registry:
             _note_fault,
             self._clock,
         )
-        connection.account = Account(session, self.events, origin, tells_text=self.limits.log_text)
+        trace = self.tracer.session(session_id, origin.parent)
+        connection.account = Account(session, self.events, origin, trace, tells_text=self.limits.log_text)
         connection.ask = self._ask
         self.connections[session_id] = connection
         self._left_at = None
@@ -293,7 +298,7 @@ class Registry:
         if holder is not None:
             holder.account.is_superseded(claim.attempt)
             holder.fail(ErrorCode.SUPERSEDED)
-        self.events.rename(connection.session.info.session_id, claim.session_id)
+        connection.account.goes_on_with(claim.session_id, claim.attempt)
         del self.connections[connection.session.info.session_id]
         self.connections[claim.session_id] = connection
         self.metrics.session_resumed()

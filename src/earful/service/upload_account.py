@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from earful.errors import ERRORS, EarfulError, ErrorCode
+from earful.telemetry.tracing import NO_TRACE, NO_TRACER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,16 +20,25 @@ if TYPE_CHECKING:
     from earful.service.origin import Origin
     from earful.session.session import Session
     from earful.telemetry.events import Events
+    from earful.telemetry.tracing import Tracer
 
 
 class UploadAccount:
     """One upload's account; `upload_id` is what its lines and its model objects know it by."""
 
-    def __init__(self, events: Events, origin: Origin, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        events: Events,
+        origin: Origin,
+        tracer: Tracer = NO_TRACER,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Of a request that has come now."""
         self.upload_id = secrets.token_urlsafe(16)
         self._events = events
         self._origin = origin
+        self._tracer = tracer
+        self._trace = NO_TRACE
         self._clock = clock
         self._came_at = clock()
         self._is_let_in = False
@@ -38,7 +48,8 @@ class UploadAccount:
         """It was given a place; its body is still to come."""
         self._is_let_in = True
         origin = self._origin
-        self._events.open(self.upload_id, request_id=origin.request_id, trace_id=origin.trace_id)
+        self._trace = self._tracer.upload(self.upload_id, origin.parent)
+        self._events.open(self.upload_id, **origin.context(self.upload_id))
         self._events.tell(self.upload_id, "upload started", peer=origin.peer)
 
     def listens(self, session: Session) -> None:
@@ -51,10 +62,12 @@ class UploadAccount:
         why = "It was transcribed." if code is None else ERRORS[code].text
         took_s = round(self._clock() - self._came_at, 3)
         if not self._is_let_in:
-            whence: dict[str, Any] = {"peer": origin.peer, "request_id": origin.request_id, "trace_id": origin.trace_id}
+            whence: dict[str, Any] = {"peer": origin.peer, **origin.context(origin.request_id)}
             self._events.tell("", "upload refused", code=code, why=why, **whence)
             return
         told = {} if self._session is None else self._session.numbers.as_dict()
+        self._trace.note(**told)
+        self._trace.end("done" if code is None else code.value, failed=code is not None)
         amounts: dict[str, Any] = {
             name: round(told[name], 3) for name in ("audio_ms", "speech_ms", "finals", "model_s") if name in told
         }
@@ -70,9 +83,9 @@ class UploadAccount:
 
 
 @contextmanager
-def account_of(events: Events, origin: Origin) -> Iterator[UploadAccount]:
+def account_of(events: Events, origin: Origin, tracer: Tracer = NO_TRACER) -> Iterator[UploadAccount]:
     """The account of one upload; its end is told when the scope ends, by what ended it."""
-    account = UploadAccount(events, origin)
+    account = UploadAccount(events, origin, tracer)
     code: ErrorCode | None = ErrorCode.INTERNAL
     try:
         yield account

@@ -6,13 +6,18 @@ store loses nothing and nobody on the audio path waits for it. Opened by `openin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from earful.store.values import Claim, Listed, News, Overview, Report, Verdict
 
 LEASE_S = 5.0
 """How long a worker counts as alive after an exchange."""
+
+OnTurn: TypeAlias = "Callable[[float, str], None]"
+"""Told of each turn with a store: its seconds, and the cause where it failed."""
 
 
 class StoreUnavailableError(Exception):

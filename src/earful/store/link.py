@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from earful.store.clients import Client
+    from earful.store.directory import OnTurn
     from earful.store.scripts import Call
 
 TURN_S = 0.25
@@ -86,6 +87,7 @@ class Link:
         max_turns: int,
         turn_s: float = TURN_S,
         clock: Callable[[], float] = time.monotonic,
+        on_turn: OnTurn | None = None,
     ) -> None:
         """`dial` makes the n-th client; at most `max_turns` are under way, the others wait; `clock` is in seconds."""
         self._dial = dial
@@ -97,6 +99,7 @@ class Link:
         self._cause = ""
         """Why the last turn failed that did."""
         self._clock = clock
+        self._on_turn = on_turn
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -109,7 +112,7 @@ class Link:
         """A turn. Raises StoreUnavailableError where the server is away, does not answer in time or refuses."""
         if not self._breaker.admits(self._clock()):
             raise StoreUnavailableError(self._cause)
-        turn = Turn(self)
+        turn, began, failure = Turn(self), self._clock(), "cancelled"
         try:
             async with asyncio.timeout(self._turn_s), self._places:
                 yield turn
@@ -117,12 +120,15 @@ class Link:
             self._breaker.failed(self._clock())
             if turn.lines:
                 self.retire(turn.lines[-1])
-            self._cause = type(error).__name__
+            self._cause = failure = type(error).__name__
             raise StoreUnavailableError(self._cause) from error
         else:
+            failure = ""
             self._breaker.succeeded()
         finally:
             self._release(turn)
+            if self._on_turn is not None:
+                self._on_turn(self._clock() - began, failure)
 
     def line(self) -> Line:
         """The client there is, or a new one."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from earful.store.address import StoreAddress
+    from earful.store.directory import OnTurn
     from earful.store.scripts import Call
     from earful.store.values import Claim, Report
 
@@ -53,11 +54,12 @@ class RedisDirectory:
         lease_s: float = LEASE_S,
         turn_s: float = TURN_S,
         clock: Callable[[], float] = time.monotonic,
+        on_turn: OnTurn | None = None,
     ) -> None:
         """Connect when first asked, with at most `max_connections` at a time (to each node of a cluster)."""
         self.worker = worker
         dial = partial(client_at, address, max_connections, turn_s)
-        self._link = Link(dial, max_turns=max_connections, turn_s=turn_s, clock=clock)
+        self._link = Link(dial, max_turns=max_connections, turn_s=turn_s, clock=clock, on_turn=on_turn)
         self._lease_ms = _ms(lease_s)
         self._last_read = _BEGINNING
         self._words: set[asyncio.Task[None]] = set()

@@ -36,9 +36,9 @@ class Events:
         """A session begins, or a connection that will go on with one: each of its lines will carry `context`."""
         self.journal.open(session_id, context)
 
-    def rename(self, drawn_id: str, session_id: str) -> None:
-        """What was opened under `drawn_id` turns out to go on with this session."""
-        self.journal.rename(drawn_id, session_id)
+    def rename(self, drawn_id: str, session_id: str, **context: str) -> None:
+        """What was opened under `drawn_id` turns out to go on with this session; its lines carry `context` now."""
+        self.journal.rename(drawn_id, session_id, context)
 
     def close(self, session_id: str) -> None:
         """The session has ended, and its end was told."""

@@ -130,6 +130,7 @@ class _WorkerCollector(Collector):
         yield _histogram("event_loop_lag_seconds", "How late the event loop woke the sweep", own.loop_lag)
         yield _gauge("event_loop_lag_max_seconds", "The longest of the last 60 s", own.worst_loop_lag_s)
         yield _counter("log_lines_dropped", "Log lines that could not be written", own.log_lines_dropped())
+        yield _counter("spans_lost", "Spans that were dropped or could not be delivered", own.spans_lost())
         yield _gauge("memory_used_bytes", "Memory in use in the container or machine", memory_now.used_bytes)
         yield _gauge("memory_limit_bytes", "Memory that the container or machine has", memory_now.limit_bytes)
         build = GaugeMetricFamily("earful_build_info", "What runs", labels=["version", "python", "compiled"])

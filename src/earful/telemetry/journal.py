@@ -60,11 +60,11 @@ class Journal:
         if entry is not None:
             entry.events.append(event)
 
-    def rename(self, drawn_id: str, session_id: str) -> None:
+    def rename(self, drawn_id: str, session_id: str, context: Mapping[str, str]) -> None:
         """The connection opened under `drawn_id` goes on with an older session: its events follow on that one's."""
         entry = self._live.pop(drawn_id, None)
         if entry is not None:
-            self.open(session_id, entry.context)
+            self.open(session_id, context)
             self._live[session_id].events.extend(entry.events)
 
     def close(self, session_id: str) -> None:

@@ -80,6 +80,8 @@ class Metrics:
         """How much later than it wished the sweep was woken."""
         self.log_lines_dropped: Callable[[], int] = _none
         """Asks the log how many lines it could not write."""
+        self.spans_lost: Callable[[], int] = _none
+        """Asks the tracer how many spans nobody got."""
         self.answered = self.latency.observe
         """`answered(seconds)`: one chunk's way from its arrival to its answer being sent."""
         self._worst_loop_lag_s = 0.0

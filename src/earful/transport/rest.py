@@ -54,7 +54,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     async def transcribe(request: Request) -> schemas.Transcription:
         """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
         began = time.monotonic()
-        with account_of(registry.events, request.state.origin) as account:
+        with account_of(registry.events, request.state.origin, registry.tracer) as account:
             try:
                 upload = await carried(request, account)
             except asyncio.CancelledError:
