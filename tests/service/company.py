@@ -31,7 +31,7 @@ from earful.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from earful.store.values import Claim, Listed, News, Overview, Report, Verdict
+    from earful.store.values import Claim, Ended, Listed, News, Overview, Report, Verdict
 
 NOTED_S = 420.0
 SECRET = Seal((b"one of all",))
@@ -80,7 +80,7 @@ class Door(MemoryDirectory):
         self._knock()
         return await super().claim(claim)
 
-    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> bool:
+    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> Ended | None:
         """As ever, where the store is there."""
         self._knock()
         self.ends.append(session_id)

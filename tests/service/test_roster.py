@@ -95,6 +95,27 @@ def test_a_session_that_has_ended_is_not_deleted_again() -> None:
     together(scenario)
 
 
+def test_a_session_is_deleted_from_its_first_moment_on() -> None:
+    """By any worker, before its own has reported it; and not any more when it is gone, reported or not."""
+
+    async def scenario(_store: Store, one: Colleague, other: Colleague) -> None:
+        for name in "ab":
+            one.begin(name)
+        await settle()
+        await other.roster.end("a")
+        one.registry.connections["b"].lost("peer_closed")
+        await one.presence.exchange()
+        assert [] == one.names
+        await one.presence.exchange()  # It tells what came of the notice.
+        for name in "ab":
+            with pytest.raises(EarfulError) as gone:
+                await other.roster.end(name)
+            assert ErrorCode.NOT_FOUND is gone.value.code
+            await one.presence.exchange()
+
+    together(scenario)
+
+
 def test_a_deleted_session_is_deleted_once() -> None:
     """The word comes back to who said it, and makes no new one."""
 

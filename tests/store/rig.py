@@ -156,6 +156,6 @@ def entry(session_id: str, attempt: int = 0, *, tenant: str = "acme", detail: by
     return Entry(session_id, tenant, attempt, 1_700_000_000.5, detail)
 
 
-def report(*entries: Entry, ended: tuple[str, ...] = (), **tenants: int) -> Report:
+def report(*entries: Entry, ended: tuple[str, ...] = (), passed: tuple[str, ...] = (), **tenants: int) -> Report:
     """A report of these sessions, with counts by tenant."""
-    return Report(entries, ended, tenants, expires_s=EXPIRES_S)
+    return Report(entries, ended, tenants, expires_s=EXPIRES_S, passed=passed)

@@ -8,7 +8,7 @@ import random
 import pytest
 from tests.store.rig import EXPIRES_S, Rig, claim, entry, play, report
 
-from earful.store.values import Notice, Verdict
+from earful.store.values import Ended, Notice, Verdict
 
 GRANTED, SUPERSEDED, ENDED = Verdict.GRANTED, Verdict.SUPERSEDED, Verdict.ENDED
 LARGEST = 2**53 - 1
@@ -87,11 +87,36 @@ def test_ended_from_any_worker(rig: Rig) -> None:
     async def scenario(rig: Rig) -> None:
         one, other = rig.directory("one"), rig.directory("other")
         await one.claim(claim("s"))
-        assert [True, True] == [await other.end("s", "acme", EXPIRES_S), await other.end("s", None, EXPIRES_S)]
+        ended = [await other.end("s", tenant, EXPIRES_S) for tenant in ("acme", None)]
+        assert [Ended("one", is_live=True)] * 2 == ended
         await rig.settle()
         assert {Notice("s")} == set((await one.exchange(report())).notices)
         assert [ENDED, ENDED] == [await one.claim(claim("s")), await other.claim(claim("s", 5))]
         assert (Notice("s"),) == (await one.exchange(report(entry("s")))).notices
+
+    play(rig, scenario)
+
+
+def test_what_is_ended_is_live_or_not(rig: Rig) -> None:
+    """From its claim on, before any report of it, to the report that it is gone, or was gone before."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other = rig.directory("one"), rig.directory("other")
+        for name in ("new", "listed", "gone", "passed"):
+            await one.claim(claim(name))
+        await one.exchange(report(entry("listed"), entry("gone")))
+        await other.exchange(report(passed=("new",)))
+        await one.exchange(report(ended=("gone",), passed=("passed",)))
+        ends = {name: await other.end(name, None, EXPIRES_S) for name in ("new", "listed", "gone", "passed")}
+        assert {
+            "new": Ended("one", is_live=True),
+            "listed": Ended("one", is_live=True),
+            "gone": Ended("one", is_live=False),
+            "passed": Ended("one", is_live=False),
+        } == ends
+        await one.exchange(report(passed=("new", "nobody's"), ended=("listed",)))
+        again = [await other.end(name, None, EXPIRES_S) for name in ("new", "listed")]
+        assert [Ended("one", is_live=False)] * 2 == again
 
     play(rig, scenario)
 
@@ -127,7 +152,8 @@ def test_a_worker_can_end_its_own_session_unknown_or_not(rig: Rig, is_emptied: b
         assert [ENDED, ENDED] == [await one.claim(claim("s", 3)), await other.claim(claim("s", 3))]
         assert (Notice("s"),) == (await other.exchange(report(entry("s", 3)))).notices
         assert None is await other.find("s", None)
-        assert [True, False] == [await other.end("s", tenant, 1) for tenant in ("acme", "foreign")]
+        ended = [await other.end("s", tenant, 1) for tenant in ("acme", "foreign")]
+        assert [Ended("one", is_live=not is_emptied), None] == ended
         rig.let_pass(9 * EXPIRES_S)
         assert ENDED == await other.claim(claim("s", 3))
         rig.let_pass(2 * EXPIRES_S)

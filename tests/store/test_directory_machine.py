@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from tests.store.rig import EXPIRES_S, LEASE_S, MemoryRig, RedisRig, Rig, entry, report
 
-from earful.store.values import Claim, Entry, Notice, Verdict
+from earful.store.values import Claim, Ended, Entry, Notice, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -36,6 +36,7 @@ class Noted:
     attempt: int
     until_s: float
     ended: bool = False
+    unreported: bool = True
 
 
 @dataclass
@@ -78,7 +79,7 @@ class Service(RuleBasedStateMachine):
         note = self.notes.get(session_id)
         return note if note and note.until_s > self.now_s else None
 
-    def take(self, worker: str, session_id: str, attempt: int) -> Verdict:
+    def take(self, worker: str, session_id: str, attempt: int, *, is_report: bool = False) -> Verdict:
         """The rule of a claim."""
         note = self.noted(session_id)
         if note and note.ended:
@@ -87,7 +88,7 @@ class Service(RuleBasedStateMachine):
             return Verdict.SUPERSEDED
         if note and note.owner != worker:
             self.tell(note.owner, Notice(session_id, attempt - 1))
-        self.notes[session_id] = Noted(worker, attempt, self.now_s + EXPIRES_S)
+        self.notes[session_id] = Noted(worker, attempt, self.now_s + EXPIRES_S, unreported=not is_report)
         return Verdict.GRANTED
 
     def take_again(self, worker: str, session_id: str, attempt: int) -> Verdict:
@@ -95,8 +96,9 @@ class Service(RuleBasedStateMachine):
         note = self.noted(session_id)
         if note and not note.ended and (note.owner, note.attempt) == (worker, attempt):
             note.until_s = self.now_s + EXPIRES_S
+            note.unreported = False
             return Verdict.GRANTED
-        return self.take(worker, session_id, attempt)
+        return self.take(worker, session_id, attempt, is_report=True)
 
     @property
     def live(self) -> dict[str, Desk]:
@@ -114,25 +116,29 @@ class Service(RuleBasedStateMachine):
     def end(self, worker: str, session_id: str, tenant: str | None) -> None:
         """A DELETE."""
         note = self.noted(session_id)
-        is_known = note is not None and tenant in {None, TENANTS[session_id]}
-        if note and is_known:
+        expected = None
+        if note and tenant in {None, TENANTS[session_id]}:
+            owner = self.live.get(note.owner)
+            expected = Ended(note.owner, note.unreported or (owner is not None and session_id in owner.entries))
             note.ended = True
             note.until_s = max(note.until_s, self.now_s + KEPT_S)
             self.tell(note.owner, Notice(session_id))
-        assert is_known == self.run(self.directories[worker].end(session_id, tenant, KEPT_S))
+        assert expected == self.run(self.directories[worker].end(session_id, tenant, KEPT_S))
 
     @rule(worker=workers, session_id=sessions, attempt=attempts)
     def end_own(self, worker: str, session_id: str, attempt: int) -> None:
         """A DELETE of a session that the worker has."""
-        note = self.noted(session_id) or Noted(worker, attempt, self.now_s)
+        note = self.noted(session_id) or Noted(worker, attempt, self.now_s, unreported=False)
         self.notes[session_id] = note
         note.ended = True
         note.until_s = max(note.until_s, self.now_s + KEPT_S)
         self.tell(note.owner, Notice(session_id))
         self.run(self.directories[worker].end_own(Claim(session_id, TENANTS[session_id], attempt, KEPT_S)))
 
-    @rule(worker=workers, reported=st.dictionaries(sessions, attempts), ended=st.sets(sessions))
-    def exchange(self, worker: str, reported: dict[str, int], ended: set[str]) -> None:
+    @rule(
+        worker=workers, reported=st.dictionaries(sessions, attempts), ended=st.sets(sessions), passed=st.sets(sessions)
+    )
+    def exchange(self, worker: str, reported: dict[str, int], ended: set[str], passed: set[str]) -> None:
         """A report, and the news."""
         entries = [entry(name, attempt, tenant=TENANTS[name]) for name, attempt in reported.items()]
         desk, forgot = self.desks[worker], worker not in self.live
@@ -145,8 +151,12 @@ class Service(RuleBasedStateMachine):
             verdict = self.take_again(worker, name, attempt)
             if verdict is not Verdict.GRANTED:
                 self.tell(worker, Notice(name, None if verdict is Verdict.ENDED else attempt))
-        counts = self.counts(worker)
-        news = self.run(self.directories[worker].exchange(report(*entries, ended=tuple(ended), **counts)))
+        for name in passed:
+            note = self.noted(name)
+            if note and note.owner == worker:
+                note.unreported = False
+        told = report(*entries, ended=tuple(ended), passed=tuple(passed), **self.counts(worker))
+        news = self.run(self.directories[worker].exchange(told))
         assert desk.due <= set(news.notices) <= desk.told
         desk.due = set()
         assert (forgot, len(self.live)) == (news.forgot, news.workers)

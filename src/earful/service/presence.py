@@ -98,6 +98,7 @@ class Presence:
         return Report(
             sessions=tuple(self._entry(connection, now) for connection in islice(self._due(), self._most_entries)),
             ended=tuple(islice((name for name in self._told if name not in connections), MOST_ENDED)),
+            passed=self._passed(),
             tenants=dict(Counter(connection.session.opening.tenant for connection in connections.values())),
             numbers=window.numbers(),
             histograms=window.histograms(),
@@ -105,6 +106,11 @@ class Presence:
             card=self._card,
             served=window.total_requests,
         )
+
+    def _passed(self) -> tuple[str, ...]:
+        """Sessions that were claimed and are gone before they were reported."""
+        live = self._registry.connections
+        return tuple(islice((name for name in self._claims.unreported if name not in live), MOST_ENTRIES))
 
     def _due(self) -> Iterator[Connection]:
         """Sessions that the store does not know like this, then a slice of those that it does."""
@@ -134,7 +140,10 @@ class Presence:
             self._told.clear()
         for name in report.ended:
             self._told.pop(name, None)
+        for name in report.passed:
+            self._claims.unreported.pop(name, None)
         for entry in report.sessions:
+            self._claims.unreported.pop(entry.session_id, None)
             self._told.pop(entry.session_id, None)  # To the end of the line.
             self._told[entry.session_id] = entry.attempt
         self._registry.sessions_elsewhere = max(0, news.sessions - sum(report.tenants.values()))

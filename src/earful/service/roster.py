@@ -144,7 +144,7 @@ class SharedRoster(Roster):
     async def end(self, session_id: str) -> None:
         """Of any worker; its owner learns it within about a second.
 
-        One that no worker reports is `not_found`, but it is not resumed either: it may be between two connections.
+        One that no worker has is `not_found`, but it is not resumed either: it may be between two connections.
         """
         if session_id in self._registry.connections:
             await super().end(session_id)
@@ -152,11 +152,10 @@ class SharedRoster(Roster):
                 await self._claims.tell()
             return
         try:
-            listed = await self._directory.find(session_id, None)
-            is_noted = await self._directory.end(session_id, None, self._registry.limits.session.cursor_life_s)
+            ended = await self._directory.end(session_id, None, self._registry.limits.session.cursor_life_s)
         except StoreUnavailableError:
             raise _unknowable() from None
-        if not is_noted or listed is None or listed.worker == self._directory.worker:
+        if ended is None or not ended.is_live or ended.owner == self._directory.worker:
             raise _not_found()
 
     async def summary(self) -> Summary:

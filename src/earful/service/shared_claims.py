@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from earful.store.directory import Directory
     from earful.telemetry.metrics import Metrics
 
+MOST_UNREPORTED = 10_000
+"""Sessions that wait for their first report, live or gone; a `DELETE` elsewhere takes those on top to be live."""
 MOST_UNTOLD = 10_000
 """Deletions kept for a store that is away; what comes on top only this worker knows."""
 
@@ -34,6 +36,8 @@ class SharedClaims:
         self._local = local
         self._metrics = metrics
         self._untold: dict[str, Claim] = {}
+        self.unreported: dict[str, None] = {}
+        """Sessions that were granted to this worker and that the directory waits to hear of, the oldest first."""
 
     def claim(self, claim: Claim) -> Verdict | Awaitable[Verdict]:
         """See `Claims`; what this worker knows to be lost is refused at once."""
@@ -64,9 +68,17 @@ class SharedClaims:
         except StoreUnavailableError:
             self._metrics.claims_undecided += 1
             return Verdict.GRANTED
+        if verdict is StoreVerdict.GRANTED:
+            self._expect(claim.session_id)
         if verdict is StoreVerdict.ENDED:
             self.learn_ended(claim.session_id, claim.life_s)
             return Verdict.DELETED
         # A start's id was drawn here, so what is noted for it is this worker's own report of it.
         is_lost = verdict is StoreVerdict.SUPERSEDED and claim.attempt > 0
         return Verdict.SUPERSEDED if is_lost else Verdict.GRANTED
+
+    def _expect(self, session_id: str) -> None:
+        """Have it reported once, even if it is gone by then."""
+        if len(self.unreported) >= MOST_UNREPORTED:
+            self.unreported.pop(next(iter(self.unreported)))
+        self.unreported[session_id] = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from earful.store.values import Claim, Listed, News, Overview, Report, Verdict
+    from earful.store.values import Claim, Ended, Listed, News, Overview, Report, Verdict
 
 LEASE_S = 5.0
 """How long a worker counts as alive after an exchange."""
@@ -69,10 +69,10 @@ class Directory(Protocol):
         it is the noted owner all is well.
         """
 
-    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> bool:
+    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> Ended | None:
         """Note that a session is ended, from any worker; its owner hears of it with its next exchange.
 
-        False, and nothing changes, where no such session is noted or it is another tenant's (None: any will do).
+        None, and nothing changes, where no such session is noted or it is another tenant's (None: any will do).
         No claim is granted for `expires_s` from then: as long as a cursor of the session may be valid. Doing it
         twice is as doing it once.
         """

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from earful.store.directory import LEASE_S
-from earful.store.values import Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
+from earful.store.values import Claim, Ended, Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from earful.store.values import Claim, Report
+    from earful.store.values import Report
 
 MAX_NOTICES = 2000
 """A worker that does not come for its notices loses the oldest; its own reports tell it the same."""
@@ -31,6 +31,7 @@ class _Note:
     owner: str
     attempt: int
     expires_at: float
+    is_unreported: bool = False
     ended: bool = False
 
 
@@ -88,7 +89,8 @@ class Hub:
         if note is not None and note.owner != worker:
             self.tell(note.owner, Notice(claim.session_id, claim.attempt - 1))
         expires_at = self.clock() + expires_s
-        self._note(claim.session_id, _Note(claim.tenant, worker, claim.attempt, expires_at))
+        note = _Note(claim.tenant, worker, claim.attempt, expires_at, is_unreported=isinstance(claim, Claim))
+        self._note(claim.session_id, note)
         return Verdict.GRANTED
 
     def end(self, session_id: str, note: _Note, expires_s: float) -> None:
@@ -103,8 +105,19 @@ class Hub:
         note = self.noted(entry.session_id)
         if note is not None and not note.ended and (note.owner, note.attempt) == (worker, entry.attempt):
             note.expires_at = self.clock() + expires_s
+            note.is_unreported = False
             return Verdict.GRANTED
         return self.claim(entry, worker, expires_s)
+
+    def lists(self, session_id: str, worker: str) -> bool:
+        """Whether a live worker reports a session."""
+        return worker in self.desks and session_id in self.desks[worker].entries
+
+    def let_pass(self, session_id: str, worker: str) -> None:
+        """Wait for no report of a session that this worker had."""
+        note = self.noted(session_id)
+        if note is not None and note.owner == worker:
+            note.is_unreported = False
 
     def tell(self, worker: str, notice: Notice) -> None:
         """Leave a notice for a worker; one that has taken leave needs none."""
@@ -143,14 +156,14 @@ class MemoryDirectory:
         self._hub.tidy()
         return self._hub.claim(claim, self.worker, claim.expires_s)
 
-    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> bool:
+    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> Ended | None:
         """Note that a session is ended."""
         self._hub.tidy()
         note = self._hub.noted(session_id, tenant)
         if note is None:
-            return False
+            return None
         self._hub.end(session_id, note, expires_s)
-        return True
+        return Ended(note.owner, is_live=note.is_unreported or self._hub.lists(session_id, note.owner))
 
     async def end_own(self, claim: Claim) -> None:
         """Note that a session of this worker's is ended."""
@@ -169,6 +182,8 @@ class MemoryDirectory:
         for entry in report.sessions:
             desk.entries[entry.session_id] = entry
             self._note_again(entry, report.expires_s)
+        for session_id in report.passed:
+            self._hub.let_pass(session_id, self.worker)
         notices = tuple(self._inbox)
         self._inbox.clear()
         desks = self._hub.desks.values()

@@ -20,8 +20,8 @@ from earful.store.directory import LEASE_S, StoreUnavailableError
 from earful.store.keys import ROLL, details_key, inbox_key, index_key, listing, note_key
 from earful.store.link import TURN_S, Link
 from earful.store.records import VERSION, Codec
-from earful.store.scripts import DETAIL, END, END_OWN, ENROL, LIST, NOTE, OWNER, PAGE, ROLL_CALL, STRIKE, TELL
-from earful.store.values import Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
+from earful.store.scripts import DETAIL, END, END_OWN, ENROL, LET_PASS, LIST, NOTE, OWNER, PAGE, ROLL_CALL, STRIKE, TELL
+from earful.store.values import Ended, Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,14 +96,17 @@ class RedisDirectory:
             self._tell((old_owner, Notice(claim.session_id, claim.attempt - 1)))
         return Verdict(verdict.decode())
 
-    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> bool:
+    async def end(self, session_id: str, tenant: str | None, expires_s: float) -> Ended | None:
         """Note that a session is ended."""
         call = END((note_key(session_id),), int(tenant is None), tenant or "", _ms(expires_s))
         async with self._link.turn() as turn:
-            [owner] = await turn.send(call)
-        if owner is not None:
-            self._tell((owner, Notice(session_id)))
-        return owner is not None
+            [found] = await turn.send(call)
+            if found is None:
+                return None
+            owner, is_unreported = found
+            [listed] = await turn.send(DETAIL((details_key(owner.decode()),), session_id))
+        self._tell((owner, Notice(session_id)))
+        return Ended(owner.decode(), is_live=bool(is_unreported) or listed is not None)
 
     async def end_own(self, claim: Claim) -> None:
         """Note that a session of this worker's is ended."""
@@ -117,8 +120,13 @@ class RedisDirectory:
     async def exchange(self, report: Report) -> News:
         """Tell and hear what there is to tell."""
         noting = [self._note(entry, report.expires_s) for entry in report.sessions]
+        passing = [LET_PASS((note_key(session_id),), self.worker) for session_id in report.passed]
         async with self._link.turn() as turn:
-            roll, (forgot, inbox), *verdicts = await turn.send(self._enrol(report), self._list(report), *noting)
+            # Listed before it is noted that it was reported: at no moment is a live session neither.
+            roll, (forgot, inbox), *answers = await turn.send(
+                self._enrol(report), self._list(report), *noting, *passing
+            )
+        verdicts = answers[: len(noting)]
         if inbox or forgot:  # Where the store was emptied, notices count from the beginning.
             self._last_read = inbox[-1][0] if inbox else _BEGINNING
         workers, *counted = roll

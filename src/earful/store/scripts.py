@@ -52,6 +52,9 @@ if noted[4] then
   return {'ended', ''}
 end
 if lead == 0 and noted[1] == worker and (nonce == '' or nonce == noted[3]) then
+  if nonce == '' then
+    redis.call('HDEL', KEYS[1], 'unreported')
+  end
   redis.call('PEXPIRE', KEYS[1], expires_ms)
   return {'granted', ''}
 end
@@ -59,21 +62,22 @@ if lead <= 0 then
   return {'superseded', ''}
 end
 redis.call('HSET', KEYS[1], 'version', version, 'owner', worker, 'attempt', attempt, 'tenant', tenant, 'nonce', nonce)
+redis.call(unpack(nonce == '' and {'HDEL', KEYS[1], 'unreported'} or {'HSET', KEYS[1], 'unreported', '1'}))
 redis.call('PEXPIRE', KEYS[1], expires_ms)
 return {'granted', noted[1] ~= worker and noted[1] or ''}
 """)
 
 END = Script("""
 -- Notes that a noted session is ended. KEYS: its note. ARGV: whether any tenant will do, tenant, expires_ms.
--- Gives its owner; nothing where the session is not noted, or is another tenant's.
+-- Gives its owner, and whether that was yet to report it; nothing where it is not noted, or is another tenant's.
 local any, tenant, expires_ms = unpack(ARGV)
-local noted = redis.call('HMGET', KEYS[1], 'owner', 'tenant')
+local noted = redis.call('HMGET', KEYS[1], 'owner', 'tenant', 'unreported')
 if not noted[1] or (any == '0' and noted[2] ~= tenant) then
   return false
 end
 redis.call('HSET', KEYS[1], 'ended', '1')
 redis.call('PEXPIRE', KEYS[1], math.max(expires_ms, redis.call('PTTL', KEYS[1])))
-return noted[1]
+return {noted[1], noted[3] and 1 or 0}
 """)
 
 END_OWN = Script("""
@@ -86,6 +90,13 @@ end
 redis.call('HSET', KEYS[1], 'ended', '1')
 redis.call('PEXPIRE', KEYS[1], math.max(expires_ms, redis.call('PTTL', KEYS[1])))
 return redis.call('HGET', KEYS[1], 'owner')
+""")
+
+LET_PASS = Script("""
+-- Waits for no report of a session. KEYS: its note. ARGV: worker.
+if redis.call('HGET', KEYS[1], 'owner') == ARGV[1] then
+  redis.call('HDEL', KEYS[1], 'unreported')
+end
 """)
 
 OWNER = Script("""

@@ -59,10 +59,10 @@ class Report(Struct, frozen=True):
     """What a worker tells once a second.
 
     `sessions` are those begun or changed since the last exchange that went well, and a rotating slice of the
-    others; `ended` the ids of those that are gone. `tenants` counts the live sessions of each tenant, all of them,
-    and their sum is the worker's. `numbers` are its counters and gauges, `histograms` opaque. `served` is a
-    count since the worker's start that is remembered when it has gone. `expires_s` is as in `Claim`, for the notes of
-    `sessions`.
+    others; `ended` the ids of those that are gone, `passed` of those that were gone before any report.
+    `tenants` counts the live sessions of each tenant, all of them, and their sum is the worker's. `numbers` are its
+    counters and gauges, `histograms` opaque. `served` is a count since the worker's start that is remembered when it
+    has gone. `expires_s` is as in `Claim`, for the notes of `sessions`.
     """
 
     sessions: tuple[Entry, ...] = ()
@@ -73,6 +73,7 @@ class Report(Struct, frozen=True):
     expires_s: float = 300.0
     card: Card = Card()
     served: int = 0
+    passed: tuple[str, ...] = ()
 
 
 class Notice(Struct, frozen=True, array_like=True):
@@ -116,6 +117,17 @@ class Overview(Struct, frozen=True):
 
     workers: tuple[Peer, ...]
     served_before: int = 0
+
+
+class Ended(Struct, frozen=True):
+    """A session that was noted when it was ended, and its owner.
+
+    It `is_live` where the owner's last report has it, or none could have it yet. Else it had ended before, or waits
+    for its client to resume it.
+    """
+
+    owner: str
+    is_live: bool
 
 
 class Listed(Struct, frozen=True):
