@@ -93,12 +93,18 @@ class Service(RuleBasedStateMachine):
 
     def take_again(self, worker: str, session_id: str, attempt: int) -> Verdict:
         """The rule of noting again."""
+        self.pass_by(worker, session_id)
         note = self.noted(session_id)
         if note and not note.ended and (note.owner, note.attempt) == (worker, attempt):
             note.until_s = self.now_s + EXPIRES_S
-            note.unreported = False
             return Verdict.GRANTED
         return self.take(worker, session_id, attempt, is_report=True)
+
+    def pass_by(self, worker: str, session_id: str) -> None:
+        """The rule of what was reported, or need not be."""
+        note = self.noted(session_id)
+        if note and note.owner == worker:
+            note.unreported = False
 
     @property
     def live(self) -> dict[str, Desk]:
@@ -152,9 +158,7 @@ class Service(RuleBasedStateMachine):
             if verdict is not Verdict.GRANTED:
                 self.tell(worker, Notice(name, None if verdict is Verdict.ENDED else attempt))
         for name in passed:
-            note = self.noted(name)
-            if note and note.owner == worker:
-                note.unreported = False
+            self.pass_by(worker, name)
         told = report(*entries, ended=tuple(ended), passed=tuple(passed), **self.counts(worker))
         news = self.run(self.directories[worker].exchange(told))
         assert desk.due <= set(news.notices) <= desk.told

@@ -102,10 +102,10 @@ class Hub:
 
     def note_again(self, entry: Entry, worker: str, expires_s: float) -> Verdict:
         """Note the owner of a session that has it already: of equal attempts the first noted stays."""
+        self.let_pass(entry.session_id, worker)
         note = self.noted(entry.session_id)
         if note is not None and not note.ended and (note.owner, note.attempt) == (worker, entry.attempt):
             note.expires_at = self.clock() + expires_s
-            note.is_unreported = False
             return Verdict.GRANTED
         return self.claim(entry, worker, expires_s)
 

@@ -48,13 +48,13 @@ NOTE = Script("""
 local worker, attempt, tenant, nonce, expires_ms, version = unpack(ARGV)
 local noted = redis.call('HMGET', KEYS[1], 'owner', 'attempt', 'nonce', 'ended')
 local lead = tonumber(attempt) - tonumber(noted[2] or '-1')
+if nonce == '' and noted[1] == worker then
+  redis.call('HDEL', KEYS[1], 'unreported')
+end
 if noted[4] then
   return {'ended', ''}
 end
 if lead == 0 and noted[1] == worker and (nonce == '' or nonce == noted[3]) then
-  if nonce == '' then
-    redis.call('HDEL', KEYS[1], 'unreported')
-  end
   redis.call('PEXPIRE', KEYS[1], expires_ms)
   return {'granted', ''}
 end
