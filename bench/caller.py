@@ -103,6 +103,11 @@ class Caller:
             tasks.create_task(self._speak(chunks, began))
             tasks.create_task(self._stay_connected())
 
+    def drop(self) -> None:
+        """Lose the connection, if there is one."""
+        if self._line is not None:
+            self._line.leave()
+
     def hear(self, line: Line, text: bytes, now: float) -> None:
         """Take in a message of the newest line."""
         if line is not self._line:

@@ -15,6 +15,8 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
+from redis import Redis as Client
+
 from serving import START_WITHIN_S, Server, served
 
 if TYPE_CHECKING:
@@ -142,9 +144,12 @@ class Redis:
 
     def flush(self) -> None:
         """Let it forget everything."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as asked:
-            asked.sendall(b"FLUSHALL\r\n")
-            asked.recv(100)
+        with self.client() as client:
+            client.flushall()
+
+    def client(self) -> Client:
+        """Who asks it; use as a scope."""
+        return Client(port=self.port, socket_timeout=1, decode_responses=True)
 
 
 @contextmanager

@@ -121,6 +121,7 @@ def served(**settings: object) -> Iterator[Server]:
     transport = os.environ.get("EARFUL_TRANSPORT", "fast")
     wanted = {"port": 0, "log_format": "json", "transport": transport, **settings}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
+    paths = [str(Path(__file__).parent), kept.get("PYTHONPATH", "")]  # Models of ours are found here.
     given = {f"EARFUL_{name.upper()}": _spell(value) for name, value in wanted.items()}
     raise_file_limit()
     with tempfile.NamedTemporaryFile() as log, Path(log.name).open("rb") as reader:
@@ -129,7 +130,7 @@ def served(**settings: object) -> Iterator[Server]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**kept, **given},
+            env={**kept, **given, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
         _part_cores(process.pid)
         server = Server(process, reader)
