@@ -42,7 +42,7 @@ NOTED_S = 310.0
 """How long after its last report the store remembers a session: `resume_window_s` and five minutes."""
 FORGOTTEN_WITHIN_S = 400.0
 DELISTED_WITHIN_S = 90.0
-"""The last that is left of a dead worker, its inbox, lives a minute."""
+"""The last that is left of a dead worker, its inbox, lives a minute; so do connections to the store that few need."""
 QUIET_S = 10.0
 LAST_LIFE_S = 120.0
 NOTES = "notes of sessions"

@@ -27,7 +27,7 @@ from tests.support.redis_server import RedisServer, cluster_url, running_cluster
 from earful.store.address import StoreAddress
 from earful.store.clients import Client, client_at
 from earful.store.directory import StoreUnavailableError
-from earful.store.link import Link
+from earful.store.link import QUIET_S, Link
 from earful.store.scripts import Script
 
 if TYPE_CHECKING:
@@ -194,6 +194,38 @@ async def echoless(link: Link) -> None:
     """Ask, whatever comes of it."""
     with suppress(StoreUnavailableError):
         await refused(link)
+
+
+def test_connections_of_a_crowd_are_closed_when_it_has_been_quiet() -> None:
+    """A minute later, with the next turn; who was never crowded keeps its one connection."""
+    made: list[Leaving] = []
+
+    class Leaving(Echoing):
+        def __init__(self) -> None:
+            super().__init__(answers=True)
+            self.is_closed = False
+            made.append(self)
+
+        async def send(self, commands: Iterable[tuple[Argument, ...]]) -> list[Any]:
+            await asyncio.sleep(0)
+            return await super().send(commands)
+
+        async def close(self) -> None:
+            self.is_closed = True
+
+    async def ask(link: Link) -> None:
+        async with link.turn() as turn:
+            await turn.send(ECHO(("a",), "b"))
+
+    async def main() -> None:
+        link = Link(lambda _: Leaving(), max_turns=3, clock=virtual_now)
+        for at_once, pause_s in ((1, QUIET_S + 1), (3, QUIET_S - 1), (1, 2), (1, QUIET_S + 1), (1, 0)):
+            await asyncio.gather(*(ask(link) for _ in range(at_once)))
+            await asyncio.sleep(pause_s)
+        await settle()
+        assert [True, False] == [client.is_closed for client in made]
+
+    run_virtual(main())
 
 
 class Broken(Client):

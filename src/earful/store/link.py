@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 
 TURN_S = 0.25
 """Longest a turn may take, all it waits for together."""
+QUIET_S = 60.0
+"""Connections that a crowd of turns has made are kept for the next crowd so long."""
 _CLOSE_WITHIN_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """A client, how many turns use it, and whether new ones do."""
+    """A client, how many turns use it, when several last did, and whether new ones do."""
 
     client: Client
     turns: int = 0
+    crowded_at: float | None = None
     is_retired: bool = False
 
 
@@ -64,7 +67,7 @@ class Turn:
         line = self._link.line()
         if line not in self.lines:
             self.lines.append(line)
-            line.turns += 1
+            self._link.join(line)
         replies = await line.client.send([call.by_hash() for call in calls])
         unknown = [nth for nth, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:  # Only those: the others have been done, and would say less of it the second time.
@@ -131,17 +134,28 @@ class Link:
                 self._on_turn(self._clock() - began, failure)
 
     def line(self) -> Line:
-        """The client there is, or a new one."""
+        """The client there is, or a new one: also in place of one that holds connections nobody has needed for long."""
+        line = self._line
+        if line is not None and line.crowded_at is not None and self._clock() - line.crowded_at > QUIET_S:
+            self.retire(line)
         if self._line is None:
             self._line = Line(self._dial(self._dialled))
             self._dialled += 1
         return self._line
+
+    def join(self, line: Line) -> None:
+        """A turn uses this client."""
+        line.turns += 1
+        if line.turns > 1:
+            line.crowded_at = self._clock()
 
     def retire(self, line: Line) -> None:
         """Use this client for no new turn; it is closed when those that use it have ended."""
         line.is_retired = True
         if line is self._line:
             self._line = None
+        if not line.turns:
+            self._let_go(line)
 
     async def close(self) -> None:
         """Close all connections, within a moment. No turn may be under way."""
@@ -155,9 +169,12 @@ class Link:
         for line in turn.lines:
             line.turns -= 1
             if line.is_retired and not line.turns:
-                task = asyncio.create_task(self._close(line.client), name="store close")
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+                self._let_go(line)
+
+    def _let_go(self, line: Line) -> None:
+        task = asyncio.create_task(self._close(line.client), name="store close")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _close(self, client: Client) -> None:
         with suppress(*FAILURES):
