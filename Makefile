@@ -23,7 +23,9 @@ demo: $(VENV)/.earful ## stream and upload the sample recording to a server of i
 serve: $(VENV)/.earful ## run the server until stopped; flags in ARGS="--port 9000"
 	@exec $(BIN)/earful serve $(ARGS)
 
-test: system-packages $(VENV)/.dev lint types imports unit installed ## all checks and all tests: what CI runs
+test: system-packages $(VENV)/.dev $(VENV)/.earful lint types imports ## all checks and all tests: what CI runs
+	@$(MAKE) --no-print-directory --jobs 2 unit soak
+	@$(MAKE) --no-print-directory installed
 
 lint: $(VENV)/.dev ## style and formatting
 	$(BIN)/ruff check
@@ -42,8 +44,18 @@ unit: $(VENV)/.dev ## the tests, their coverage gates, and what their servers ha
 	@$(BIN)/coverage json --quiet -o coverage.json
 	@$(BIN)/python scripts/check_coverage.py coverage.json
 
+soak: $(VENV)/.dev $(VENV)/.earful ## two minutes of everything at once, after which nothing may be left
+	@$(BIN)/python bench/soak.py --minutes 2 --clients 20 --quick > .soak.log 2>&1 || { cat .soak.log; exit 1; }
+	@tail -1 .soak.log
+
 installed: $(VENV)/.dev $(VENV)/.earful ## what is compiled, once more as users get it
 	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 2 -o pythonpath="examples ." $(INSTALLED)
+
+campaign: $(VENV)/.dev $(VENV)/.earful ## the long runs, an hour of them
+	$(BIN)/python bench/soak.py
+	for scenario in kill one redis freeze rolling; do $(BIN)/python bench/faults.py $$scenario || exit 1; done
+	$(BIN)/python bench/leaving.py
+	$(BIN)/python bench/churn.py
 
 lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(PIP) install 'uv>=0.9,<1'
@@ -51,7 +63,7 @@ lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(COMPILE) --extra audio -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 
 clean: ## forget everything that was made
-	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-packages:
@@ -76,4 +88,4 @@ $(VENV)/.earful: $(VENV)/.run pyproject.toml hatch_build.py $(SOURCES)
 	$(PIP) install --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
-.PHONY: help demo serve test lint types imports unit installed lock clean system-packages
+.PHONY: help demo serve test lint types imports unit soak installed campaign lock clean system-packages
