@@ -29,6 +29,7 @@ COMPLETE = (
     "src/earful/bench/voice.py",
     "src/earful/bench/window.py",
     "src/earful/cli/advice.py",
+    "src/earful/cli/amounts.py",
     "src/earful/cli/phrases.py",
     "src/earful/cli/story.py",
     "src/earful/client/address.py",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from earful.cli.advice import ADVICE, UNKNOWN, advice_for
+from earful.cli.advice import ADVICE, UNKNOWN, UPLOADS, advice_for, advice_for_upload
+from earful.errors import ErrorCode
 from earful.service.reasons import FAULTLESS, FAULTS, sentence_of
 from earful.session.claim import REFUSALS
 from earful.session.endings import ENDINGS, FATALITIES
@@ -23,5 +24,11 @@ def test_advice_is_for_reasons_that_there_are() -> None:
 
 def test_advice_is_sentences() -> None:
     """That end as such, also for what another release may call a reason."""
-    assert all(text.endswith(".") for text in ADVICE.values())
-    assert UNKNOWN == advice_for("something new")
+    assert all(text.endswith(".") for text in (*ADVICE.values(), *UPLOADS.values()))
+    assert UNKNOWN == advice_for("something new") == advice_for_upload("something new")
+
+
+def test_uploads_have_their_own() -> None:
+    """By codes that there are; none for one that went well."""
+    assert set() == UPLOADS.keys() - set(ErrorCode)
+    assert ("Nothing needs doing.", UPLOADS["not_audio"]) == (advice_for_upload(None), advice_for_upload("not_audio"))

@@ -36,6 +36,23 @@ def test_a_status_may_be_an_answer_too() -> None:
         assert (f"{url}/x answered 503 Service Unavailable.", 503) == sentence(url)
 
 
+def test_a_refusal_is_told_with_its_own_sentence() -> None:
+    """On one line, and no longer than a sentence is."""
+    said = {"error": {"code": "overloaded", "message": "The store\nis away." + "!" * 999}}
+    with answering({"/x": (503, said)}) as url:
+        told, status = sentence(url)
+    assert 503 == status
+    assert told.startswith(f"{url}/x answered 503 Service Unavailable: The store\N{REPLACEMENT CHARACTER}is away.!")
+    assert len(told) < 300
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"error": 3}', b"\xff"])
+def test_a_refusal_without_one_is_told_by_its_status(body: bytes) -> None:
+    """A proxy says what it likes."""
+    with answering({"/x": (502, body)}) as url:
+        assert (f"{url}/x answered 502 Bad Gateway.", 502) == sentence(url)
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"status": 3}', b"\xff"])
 def test_what_no_earful_answers(body: bytes) -> None:
     """Is told as that."""

@@ -88,6 +88,20 @@ def test_why_gets_its_session_and_addresses(monkeypatch: pytest.MonkeyPatch) -> 
     assert [("abc", ["http://127.0.0.1:8000"]), ("abc", ["a:1", "b:2"])] == given
 
 
+@pytest.mark.parametrize("session", ["-abc", "-u", "--abc", "-"])
+def test_why_takes_a_session_that_looks_like_a_flag(session: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its options or behind them."""
+    given: list[object] = []
+
+    def record(session: str, urls: list[str]) -> int:
+        given.append((session, urls))
+        return 0
+
+    monkeypatch.setattr(why, "why", record)
+    assert [0, 0] == [run(["why", *words]) for words in ([session, "--url", "a:1"], ["--url", "a:1", session])]
+    assert [(session, ["a:1"])] * 2 == given
+
+
 def test_top_gets_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """This machine's worker, where none is given."""
     given: list[object] = []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from earful.cli.dashboard import busyness, frame
+from earful.cli.dashboard import MOST_WORKERS, Room, busyness, frame
 from earful.cli.fleet import Colleague, Health, Numbers, Percentiles, Seen, Session, WorkerSeat
 
 NOW_UNIX_S = 1_764_023_000.0
@@ -39,12 +39,17 @@ def session(name: str, **changes: Any) -> Session:
     return Session(**{**told, **changes})
 
 
-def shown(*looks: Seen, most_sessions: int = 20) -> list[str]:
-    """The frame's lines, without what the columns are filled up with."""
-    console = Console(width=200)
+def drawn(*looks: Seen, most_sessions: int = 20, width: int = 200, height: int | None = None) -> list[str]:
+    """The frame's lines, without what they are filled up with."""
+    console = Console(width=width)
     with console.capture() as captured:
-        console.print(frame(looks, most_sessions, NOW_UNIX_S))
-    return [" ".join(line.split()) for line in captured.get().splitlines()]
+        console.print(frame(looks, most_sessions, NOW_UNIX_S, Room(width, height)))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def shown(*looks: Seen, most_sessions: int = 20) -> list[str]:
+    """The same without what the columns are filled up with."""
+    return [" ".join(line.split()) for line in drawn(*looks, most_sessions=most_sessions)]
 
 
 def test_a_frame() -> None:
@@ -64,7 +69,6 @@ def test_a_frame() -> None:
         "",
         "session state age format speech waiting lag try worker tenant",
         "a ACTIVE 1:02:03 pcm_s16le 16k 9.3 s 0 ms 58 ms 2 two acme",
-        "",
     ]
 
 
@@ -103,3 +107,66 @@ def test_nothing_disturbs_the_terminal() -> None:
     """Whatever a service calls itself."""
     line = next(line for line in shown(seen(sessions=[session("\x1b[2J\n[red]x")])) if "ACTIVE" in line)
     assert line.startswith("\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}[red]x ACTIVE")
+
+
+ID = "yT0kq3vXh0m1m8hS5uO4Yw"
+CREW = [Colleague(f"worker-{nth:02}", nth, 9, "0.1.0.dev0", f"http://127.0.0.1:{9000 + nth}") for nth in range(40)]
+
+
+def crowd(**changes: Any) -> Seen:
+    """An address with 40 sessions and two workers, as numbers come in practice."""
+    sessions = [session(f"{ID[:-2]}{nth:02}", worker="50f14f83fd4f0000", buffered_ms=nth) for nth in range(40)]
+    health = Health("degraded", 40, "service", WorkerSeat("one", 0, 20, 2000), "0.1.0.dev0", "away")
+    numbers = Numbers(123.4, 0.015, Percentiles(51.0, 160.0, 1300.0))
+    told: dict[str, Any] = {
+        "url": "http://127.0.0.1:38025",
+        "health": health,
+        "numbers": numbers,
+        "workers": CREW[:2],
+        "sessions": sessions,
+    }
+    return seen(**{**told, **changes})
+
+
+def test_a_terminal_of_80_columns_and_24_rows() -> None:
+    """What is there is whole: ids that `earful why` takes, numbers with their units; what is not is said."""
+    lines = drawn(crowd(), width=80, height=24)
+    assert 24 == len(lines)
+    assert "http://127.0.0.1:38025  degraded        40  51 ms  160 ms  1300 ms    1.5%" == lines[1]
+    assert "session                 state       age  speech  waiting    lag  try" == lines[7]
+    assert f"{ID[:-2]}39  ACTIVE  1:02:03   9.3 s    39 ms  58 ms    -" == lines[8]
+    assert ["the 14 busiest of 40", "no room for version, store, req/s, tenant, format, worker"] == lines[-2:]
+    assert 14 == sum(line.startswith(ID[:-2]) for line in lines)
+
+
+def test_a_terminal_of_120_columns_and_40_rows() -> None:
+    """Has room for every column."""
+    lines = drawn(crowd(), width=120, height=40, most_sessions=40)
+    assert (40, "the 31 busiest of 40") == (len(lines), lines[-1])
+    assert ("worker", "tenant") == tuple(lines[7].split()[-2:])
+
+
+@pytest.mark.parametrize("width", [10, 22, 30, 40, 60, 80, 100, 120, 160])
+@pytest.mark.parametrize("height", [24, 30, 50])
+def test_no_terminal_is_overflowed(width: int, height: int) -> None:
+    """Nothing goes beyond an edge, however much there is to show."""
+    looks = [crowd(workers=CREW), *(Seen("http://gone:1", "Nothing answers at http://gone:1.") for _ in range(30))]
+    lines = drawn(*looks, width=width, height=height)
+    assert height >= len(lines)
+    assert width >= max(map(len, lines))
+
+
+def test_rows_that_are_left_out_are_counted() -> None:
+    """Of services and workers at most a quarter of the room each; without an edge only workers are bounded."""
+    away = [Seen(f"http://gone:{nth}", "It is away.") for nth in range(20)]
+    lines = drawn(crowd(workers=CREW), *away, width=120, height=60)
+    assert "12 of 21 services, 12 of 40 workers, the 20 busiest of 40" == lines[-1]
+    assert (60, 10) == (len(lines), lines.count("It is away."))
+    assert f"{MOST_WORKERS} of 40 workers" == drawn(crowd(workers=CREW), most_sessions=40)[-1]
+
+
+def test_a_long_address_leaves_room_for_numbers() -> None:
+    """Its end is shown, where the port is."""
+    line = drawn(crowd(url=f"https://{'x' * 80}.example:9001"), width=80)[1]
+    assert line.startswith("\N{HORIZONTAL ELLIPSIS}xxx")
+    assert ".example:9001  degraded        40" in line

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.cli.phrases import _PHRASES, amounts, phrase, printable
+from earful.cli.phrases import _PHRASES, phrase, printable
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,13 @@ from earful.cli.phrases import _PHRASES, amounts, phrase, printable
             "The client was told the error sequence_gap, where 7 was expected, which ended the connection.",
         ),
         ("session ended", {"reason": "stop"}, "The session ended: stop."),
+        ("upload started", {"peer": "10.0.0.7"}, "The upload began from 10.0.0.7."),
+        ("upload ended", {"duration_s": 1.5, "code": None}, "The upload ended after 1.5 s."),
+        (
+            "upload ended",
+            {"duration_s": 0.1, "code": "not_audio"},
+            "The upload ended after 0.1 s, answered with the error not_audio.",
+        ),
         ("upload moved", {"by": 3, "to": None}, "upload moved: by 3."),
         ("odd", {}, "odd."),
         (
@@ -48,24 +55,6 @@ from earful.cli.phrases import _PHRASES, amounts, phrase, printable
 def test_an_event_is_a_sentence(event: str, fields: dict[str, Any], sentence: str) -> None:
     """Of those of its fields that are there."""
     assert sentence == phrase(event, fields)
-
-
-def test_an_end_says_what_it_came_to() -> None:
-    """As far as its fields tell."""
-    fields = {
-        "audio_ms": 9000,
-        "chunks": 90,
-        "speech_ms": 4000,
-        "partials": 30,
-        "finals": 2,
-        "silent_s": 61.2,
-        "held_s": 0.0,
-    }
-    assert amounts(fields) == (
-        "It sent 9000 ms of audio in 90 chunks, 4000 ms of it speech; it was told 30 partials and 2 finals;"
-        " nothing had come for 61.2 s."
-    )
-    assert "" == amounts({})
 
 
 @given(

@@ -63,9 +63,10 @@ def test_an_end_of_another_release_is_told_too() -> None:
 def test_a_live_one_is_live() -> None:
     """Also where it has ended at the worker that had it before, and that was told later."""
     before = account("one", CONNECTED, happened(900, "session ended", reason="superseded"))
-    now = account("other", happened(800, "session resumed", attempt=1))
+    again = happened(790, "session connected", resuming=True)
+    now = account("other", again, happened(800, "session resumed", attempt=1))
     assert "It is live, at worker other." == Story([before, now]).verdict()
-    assert ["one", "other", "one"] == [line.split()[3] for line in Story([before, now]).lines()]
+    assert ["one", "other", "other", "one"] == [line.split()[3] for line in Story([before, now]).lines()]
 
 
 def test_the_last_end_counts() -> None:
@@ -75,18 +76,82 @@ def test_the_last_end_counts() -> None:
     assert Story([last, first]).verdict().startswith("Why it ended: It said stop.")
 
 
-def test_a_killed_worker_is_named() -> None:
-    """It took its memory along; whoever remembers the session knows that it had it last."""
+def test_something_told_after_an_end_leaves_it_one() -> None:
+    """The model may answer late; a connection that came after it is another matter."""
+    ended = happened(900, "session ended", reason="stop")
+    late = happened(950, "model failed", error="ValueError")
+    again = happened(990, "session connected", resuming=True)
+    assert Story([account("one", CONNECTED, ended, late)]).verdict().startswith("Why it ended")
+    assert "It is live, at worker one." == Story([account("one", CONNECTED, ended, again)]).verdict()
+
+
+def test_a_worker_that_has_ended_is_named() -> None:
+    """It took its memory along, and nobody knows how it ended; whoever remembers the session knows that it had it."""
     handed_over = account("one", happened(900, "session ended", reason="superseded"))
     gone = Story([handed_over], [Colleague("other")]).verdict()
-    assert gone.startswith("Its worker other is gone")
+    assert gone.startswith("Its worker other has ended since, and its memory with it: it was replaced or shut down")
     assert "`worker died`" in gone
     assert gone == Story([account("one")], [Colleague("other")]).verdict()
-    silent = Story([account("one")], [Colleague("other", "http://far:9001")]).verdict()
+
+
+def test_a_worker_that_lives_and_did_not_tell_is_not_called_dead() -> None:
+    """Whether it has an address of its own or not."""
+    silent = Story([account("one")], [Colleague("other", "http://far:9001", lives=True)]).verdict()
     assert "Its worker other has the rest, and does not answer at http://far:9001." == silent
+    hidden = Story([account("one")], [Colleague("other", lives=True)]).verdict()
+    assert hidden.startswith("Its worker other has the rest, and did not answer: it has no operations listener")
+
+
+def resumed(after_ms: int, audio_ms: int) -> tuple[Happening, Happening]:
+    """A connection that goes on from there, and that."""
+    again = happened(after_ms, "session connected", resuming=True)
+    return again, happened(after_ms + 10, "session resumed", attempt=2, audio_ms=audio_ms)
+
+
+def test_a_part_that_nobody_remembers_is_told() -> None:
+    """Where it lies, and why; whether the session is live or has ended."""
+    events = resumed(0, 3900)
+    lines = list(Story([account("one", *events)]).lines())
+    assert ["A client", "Of what", "The client"] == [" ".join(line[27:].split()[:2]) for line in lines]
+    live, missing = Story([account("one", *events)]).verdict().splitlines()
+    assert "It is live, at worker one." == live
+    assert missing.startswith("What is missing: what was before the client's try 2, up to 3900 ms into the audio.")
+    ended = Story([account("one", *events, happened(900, "session ended", reason="stop"))]).verdict().splitlines()
+    assert missing == ended[-1]
+
+
+def test_a_worker_between_two_is_missed() -> None:
+    """Where the session goes on from later than the one before had come."""
+    begun = account("one", CONNECTED, happened(5, "session ended", reason="connection_lost", audio_ms=1000))
+    for at_ms, is_whole in ((1000, True), (1001, False)):
+        story = Story([begun, account("three", *resumed(50, at_ms))])
+        assert is_whole == ("What is missing" not in story.verdict())
+        assert is_whole == (4 == len(list(story.lines())))
+
+
+def test_nothing_is_missing_where_the_older_connection_ends_later() -> None:
+    """How far it came is told at its end alone."""
+    begun = account("one", CONNECTED, happened(900, "session ended", reason="superseded", audio_ms=5000))
+    assert "What is missing" not in Story([begun, account("two", *resumed(50, 4000))]).verdict()
+
+
+def test_an_upload_is_told_as_one() -> None:
+    """Under way, answered with its text, answered with an error."""
+    began = happened(0, "upload started", peer="10.0.0.7")
+    under_way = Story([account("one", began)])
+    assert ("Upload", "It is live, at worker one.") == (under_way.kind, under_way.verdict())
+    fields = {"why": "It was transcribed.", "audio_ms": 900, "finals": 1}
+    assert Story([account("one", began, happened(9, "upload ended", **fields))]).verdict() == (
+        "It had 900 ms of audio in 1 utterance.\nWhy it ended: It was transcribed.\nWhat to do: Nothing needs doing."
+    )
+    refused = happened(9, "upload ended", code="not_audio", why="The body is not audio that can be read.")
+    assert Story([account("one", began, refused)]).verdict() == (
+        "Why it ended: The body is not audio that can be read.\n"
+        "What to do: Have the client send a recording, as it would be played."
+    )
 
 
 def test_nothing_is_nothing() -> None:
     """A worker may answer with no event at all."""
-    assert "Nothing is remembered of it." == Story([account("one")]).verdict()
-    assert [] == list(Story([account("one")]).lines())
+    assert "Nothing is remembered of it any more." == Story([account("one")]).verdict()
+    assert ("Session", []) == (Story([account("one")]).kind, list(Story([account("one")]).lines()))

@@ -72,6 +72,18 @@ def test_one_session_is_shown_and_ended_by_any_worker() -> None:
     together(scenario)
 
 
+def test_the_models_time_is_told_to_the_millisecond() -> None:
+    """By its own worker and by the others."""
+
+    async def scenario(_store: Store, one: Colleague, other: Colleague) -> None:
+        one.begin("a", None)
+        one.registry.connections["a"].session.numbers.model_s = 2 / 3
+        await one.presence.exchange()
+        assert [0.667, 0.667] == [(await worker.roster.find("a"))["model_s"] for worker in (one, other)]
+
+    together(scenario)
+
+
 def test_a_session_that_has_ended_is_not_deleted_again() -> None:
     """At no worker, though its note lives on; but who deletes it need not fear that it is resumed."""
 

@@ -72,13 +72,13 @@ def test_who_else_had_a_session_is_told() -> None:
         await one.presence.exchange()
         await other.presence.exchange()
         assert [None, None] == [await one.workers.elsewhere(name) for name in ("a", "unknown")]
-        assert {"id": "one", "ops": "http://one:9000"} == await other.workers.elsewhere("a")
+        assert {"id": "one", "ops": "http://one:9000", "lives": True} == await other.workers.elsewhere("a")
         other.begin("b", resume(cursor))
         await settle()
         await other.presence.exchange()
-        assert {"id": "other", "ops": "http://other:9000"} == await one.workers.elsewhere("a")
+        assert {"id": "other", "ops": "http://other:9000", "lives": True} == await one.workers.elsewhere("a")
         await other.door.close()
-        assert {"id": "other", "ops": None} == await one.workers.elsewhere("a")
+        assert {"id": "other", "ops": None, "lives": False} == await one.workers.elsewhere("a")
 
     together(scenario)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 Answers = dict[str, Any]
-"""By path, without the query, what is answered: a tree as JSON with 200, or (status, tree), or bytes as they are."""
+"""By path, without the query, what is answered: a tree as JSON with 200, or (status, tree), or bytes as they are.
+
+An iterator gives one of these each time.
+"""
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def answering(answers: Answers) -> Iterator[str]:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = answers.get(self.path.partition("?")[0], (404, {"error": {"code": "not_found"}}))
+            found = next(found) if isinstance(found, Iterator) else found
             status, tree = found if isinstance(found, tuple) else (200, found)
             body = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
             self.send_response(status)

@@ -92,7 +92,7 @@ def test_another_workers_session_is_to_be_asked_for_there(redis: RedisServer) ->
             while not answer.get("elsewhere"):
                 answer = (await other.client.get("/v1/sessions/a/events")).json()
                 await asyncio.sleep(0.02)  # Until the store has heard of it, within a second.
-            assert {"id": "one", "ops": "http://one:9000"} == answer["elsewhere"]
+            assert {"id": "one", "ops": "http://one:9000", "lives": True} == answer["elsewhere"]
             assert ("other", []) == (answer["worker"], answer["events"])
             own = (await one.client.get("/v1/sessions/a/events")).json()
             assert (["session connected"], None) == ([name for name, _ in told(own)], own["elsewhere"])

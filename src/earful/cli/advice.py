@@ -1,6 +1,6 @@
 """What to do about a session's end, by its reason, in one sentence for whoever runs the service.
 
-The reasons are those in the log's `session ended`. Used by `story.py`.
+The reasons are those in the log's `session ended`, and the codes in its `upload ended`. Used by `story.py`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,25 @@ ADVICE: Final = {
     "internal": f"{_RESUMES} Report it, with the traceback that the log has under `session failed`.",
 }
 
+UPLOADS: Final = {
+    "not_audio": "Have the client send a recording, as it would be played.",
+    "no_decoder": "Install earful[audio], or have the client send WAV.",
+    "too_large": "Have the client cut it in pieces, or raise max_upload_mb or max_upload_s.",
+    "bad_request": "Mend the client: it sent a form without the field file, or a parameter that cannot be.",
+    "model_failed": "Look at the model: the log has a traceback under `model failed`.",
+    "model_timeout": "The model is too slow for what it is given: see its times in /metrics, or raise model_timeout_s.",
+    "internal": "Report it, with the traceback that the log has, and send it again.",
+}
+"""By the error that an upload was answered with."""
+
 UNKNOWN = "See the close and error codes of docs/protocol.md."
 
 
 def advice_for(reason: str) -> str:
     """The sentence; a pointer for a reason of another release's."""
     return ADVICE.get(reason, UNKNOWN)
+
+
+def advice_for_upload(code: str | None) -> str:
+    """The sentence for the error that an upload was answered with; None where it was answered with its text."""
+    return _NOTHING if code is None else UPLOADS.get(code, UNKNOWN)

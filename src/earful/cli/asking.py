@@ -14,12 +14,25 @@ from urllib.request import OpenerDirector, ProxyHandler, build_opener
 
 import msgspec
 
+from earful.cli.phrases import MOST_CHARACTERS, printable
 from earful.client.address import shown
 
 T = TypeVar("T")
 
 TIMEOUT_S = 2.0
 MOST_BYTES = 1 << 24
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    """What every earful says where it refuses."""
+
+    message: str
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    """The body of a refusal."""
+
+    error: _Fault
 
 
 class UnansweredError(Exception):
@@ -66,9 +79,7 @@ def ask(url: str, path: str, answer: type[T], *, or_status: int | None = None) -
     try:
         return msgspec.json.decode(_body(address, or_status), type=answer)
     except HTTPError as refused:
-        raise UnansweredError(
-            f"{place} answered {refused.code} {refused.reason}".rstrip() + ".", refused.code
-        ) from None
+        raise UnansweredError(f"{place} {_refusal(refused)}", refused.code) from None
     except (http.client.InvalidURL, UnicodeError):
         raise UnansweredError(no_address(url)) from None
     except msgspec.MsgspecError:
@@ -82,7 +93,18 @@ def _body(address: str, or_status: int | None) -> bytes:
         with opener().open(address, timeout=TIMEOUT_S) as answer:
             return bytes(answer.read(MOST_BYTES))
     except HTTPError as refused:
+        if refused.code != or_status:
+            raise
         with refused:  # It holds the connection open.
-            if refused.code != or_status:
-                raise
             return bytes(refused.read(MOST_BYTES))
+
+
+def _refusal(refused: HTTPError) -> str:
+    """What a worker answered instead, with its own sentence where it said one."""
+    answered = printable(f"answered {refused.code} {refused.reason}".rstrip())
+    try:
+        with refused:  # It holds the connection open.
+            said = msgspec.json.decode(refused.read(MOST_BYTES), type=_Refusal).error.message
+    except (msgspec.MsgspecError, OSError, http.client.HTTPException):
+        return f"{answered}."
+    return f"{answered}: {printable(said)[:MOST_CHARACTERS]}"

@@ -109,7 +109,8 @@ def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "
     raise typer.Exit(drain(url))
 
 
-@app.command("why")
+# An id may begin with a dash: one of an older release, or what somebody else has made up.
+@app.command("why", context_settings={"ignore_unknown_options": True})
 def _why(
     session: Annotated[str, typer.Argument(help="The session's id: x-session-id, `started`, or the log has it.")],
     urls: Annotated[

@@ -72,9 +72,10 @@ class Colleague(msgspec.Struct, frozen=True):
 
 
 class Crew(msgspec.Struct, frozen=True):
-    """`/v1/workers`."""
+    """`/v1/workers`; `worker` is the answering one's id."""
 
     workers: list[Colleague]
+    worker: str = ""
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What can happen to a session, as sentences for a reader who does not know the code.
 
 Pure. Guarantees a sentence for every event, those of another release too, and that nothing in a field can disturb a
-terminal. Used by `story.py`.
+terminal. Used by `story.py`; what a session or upload came to is `amounts.py`'s.
 """
 
 from __future__ import annotations
@@ -55,19 +55,10 @@ _PHRASES: Final[dict[str, tuple[str, ...]]] = {
     "failed": ("A fault of the server's met the session", " ({error})", "."),
     "model failed": ("The model failed", " ({error})", "; the session went on without that audio", "."),
     "claim was not decided in time": ("The store did not answer in time; the client's cursor decided", "."),
+    "upload started": ("The upload began", " from {peer}", "."),
+    "upload ended": ("The upload ended", " after {duration_s} s", ", answered with the error {code}", "."),
     "ended": ("The session ended", " after {duration_s} s", ": {reason}", ", close code {close_code}", "."),
 }
-_AMOUNTS = (
-    "It sent {audio_ms} ms of audio",
-    " in {chunks} chunks",
-    ", {speech_ms} ms of it speech",
-    "; it was told {partials} partials",
-    " and {finals} finals",
-    ", the slowest after {longest_lag_ms} ms",
-    "; the server paused reading for {held_s} s",
-    "; nothing had come for {silent_s} s",
-    ".",
-)
 
 
 def name_of(event: str) -> str:
@@ -82,12 +73,6 @@ def phrase(event: str, fields: Mapping[str, Any]) -> str:
         return _joined(pieces, fields)
     told = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
     return printable(f"{event}: {told}." if told else f"{event}.")
-
-
-def amounts(fields: Mapping[str, Any]) -> str:
-    """What a session came to, by the fields of its end; empty where they do not say, and without what never was."""
-    told = {name: value for name, value in fields.items() if value or name == "audio_ms"}
-    return _joined(_AMOUNTS, told) if "audio_ms" in told else ""
 
 
 def printable(text: str) -> str:

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 
-from earful.cli.dashboard import frame
+from earful.cli.dashboard import Room, frame
 from earful.cli.fleet import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
-
 EVERY_S = 1.0
-_PIPE_WIDTH = 160
+_PIPE_WIDTH = 1000
+"""No terminal, no edge: every column is there, and no line is broken."""
 _AWAY = 1
 
 
@@ -34,7 +33,8 @@ def top(urls: Sequence[str], *, once: bool, most_sessions: int, console: Console
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             began = time.monotonic()
-            live.update(_seen_now(urls, most_sessions), refresh=True)
+            seen = look(urls)
+            live.update(frame(seen, most_sessions, time.time(), Room(*console.size)), refresh=True)
             time.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
     return 0
 
@@ -42,10 +42,6 @@ def top(urls: Sequence[str], *, once: bool, most_sessions: int, console: Console
 def _print_one(urls: Sequence[str], most_sessions: int, console: Console) -> int:
     seen = look(urls)
     if not console.is_terminal:
-        console.width = max(console.width, _PIPE_WIDTH)
-    console.print(frame(seen, most_sessions, time.time()))
+        console.width = _PIPE_WIDTH
+    console.print(frame(seen, most_sessions, time.time(), Room(console.width)))
     return 0 if any(one.health is not None for one in seen) else _AWAY
-
-
-def _seen_now(urls: Sequence[str], most_sessions: int) -> RenderableType:
-    return frame(look(urls), most_sessions, time.time())

@@ -18,6 +18,7 @@ Figures = dict[str, Any]
 def figures_of(connection: Connection, now: float) -> Figures:
     """A session at `now`, in seconds of its own clock."""
     session = connection.session
+    numbers = session.numbers.as_dict()
     return {
         "session_id": session.info.session_id,
         "state": session.state.value,
@@ -30,5 +31,6 @@ def figures_of(connection: Connection, now: float) -> Figures:
         "buffered_ms": session.backlog_ms,
         "unsent_bytes": connection.unsent_bytes,
         "lag_ms": round(connection.lag_s * 1000),
-        **session.numbers.as_dict(),
+        **numbers,
+        "model_s": round(numbers["model_s"], 3),
     }

@@ -6,7 +6,6 @@ Built by `app.py`. A slot is taken and given back in one scope, so a handshake t
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Coroutine
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from earful.service.admission import ANYBODY
 from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.drain import drain, keep, way_out
+from earful.service.drawn_id import drawn_id
 from earful.service.origin import NOWHERE, Origin
 from earful.service.reasons import is_fault
 from earful.service.vitals import look
@@ -131,7 +131,7 @@ class Registry:
         if is_full and not (resuming and self._taken < self.limits.max_sessions + self.limits.resume_reserve):
             raise self._refusal(ErrorCode.SESSION_LIMIT)
         self._taken += 1
-        session_id = secrets.token_urlsafe(16)
+        session_id = drawn_id()
         if resuming:
             self._returning[session_id] = is_full
         try:

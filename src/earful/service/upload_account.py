@@ -5,12 +5,12 @@ The upload's route opens one around everything else, so that whatever ends an up
 
 from __future__ import annotations
 
-import secrets
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from earful.errors import ERRORS, EarfulError, ErrorCode
+from earful.service.drawn_id import drawn_id
 from earful.telemetry.tracing import NO_TRACE, NO_TRACER
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class UploadAccount:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Of a request that has come now."""
-        self.upload_id = secrets.token_urlsafe(16)
+        self.upload_id = drawn_id()
         self._events = events
         self._origin = origin
         self._tracer = tracer

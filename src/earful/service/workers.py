@@ -29,10 +29,14 @@ class Colleague(TypedDict):
 
 
 class Elsewhere(TypedDict):
-    """The worker that knows of a session; `ops` is None where it has no operations listener, or has ended."""
+    """The worker that knows of a session: whether it lives, and the root of its operations listener, if it has one.
+
+    It counts as alive for `LEASE_S` after it was killed.
+    """
 
     id: str
     ops: str | None
+    lives: bool
 
 
 class Crew(NamedTuple):
@@ -71,7 +75,7 @@ class Workers:
         if owner in {None, self._identity.id}:
             return None
         found = (await self._others()).get(owner)
-        return Elsewhere(id=owner, ops=None if found is None else found["ops"])
+        return Elsewhere(id=owner, ops=None if found is None else found["ops"], lives=found is not None)
 
     async def _others(self) -> dict[str, Colleague]:
         """The others by id, as they last reported themselves."""

@@ -120,10 +120,11 @@ class SessionEvent(BaseModel):
 
 
 class Elsewhere(BaseModel):
-    """Another worker, and the root of its operations listener where it lives and has one."""
+    """Another worker: whether it lives, and the root of its operations listener where it has one."""
 
     id: str
     ops: str | None
+    lives: bool
 
 
 class SessionEvents(BaseModel):
@@ -133,7 +134,7 @@ class SessionEvents(BaseModel):
         session_id="yT0kq3vXh0m1m8hS5uO4Yw",
         worker="9f31c07be24d5a86",
         events=[{"unix_ms": 1764022991123, "name": "session ended", "fields": {"reason": "superseded"}}],
-        elsewhere={"id": "41aa03d97c5e6b20", "ops": "http://10.0.0.2:9001"},
+        elsewhere={"id": "41aa03d97c5e6b20", "ops": "http://10.0.0.2:9001", "lives": True},
     )
 
     session_id: str
