@@ -55,7 +55,7 @@ def run(settings: Settings) -> int:
     files = make_room_for_files(settings.max_sessions)  # Before the log, which has a thread.
     with (
         closing(open_server_log(settings, worker=0)) as log,
-        bind(settings) as listener,
+        bind(settings, backlog=BACKLOG) as listener,
         bind_ops(settings) or nullcontext() as ops_listener,
     ):
         server: Server | None = None
