@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 service.app,
                 loop="auto",
-                http=protocol_with(settings.handshake_timeout_s),
+                http=protocol_with(settings.handshake_timeout_s, service.log),
                 ws=self._websockets(service),
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
         self._signals = 0
         self._ops: OpsServer | None = None
         if service.ops_app is not None and ops_listener is not None:
-            self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s)
+            self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s, service.log)
         service.registry.sweepers.append(self._sweep_http)
         self._watchdog = Watchdog(service.log, partial(glance, service.registry))
         service.registry.sweepers.append(self._watchdog.moved)
