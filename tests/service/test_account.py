@@ -151,6 +151,26 @@ def test_backpressure_is_told_and_added_up() -> None:
     assert (1, 2.0) == (ended["holds"], ended["held_s"])
 
 
+@pytest.mark.parametrize(
+    ("lost", "codes"),
+    [
+        (("connection_lost",), (1006, None)),
+        (("peer_closed", 4999, 4999), (4999, 4999)),
+        (("invalid_utf8", 1007), (1007, None)),
+    ],
+)
+def test_a_close_is_told_as_it_was(lost: tuple[Any, ...], codes: tuple[int, int | None]) -> None:
+    """What this side sent, and the peer; what comes after the end changes nothing."""
+
+    async def scenario(registry: Registry) -> None:
+        connection = registry.connect("a", RecordingWire(), HOME)
+        connection.lost(*lost)
+        connection.lost("connection_lost")
+
+    (ended,) = registered(scenario).all_of("session ended")
+    assert (lost[0], *codes) == tuple(ended[name] for name in ("reason", "close_code", "peer_code"))
+
+
 def test_a_client_that_says_too_much_is_told_of_as_well() -> None:
     """Short pauses are told once a second at most, and counted; one that lasts to the end is added up."""
 

@@ -52,6 +52,8 @@ class Account:
         self._holds = 0
         self._held_told_at = self._error_told_at = -math.inf
         self._errors_untold = 0
+        self._lost_with: int | None = None
+        self._peer_code: int | None = None
 
     def connected(self, *, is_resuming: bool) -> None:
         """The upgrade was answered: a client is there."""
@@ -126,6 +128,10 @@ class Account:
         """The peer has not taken what it was told for too long."""
         self._tell("slow reader", unsent_bytes=unsent_bytes)
 
+    def is_lost(self, close_code: int, peer_code: int | None) -> None:
+        """The connection is gone: the code this side's close had, 1006 where it sent none, and the peer's, if any."""
+        self._lost_with, self._peer_code = close_code, peer_code
+
     def is_superseded(self, attempt: int) -> None:
         """The client has resumed the session on another connection of this worker."""
         self._tell("session superseded", by_attempt=attempt)
@@ -145,7 +151,8 @@ class Account:
             peer=self.origin.peer,
             reason=reason,
             why=sentence_of(reason),
-            close_code=None if closing is None else int(closing.code),
+            close_code=self._close_code,
+            peer_code=self._peer_code,
             duration_s=round(now - session.began_at, 3),
             connected_s=round(now - self._connected_at, 3),
             start_after_ms=self._since_ms(session.started_at),
@@ -163,6 +170,14 @@ class Account:
         if self._events is not None:
             self._events.close(session.info.session_id)
         return reason
+
+    @property
+    def _close_code(self) -> int | None:
+        """What the connection closed with: of one that was lost that is not what the session would have said."""
+        if self._lost_with is not None:
+            return int(self._lost_with)
+        closing = self._session.closing
+        return None if closing is None else int(closing.code)
 
     @property
     def _format(self) -> dict[str, Any]:
