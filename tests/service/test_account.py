@@ -215,6 +215,8 @@ def test_a_lost_connection_and_its_resumption_are_one_story() -> None:
     log = registered(scenario)
     resumed = log.all_of("session resumed")[0]
     assert ("a", "r-2", 3, 0) == tuple(resumed[name] for name in ("session", "request_id", "attempt", "from_index"))
+    drawn_id = log.all_of("session connected")[1]["session"]
+    assert (drawn_id, False) == (resumed["drawn_id"], "drawn_id" in log.all_of("session started")[0])
     assert [False, True] == [line["resuming"] for line in log.all_of("session connected")]
 
 

@@ -52,6 +52,7 @@ class Account:
         self._holds = 0
         self._held_told_at = self._error_told_at = -math.inf
         self._errors_untold = 0
+        self._drawn_id = session.info.session_id
         self._lost_with: int | None = None
         self._peer_code: int | None = None
 
@@ -66,8 +67,7 @@ class Account:
     def goes_on_with(self, session_id: str, attempt: int) -> None:
         """It is the `attempt`-th resumption of this session, whose id it has from now on."""
         if self._events is not None:
-            drawn_id = self._session.info.session_id
-            self._events.rename(drawn_id, session_id, **self.origin.context(session_id))
+            self._events.rename(self._drawn_id, session_id, **self.origin.context(session_id))
         self._trace.resumed(session_id, attempt)
 
     def speaks(self, now: float) -> None:
@@ -186,6 +186,7 @@ class Account:
 
     def _starts(self, started: Started) -> None:
         session = self._session
+        drawn: dict[str, Any] = {"drawn_id": self._drawn_id} if session.attempt else {}
         self._tell(
             "session resumed" if session.attempt else "session started",
             after_ms=self._since_ms(session.started_at),
@@ -196,6 +197,7 @@ class Account:
             from_sequence=started.next_sequence,
             from_index=started.next_index,
             audio_ms=session.numbers.audio_ms,
+            **drawn,
         )
 
     def _complains(self, error: Error, now: float) -> None:

@@ -101,7 +101,11 @@ def event_routes(journal: Journal, workers: Workers, identity: Identity) -> APIR
 
     @router.get("/v1/sessions/{session_id}/events", responses=schemas.NO_EVENTS)
     async def events(session_id: str) -> schemas.SessionEvents:
-        """Tell what happened to a session here, live or ended a while ago, and which other worker knows more."""
+        """Tell what happened to a session here, live or ended a while ago, and which other worker knows more.
+
+        The id that a resuming connection was given at its upgrade leads to its session.
+        """
+        session_id = journal.name_of(session_id)
         told = journal.events_of(session_id)
         try:
             elsewhere = await workers.elsewhere(session_id)
