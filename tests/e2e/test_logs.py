@@ -61,12 +61,10 @@ def be_hostile(address: Address) -> None:
             with contextlib.closing(RawSocket(address)) as raw, contextlib.suppress(OSError):
                 raw.socket.sendall(_request(where, headers))
                 raw.socket.recv(65_536)
-    for language in (NASTY[:64], NASTY[3:67], "en"):
+    for language in (NASTY[:64], NASTY[3:67], MARK[:64], "en"):
         for options in ({}, {"resume": {"cursor": MARK * 100, "attempt": 1}}):
             with connected(address) as raw:
-                raw.say(
-                    "start", language=language.replace(MARK, ""), token=MARK + NASTY, encoding="pcm_s16le", **options
-                )
+                raw.say("start", language=language, token=MARK + NASTY, encoding="pcm_s16le", **options)
                 raw.say("flush", id=NASTY[:256])
                 raw.say(NASTY, data=NASTY)
                 raw.say("audio_chunk", data=NASTY)

@@ -85,6 +85,19 @@ def test_a_session_with_start_is_told_from_its_beginning_to_its_end() -> None:
     assert (1500, 15) == (ended["audio_ms"], ended["chunks"])
 
 
+def test_a_language_that_is_none_is_not_told() -> None:
+    """It may be anything, a token too: neither in the log nor in the journal."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.connect("a", RecordingWire(), HOME).message(
+            json.dumps({"type": "start", "language": "sk-live-123456"})
+        )
+        assert "sk-live" not in str(registry.events.journal.events_of("a"))
+
+    log = registered(scenario)
+    assert ("other", False) == (log.all_of("session started")[0]["language"], "sk-live" in str(log.events))
+
+
 def test_a_plain_session_is_told_too() -> None:
     """Its start with its first speech, since a chunk alone tells nothing."""
 

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from earful.protocol.messages import Closing, Error, Started
+from earful.service.language import tag_of
 from earful.service.origin import NOWHERE, Origin
 from earful.service.reasons import is_fault, sentence_of
 from earful.telemetry.cleaning import places_of
@@ -191,7 +192,7 @@ class Account:
             "session resumed" if session.attempt else "session started",
             after_ms=self._since_ms(session.started_at),
             **self._format,
-            language=session.info.language,
+            language=tag_of(session.info.language),
             words=session.info.words,
             attempt=session.attempt,
             from_sequence=started.next_sequence,
