@@ -126,7 +126,7 @@ class Server(uvicorn.Server):
     def _websockets(service: Service) -> Any:
         """What uvicorn hands an upgrade to; a callable will do, whatever its type says."""
         if service.settings.transport == "asgi":
-            return LendingProtocol
+            return partial(LendingProtocol, events=service.registry.events)
         fast = FastTransport(service.registry, service.settings.max_message_bytes)
         service.registry.sweepers.append(fast.sweep)
         return fast.protocol
