@@ -33,6 +33,18 @@ def test_a_port_in_use_is_told_at_once() -> None:
             bind(Settings.load({"port": port}, {}))
 
 
+def test_a_port_is_had_by_one_alone() -> None:
+    """Of two who bind it before either listens the second to listen is told; our own operations are no exception."""
+    with bind(Settings.load({"port": 0}, {})) as first:
+        port = first.getsockname()[1]
+        settings = Settings.load({"host": "localhost", "port": port, "ops_port": port}, {})
+        with bind(settings, backlog=1) as listener, socket.create_connection(listener.getsockname()):
+            with pytest.raises(CannotListen, match=rf"port {port} on 127.0.0.1 is in use.*--ops-port"):
+                bind_ops(settings)
+            with pytest.raises(OSError, match="in use"):
+                first.listen(1)
+
+
 def test_a_host_may_be_a_name() -> None:
     """Looked up; one that is not known is told."""
     with bind(Settings.load({"host": "localhost", "port": 0}, {})) as listener:

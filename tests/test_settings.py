@@ -92,11 +92,35 @@ def test_a_value_out_of_bounds_is_one_sentence(name: str, value: str, allowed: s
                 " (flag --max-utterance-s and flag --pre-roll-ms)"
             ),
         ),
+        *(
+            (
+                {"port": 9001, "ops_port": 9000, "workers": 2, **hosts},
+                (
+                    "port must be neither ops_port nor one of those that follow it for more workers"
+                    " (flag --port and flag --ops-port and flag --workers)"
+                ),
+            )
+            for hosts in ({}, {"host": "0.0.0.0"}, {"host": "10.0.0.1", "ops_host": "::"})  # noqa: S104 - not bound
+        ),
     ],
 )
 def test_values_that_do_not_fit_together_are_one_sentence(flags: dict[str, object], reason: str) -> None:
     """Each value alone is allowed; the sentence names the ones that were set."""
     assert f"The settings do not fit together: {reason}." == sentence(flags)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"port": 9000, "ops_port": 9000, "host": "10.0.0.1"},
+        {"port": 9001, "ops_port": 9000},
+        {"port": 8999, "ops_port": 9000},
+        {"port": 0, "ops_port": 0},
+    ],
+)
+def test_ports_that_do_not_meet_fit(flags: dict[str, object]) -> None:
+    """On two addresses, beside each other, or found by the system."""
+    assert flags["port"] == Settings.load(flags, {}).port
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from earful import __version__
@@ -140,8 +140,9 @@ def build(
         one.include_router(rest.health_routes(registry, roster, identity))
     workers = Workers(registry, identity, None if claims is None else claims.directory)
     guard = ops.from_no_page if has_ops else ops.from_this_machine
+    guards = [Depends(ops.by_own_name)] if has_ops and ops.is_loopback(settings.ops_host) else []
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
-        (ops_app or app).include_router(router)
+        (ops_app or app).include_router(router, dependencies=guards)
     return Service(app, ops_app, registry, engine, settings, log)
 
 
@@ -191,6 +192,7 @@ def _orders(identity: Identity, guard: ops.Guard, log: Logger, drain: Callable[[
 def _app(*, has_docs: bool, **options: Any) -> FastAPI:
     """An app that answers errors as ours do, and tells what it can where it `has_docs`."""
     about = {"title": "earful", "version": __version__, "summary": SUMMARY, "telemetry": _NO_TELEMETRY, **options}
+    about["redirect_slashes"] = False  # To wherever the request's `Host` says.
     app = FastAPIOffline(redoc_url=None, **about) if has_docs else FastAPI(openapi_url=None, **about)
     app.add_middleware(RequestId)
     answer_faults(app)

@@ -20,14 +20,15 @@ class CannotListen(Exception):  # noqa: N818 - what the start ends with, not wha
     """An address cannot be listened on; the text is one sentence for whoever chose it."""
 
 
-def bind(settings: Settings, shared_port: int | None = None) -> socket.socket:
+def bind(settings: Settings, shared_port: int | None = None, *, backlog: int = 0) -> socket.socket:
     """The public address, not accepting yet. Accepted sockets inherit its bounded send buffer.
 
-    With `shared_port` it is that port of the host, beside other sockets that are bound to it and share it. Raises
+    With `shared_port` it is that port of the host, beside other sockets that are bound to it and share it. With a
+    `backlog` so many who connect wait until they are accepted, and nobody else can have the address. Raises
     CannotListen where the address cannot be had, and OSError for other trouble.
     """
     port = settings.port if shared_port is None else shared_port
-    listener = _bind(settings.host, port, "", is_shared=shared_port is not None)
+    listener = _bind(settings.host, port, "", backlog, is_shared=shared_port is not None)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
     return listener
 
@@ -40,9 +41,7 @@ def bind_ops(settings: Settings, slot: int = 0) -> socket.socket | None:
     if settings.ops_port is None:
         return None
     port = settings.ops_port + slot if settings.ops_port else 0
-    listener = _bind(settings.ops_host, port, "ops-")
-    listener.listen(OPS_BACKLOG)
-    return listener
+    return _bind(settings.ops_host, port, "ops-", OPS_BACKLOG)
 
 
 def ops_url(listener: socket.socket | None = None) -> str:
@@ -64,8 +63,8 @@ def _own_address() -> str:
         return name
 
 
-def _bind(host: str, port: int, flags: str, *, is_shared: bool = False) -> socket.socket:
-    """A bound socket; `flags` begins the names of the flags that chose the address."""
+def _bind(host: str, port: int, flags: str, backlog: int, *, is_shared: bool = False) -> socket.socket:
+    """A bound socket, which listens where it has a `backlog`; `flags` begins the names of the address' flags."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -76,6 +75,8 @@ def _bind(host: str, port: int, flags: str, *, is_shared: bool = False) -> socke
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             listener.bind(address)
+            if backlog:  # Two may bind one address (SO_REUSEADDR); only one listens on it.
+                listener.listen(backlog)
         except OSError:
             listener.close()
             raise

@@ -55,7 +55,7 @@ def run(settings: Settings) -> int:
     files = make_room_for_files(settings.max_sessions)  # Before the log, which has a thread.
     with (
         closing(open_server_log(settings, worker=0)) as log,
-        bind(settings) as listener,
+        bind(settings, backlog=BACKLOG) as listener,
         bind_ops(settings) or nullcontext() as ops_listener,
     ):
         server: Server | None = None
@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 service.app,
                 loop="auto",
-                http=protocol_with(settings.handshake_timeout_s),
+                http=protocol_with(settings.handshake_timeout_s, service.log),
                 ws=self._websockets(service),
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
         self._signals = 0
         self._ops: OpsServer | None = None
         if service.ops_app is not None and ops_listener is not None:
-            self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s)
+            self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s, service.log)
         service.registry.sweepers.append(self._sweep_http)
         self._watchdog = Watchdog(service.log, partial(glance, service.registry))
         service.registry.sweepers.append(self._watchdog.moved)
@@ -126,7 +126,7 @@ class Server(uvicorn.Server):
     def _websockets(service: Service) -> Any:
         """What uvicorn hands an upgrade to; a callable will do, whatever its type says."""
         if service.settings.transport == "asgi":
-            return LendingProtocol
+            return partial(LendingProtocol, events=service.registry.events)
         fast = FastTransport(service.registry, service.settings.max_message_bytes)
         service.registry.sweepers.append(fast.sweep)
         return fast.protocol

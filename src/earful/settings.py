@@ -34,6 +34,7 @@ ENV_PREFIX = "EARFUL_"
 _MOCK_PREFIX = "mock_"
 _LONGEST_ONSET_MS = 400
 _LAST_PORT = 65535
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 class SettingsError(Exception):
@@ -275,11 +276,21 @@ class Settings(BaseModel, frozen=True):
                 (self.ops_port or 0) + self.workers - 1 <= _LAST_PORT,
                 f"ops_port and one more for each of the workers must not be above {_LAST_PORT}",
             ),
+            (not self._ports_meet(), "port must be neither ops_port nor one of those that follow it for more workers"),
             (all(self.secrets()), "secret must not be empty before, between or behind its commas"),
         ):
             if not holds:
                 raise ValueError(sentence)
         return self
+
+    def _ports_meet(self) -> bool:
+        """Whether one address would be asked for twice; where a name hides that, listening finds it out."""
+        hosts = {self.host, self.ops_host}
+        return (
+            bool(self.ops_port and 0 <= self.port - self.ops_port < self.workers)
+            and self.port > 0
+            and (len(hosts) == 1 or not hosts.isdisjoint(_EVERYWHERE))
+        )
 
 
 def mock_settings() -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def test_a_fatal_error_precedes_the_close(
         ended = server.log.wait_for("session ended")
     assert [code] == codes(heard)
     assert (True, ERRORS[ErrorCode(code)].retryable) == (heard[-1]["fatal"], heard[-1]["retryable"])
-    assert (close_code, code) == (end.code, ended["reason"])
+    assert (close_code, code, close_code, None) == (end.code, ended["reason"], ended["close_code"], ended["peer_code"])
 
 
 def test_a_server_that_cannot_listen_for_too_long_says_so(transport: str) -> None:

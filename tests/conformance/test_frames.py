@@ -27,6 +27,11 @@ def server(transport: str) -> Iterator[Inside]:
         yield here
 
 
+def closes(ended: dict[str, Any]) -> tuple[int, int | None]:
+    """What a session's end says of the close: this side's code, and the peer's."""
+    return ended["close_code"], ended["peer_code"]
+
+
 def begin(raw: RawSocket) -> None:
     """Opt in."""
     raw.say("start")
@@ -60,7 +65,7 @@ def test_a_broken_frame_ends_the_connection_with_its_code(close_code: int, data:
         heard, end = raw.hear_all()
     server.await_empty(tasks)
     assert ([], close_code) == (heard, end.code)
-    assert 1 == len(server.log.all_of("session ended"))
+    assert [(close_code, None)] == [closes(line) for line in server.log.all_of("session ended")]
 
 
 def test_a_broken_frame_behind_which_audio_goes_on_is_still_explained(server: Inside) -> None:
@@ -103,14 +108,23 @@ def test_many_frames_in_one_segment_are_all_heard(server: Inside) -> None:
     assert (expected(SENTENCE), 1000) == (finals(heard), end.code)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe9going", b"\x0f\xa0app"])
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe9going", b"\x03\xf3", b"\x0f\xa0app"])
 def test_a_close_frame_is_answered_and_ends_the_session(payload: bytes, server: Inside) -> None:
-    """With the same code; the log calls it the peer's."""
+    """With the same code; the log calls it the peer's, and has it."""
     with connected(server.address) as raw:
         raw.send(CLOSE, payload)
         _, end = raw.hear_all()
         ended = server.log.wait_for("session ended")
-    assert (int.from_bytes(payload[:2], "big") or 1005, "peer_closed") == (end.code, ended["reason"])
+    code = int.from_bytes(payload[:2], "big") or 1005
+    assert (code, "peer_closed", code, code) == (end.code, ended["reason"], *closes(ended))
+
+
+def test_a_connection_that_breaks_has_no_close(server: Inside) -> None:
+    """Nothing was sent, and nothing came."""
+    with connected(server.address) as raw:
+        begin(raw)
+    ended = server.log.wait_for("session ended")
+    assert ("connection_lost", 1006, None) == (ended["reason"], *closes(ended))
 
 
 @pytest.mark.parametrize("payload", [b"\x03", b"\x03\xee", b"\x00\x01", b"\x03\xe8\xff"])
@@ -141,7 +155,7 @@ def test_a_peer_that_answers_no_ping_is_gone(transport: str) -> None:
             ended = server.log.wait_for("session ended")
             server.await_empty(tasks)
             assert 1006 == raw.hear_all()[1].code
-    assert "ping_timeout" == ended["reason"]
+    assert ("ping_timeout", 1006, None) == (ended["reason"], *closes(ended))
 
 
 def test_compression_is_not_agreed_on(server: Inside) -> None:

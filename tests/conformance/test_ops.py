@@ -37,6 +37,8 @@ OPERATIONS = [
     Route("POST", "/v1/drain", 202),
     Route("PUT", "/v1/log-level", 422),
 ]
+OWN = ["localhost", "localhost:9000", "127.0.0.1:9000", "[::1]:9000", "10.0.0.7"]
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is tested
 ABSENT = "Not Found: "
 """How the sentence begins where there is no such route: a route's own 404 says what is missing."""
 
@@ -119,3 +121,34 @@ def test_answers_have_a_date_and_an_id(apart: Inside) -> None:
     """As the public ones."""
     headers = apart.ops.request("GET", "/v1/sessions").headers
     assert {"date", "x-request-id"} <= headers.keys()
+
+
+@pytest.mark.parametrize(("host", "is_own"), [(None, True), *((host, True) for host in OWN), ("evil.example", False)])
+def test_a_listener_of_the_machine_itself_has_no_other_name(
+    apart: Inside, together: Inside, host: str | None, *, is_own: bool
+) -> None:
+    """A page whose name was bent to it learns nothing there; at the public port a proxy may have any name."""
+    headers = {} if host is None else {"host": host}
+    for path in ("/v1/sessions", "/metrics", "/v1/workers"):
+        statuses = [here.ops.request("GET", path, headers=headers).status for here in (apart, together)]
+        assert [200 if is_own else 403, 200] == statuses
+    assert 200 == apart.ops.request("GET", "/livez", headers=headers).status
+
+
+def test_a_listener_for_a_network_has_any_name() -> None:
+    """A scraper's, a proxy's."""
+    with inside(ops_port=0, ops_host=EVERYWHERE) as here:
+        assert 200 == here.ops.request("GET", "/v1/sessions", headers={"host": "earful-0.example"}).status
+
+
+def test_no_page_ends_a_session(apart: Inside, together: Inside) -> None:
+    """Neither there nor at the public port."""
+    for here in (apart, together):
+        headers = {"origin": "http://evil.example"}
+        assert 403 == here.ops.request("DELETE", "/v1/sessions/none", headers=headers).status
+
+
+def test_nobody_is_sent_elsewhere(apart: Inside) -> None:
+    """A slash too many is another path, not a redirect to what `Host` says."""
+    for address in (apart.address, apart.ops):
+        assert 404 == address.request("GET", "/livez/", headers={"host": "evil.example"}).status

@@ -95,6 +95,21 @@ def test_a_key_that_is_none_is_refused(key: str, server: Inside) -> None:
     assert_explained(answer, "bad_request")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "code"),
+    [
+        ("/v1/elsewhere", {}, "not_found"),
+        (PATH, {"Sec_WebSocket_Version": "8"}, "bad_request"),
+        (PATH, {"Sec_WebSocket_Key": "x"}, "bad_request"),
+    ],
+)
+def test_who_is_refused_is_told(path: str, headers: dict[str, str], code: str, server: Inside, transport: str) -> None:
+    """Whatever was wrong, with whose request it was."""
+    asked(server, path, X_Request_Id=f"told-{transport}-{code}", **headers)
+    told = [line for line in server.log.all_of("session refused") if line["request_id"] == f"told-{transport}-{code}"]
+    assert (code, "127.0.0.1", transport) == tuple(told[-1][name] for name in ("code", "peer", "transport"))
+
+
 def answered(server: Inside, head: bytes) -> Answer:
     """The whole answer to these bytes, after which the server ends the connection."""
     raw = RawSocket(server.address)

@@ -25,7 +25,7 @@ WHENCE = {"peer", "request_id", "trace_id"}
 SPREAD = {
     "session connected": {"tenant"},
     "session started": FORMAT,
-    "session resumed": FORMAT,
+    "session resumed": FORMAT | {"drawn_id"},
     "session ended": {figure.name for figure in fields(Numbers)},
     "error told": {"sequence", "expected", "untold"},
     "session refused": WHENCE,

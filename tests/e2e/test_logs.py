@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from io import StringIO
@@ -60,12 +61,10 @@ def be_hostile(address: Address) -> None:
             with contextlib.closing(RawSocket(address)) as raw, contextlib.suppress(OSError):
                 raw.socket.sendall(_request(where, headers))
                 raw.socket.recv(65_536)
-    for language in (NASTY[:64], NASTY[3:67], "en"):
+    for language in (NASTY[:64], NASTY[3:67], MARK[:64], "en"):
         for options in ({}, {"resume": {"cursor": MARK * 100, "attempt": 1}}):
             with connected(address) as raw:
-                raw.say(
-                    "start", language=language.replace(MARK, ""), token=MARK + NASTY, encoding="pcm_s16le", **options
-                )
+                raw.say("start", language=language, token=MARK + NASTY, encoding="pcm_s16le", **options)
                 raw.say("flush", id=NASTY[:256])
                 raw.say(NASTY, data=NASTY)
                 raw.say("audio_chunk", data=NASTY)
@@ -108,7 +107,7 @@ def as_text(line: dict[str, Any]) -> str:
 @pytest.mark.parametrize("transport", ["fast", "asgi"])
 def test_whatever_clients_send_breaks_no_line(transport: str) -> None:
     """In either form; no secret of theirs is in it, and it is no longer than it may be."""
-    with running(transport=transport, log_level="debug", allowed={"Invalid HTTP request received."}) as server:
+    with running(transport=transport, log_level="debug") as server:
         be_hostile(server.address)
     assert len(server.log.lines) > 20
     for raw, line in zip(server.log.lines, server.log.events, strict=True):
@@ -121,6 +120,7 @@ def test_whatever_clients_send_breaks_no_line(transport: str) -> None:
         assert shown[:-1].isascii()
         assert shown[:-1].isprintable()
     told = {line["event"] for line in server.log.events}
+    assert {"127.0.0.1"} == {line["peer"] for line in server.log.events if line["event"] == "request refused"}
     assert {"session connected", "session started", "session refused", "upload ended", "session ended"} <= told
 
 
@@ -147,6 +147,28 @@ def test_lines_of_a_session_and_of_an_upload_name_their_request(transport: str) 
     assert [("mine-7", TRACE, 0)] * 4 + [("mine-8", TRACE, 0)] * 2 == [
         (line["request_id"], line["trace_id"], line["worker"]) for line in own + uploads
     ]
+
+
+def test_a_flood_of_nonsense_leaves_room_for_the_rest() -> None:
+    """Of each kind the first of a second are told, the others counted: all of them, to the unit."""
+    junk = 1000
+    with running(allowed={"log lines left out"}) as server:
+        for _ in range(junk):
+            with socket.create_connection((server.address.host, server.address.port)) as peer:
+                peer.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
+                peer.recv(4096)
+        with connected(server.address) as raw:
+            raw.say("stop")
+            raw.hear_all()
+    refused = [line for line in server.log.events if line["event"] == "request refused"]
+    left_out = [line for line in server.log.events if line["event"] == "log lines left out"]
+    assert {("info", "127.0.0.1", "Invalid HTTP request received.")} == {
+        (line["level"], line["peer"], line["why"]) for line in refused
+    }
+    assert {("request refused", "warning")} == {(line["of"], line["level"]) for line in left_out}
+    assert junk == len(refused) + sum(line["count"] for line in left_out)
+    assert len(refused) < junk / 2
+    assert "session ended" in {line["event"] for line in server.log.events}
 
 
 @contextlib.contextmanager

@@ -85,6 +85,8 @@ def test_ports_are_one_apart() -> None:
         taken = ops_of(server)[0].port
         flags = ["--port", "0", "--ops-port"]
         check_refusal(run("serve", *flags, str(taken)), f"port {taken} on 127.0.0.1 is in use")
+        twice = run("serve", "--port", "9000", "--ops-port", "9000")
+        check_refusal(twice, "port must be neither ops_port")
         check_refusal(run("serve", "--workers", "2", *flags, str(taken - 1)), "choose another with --ops-port")
 
 

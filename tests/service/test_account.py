@@ -85,6 +85,19 @@ def test_a_session_with_start_is_told_from_its_beginning_to_its_end() -> None:
     assert (1500, 15) == (ended["audio_ms"], ended["chunks"])
 
 
+def test_a_language_that_is_none_is_not_told() -> None:
+    """It may be anything, a token too: neither in the log nor in the journal."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.connect("a", RecordingWire(), HOME).message(
+            json.dumps({"type": "start", "language": "sk-live-123456"})
+        )
+        assert "sk-live" not in str(registry.events.journal.events_of("a"))
+
+    log = registered(scenario)
+    assert ("other", False) == (log.all_of("session started")[0]["language"], "sk-live" in str(log.events))
+
+
 def test_a_plain_session_is_told_too() -> None:
     """Its start with its first speech, since a chunk alone tells nothing."""
 
@@ -151,6 +164,26 @@ def test_backpressure_is_told_and_added_up() -> None:
     assert (1, 2.0) == (ended["holds"], ended["held_s"])
 
 
+@pytest.mark.parametrize(
+    ("lost", "codes"),
+    [
+        (("connection_lost",), (1006, None)),
+        (("peer_closed", 4999, 4999), (4999, 4999)),
+        (("invalid_utf8", 1007), (1007, None)),
+    ],
+)
+def test_a_close_is_told_as_it_was(lost: tuple[Any, ...], codes: tuple[int, int | None]) -> None:
+    """What this side sent, and the peer; what comes after the end changes nothing."""
+
+    async def scenario(registry: Registry) -> None:
+        connection = registry.connect("a", RecordingWire(), HOME)
+        connection.lost(*lost)
+        connection.lost("connection_lost")
+
+    (ended,) = registered(scenario).all_of("session ended")
+    assert (lost[0], *codes) == tuple(ended[name] for name in ("reason", "close_code", "peer_code"))
+
+
 def test_a_client_that_says_too_much_is_told_of_as_well() -> None:
     """Short pauses are told once a second at most, and counted; one that lasts to the end is added up."""
 
@@ -195,6 +228,8 @@ def test_a_lost_connection_and_its_resumption_are_one_story() -> None:
     log = registered(scenario)
     resumed = log.all_of("session resumed")[0]
     assert ("a", "r-2", 3, 0) == tuple(resumed[name] for name in ("session", "request_id", "attempt", "from_index"))
+    drawn_id = log.all_of("session connected")[1]["session"]
+    assert (drawn_id, False) == (resumed["drawn_id"], "drawn_id" in log.all_of("session started")[0])
     assert [False, True] == [line["resuming"] for line in log.all_of("session connected")]
 
 

@@ -74,7 +74,7 @@ class Echo:
     def writable(self) -> None:
         """Nothing waits."""
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, close_code: int = 1006, peer_code: int | None = None) -> None:
         """Forget nothing: nothing was kept."""
 
 

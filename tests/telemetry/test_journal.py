@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earful.telemetry.journal import KEPT_S, MOST_ENDED, MOST_EVENTS, Event, Journal
+from earful.telemetry.journal import KEPT_S, MOST_DRAWN, MOST_ENDED, MOST_EVENTS, Event, Journal
 
 
 class Day:
@@ -99,3 +99,15 @@ def test_who_goes_on_with_a_session_goes_on_with_its_events() -> None:
     noted(journal, "drawn", "came back")
     journal.rename("drawn", "elsewhere", {})
     assert ["came back"] == names_of(journal, "elsewhere")
+
+
+def test_an_id_that_was_drawn_for_a_resumption_leads_to_its_session() -> None:
+    """Of the last ones; any other id is its own."""
+    journal = Journal()
+    journal.open("old", {})
+    for number in range(MOST_DRAWN + 1):
+        journal.open(f"drawn {number}", {})
+        journal.rename(f"drawn {number}", "old", {})
+    assert ["drawn 0", "old", "old", "stranger"] == [
+        journal.name_of(name) for name in ("drawn 0", "drawn 1", f"drawn {MOST_DRAWN}", "stranger")
+    ]

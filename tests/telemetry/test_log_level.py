@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from earful.telemetry.log_level import CARRIERS, LEVELS, LogLevel
+from earful.telemetry.log_level import BLABBERS, CARRIERS, LEVELS, LogLevel
 from earful.telemetry.logs import open_log
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CHANGES: tuple[Level, ...] = ("info", "info", "debug", "error")
 def _logging() -> Iterator[None]:
     """Give the standard library its own logging back."""
     root = logging.getLogger()
-    before = {name: logging.getLogger(name).level for name in CARRIERS}
+    before = {name: logging.getLogger(name).level for name in CARRIERS + BLABBERS}
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
@@ -61,10 +61,12 @@ def test_a_change_holds_at_once_for_both_kinds_of_logger() -> None:
 
 
 def test_libraries_that_see_the_wire_stay_silent_about_it() -> None:
-    """Whatever the level is; their warnings are heard."""
+    """Whatever the level is; their warnings are heard, but of one that quotes what was sent."""
     stream = StringIO()
     open_log("debug", stream=stream)
     for name in CARRIERS:
         logging.getLogger(f"{name}.part").debug("> Authorization: Bearer x")
         logging.getLogger(f"{name}.part").warning("odd")
+    for name in BLABBERS:
+        logging.getLogger(f"{name}.part").warning("Expected boundary character 45, found 27")
     assert ["odd"] * len(CARRIERS) == [json.loads(line)["event"] for line in stream.getvalue().splitlines()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.server import await_true
 
-from earful.telemetry.log_pipe import LogPipe
+from earful.telemetry.log_pipe import LogPipe, Unpiped
 from earful.telemetry.logs import open_log
 
 if TYPE_CHECKING:
@@ -170,6 +170,30 @@ def test_the_thread_ends_where_there_is_nothing_to_do(monkeypatch: pytest.Monkey
             pipe.write(f"{word}\n")
             lines.read_until(word)
             await_true(lambda: "log" not in {thread.name for thread in threading.enumerate()}, WITHIN_S)
+
+
+def test_who_listens_for_pauses_is_called_between_lines_and_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And may write; without a descriptor behind each line."""
+    monkeypatch.setattr("earful.telemetry.log_pipe.IDLE_S", 0.01)
+    with ends() as (reader, writer):
+        pipe = LogPipe(writer)
+        pauses: list[str] = []
+
+        def tell() -> None:
+            pauses.append(threading.current_thread().name)
+            if len(pauses) == 2:
+                pipe.write("idle\n")
+
+        pipe.on_pause = tell
+        pipe.write("one\n")
+        assert "one\nidle\n" == Reader(reader).read_until("idle\n")
+        await_true(lambda: len(pauses) == 4, WITHIN_S)
+        assert {"log"} == set(pauses)
+    stream = StringIO()
+    unpiped = Unpiped(stream)
+    unpiped.on_pause = lambda: pauses.append(stream.getvalue())
+    unpiped.write("two\n")
+    assert "two\n" == pauses[-1]
 
 
 def test_a_fork_makes_its_own() -> None:

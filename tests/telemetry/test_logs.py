@@ -7,12 +7,14 @@ import json
 import logging
 import subprocess
 import sys
+from collections import Counter
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typing_extensions import override
 
+from earful.telemetry.log_rate import MOST
 from earful.telemetry.logs import _hidden, open_log
 
 if TYPE_CHECKING:
@@ -103,6 +105,28 @@ def test_foreign_loggers_come_out_alike() -> None:
     logging.getLogger("uvicorn.error").warning("lost %s", "it")
     (line,) = lines(stream)
     assert ("lost it", "warning", "uvicorn.error") == (line["event"], line["level"], line["logger"])
+
+
+def test_what_anybody_can_cause_is_told_so_often_in_a_second() -> None:
+    """Our own events and foreign places, each by itself; how many are left out is told, at the latest at the end."""
+    stream = StringIO()
+    log = open_log(stream=stream)
+    for number in range(10 * MOST):
+        log.info("session refused")
+        logging.getLogger("uvicorn.error").warning("odd by %d", number)
+        log.info("session ended", session="s")
+    log.close()
+    told = Counter(line["event"].partition(" by ")[0] for line in lines(stream))
+    left_out = Counter[str]()
+    for line in lines(stream):
+        if line["event"] == "log lines left out":
+            left_out[line["of"].partition(":")[0]] += line["count"]
+    assert {"session refused", "uvicorn.error (test_logs"} == left_out.keys()
+    assert [10 * MOST] * 3 == [
+        told["session refused"] + left_out["session refused"],
+        told["odd"] + left_out["uvicorn.error (test_logs"],
+        told["session ended"],
+    ]
 
 
 def test_a_traceback_has_no_local_variables() -> None:

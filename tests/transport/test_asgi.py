@@ -32,7 +32,7 @@ class Peer:
     def __init__(self, house: House, query: bytes = b"", path: str = PATH, *, can_deny: bool = True) -> None:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
         self.outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
-        self.registry = house.service.registry
+        self.registry, self.log = house.service.registry, house.log
         self.is_gone = False
         scope = {
             "type": "websocket",
@@ -124,6 +124,8 @@ def test_a_disconnect_ends_the_session(code: int, reason: str) -> None:
         await peer.say({"type": "websocket.disconnect", "code": code})
         await peer.end()
         assert {reason: 1} == peer.registry.metrics.sessions_ended
+        (ended,) = peer.log.all_of("session ended")
+        assert (code, None if code == 1006 else code) == (ended["close_code"], ended["peer_code"])
 
     with_peer(scenario)
 

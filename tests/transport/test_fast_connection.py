@@ -43,6 +43,7 @@ class Session:
         self.origin = origin
         self.heard: list[Any] = []
         self.on_message: Callable[[], None] = lambda: None
+        self.codes: tuple[int, int | None] | None = None
 
     def message(self, text: bytes) -> None:
         """A text."""
@@ -65,10 +66,11 @@ class Session:
         """Room."""
         self.heard.append("writable")
 
-    def lost(self, reason: str) -> None:
+    def lost(self, reason: str, close_code: int = 1006, peer_code: int | None = None) -> None:
         """The end; as the real one, it then asks for a close, which must not speak over the transport's own."""
         if not any(isinstance(one, str) and one.startswith("lost") for one in self.heard):
             self.heard.append(f"lost {reason}")
+            self.codes = (close_code, peer_code)
             self.wire.close(1001, reason)
 
 
@@ -403,6 +405,8 @@ def test_a_peer_that_closes_is_answered_with_its_code(payload: bytes) -> None:
         here.receive(masked(CLOSE, payload), masked(TEXT, b"late"))
         assert frame(CLOSE, payload[:2]) == here.pipe.drain()
         assert ("lost peer_closed", ["high=0", "close"]) == (here.heard[0], here.pipe.calls)
+        code = int.from_bytes(payload[:2], "big") or 1005
+        assert (code, code) == here.session.codes
 
     met(scenario)
 

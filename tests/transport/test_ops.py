@@ -59,6 +59,20 @@ def test_events_of_a_session_are_told() -> None:
     in_house(scenario, identity=Identity(id="w7"))
 
 
+def test_the_id_of_a_resuming_upgrade_leads_to_its_session() -> None:
+    """Which is named in the answer."""
+
+    async def scenario(house: House) -> None:
+        events = house.service.registry.events
+        events.open("drawn")
+        events.rename("drawn", "s")
+        remember(house, "s")
+        answer = (await house.client.get("/v1/sessions/drawn/events")).json()
+        assert ("s", [TOLD]) == (answer["session_id"], told(answer))
+
+    in_house(scenario)
+
+
 def test_without_the_store_a_worker_tells_what_it_knows() -> None:
     """And of what it does not know, that it cannot be told."""
 

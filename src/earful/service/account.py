@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from earful.protocol.messages import Closing, Error, Started
+from earful.service.language import tag_of
 from earful.service.origin import NOWHERE, Origin
 from earful.service.reasons import is_fault, sentence_of
 from earful.telemetry.cleaning import places_of
@@ -52,6 +53,9 @@ class Account:
         self._holds = 0
         self._held_told_at = self._error_told_at = -math.inf
         self._errors_untold = 0
+        self._drawn_id = session.info.session_id
+        self._lost_with: int | None = None
+        self._peer_code: int | None = None
 
     def connected(self, *, is_resuming: bool) -> None:
         """The upgrade was answered: a client is there."""
@@ -64,8 +68,7 @@ class Account:
     def goes_on_with(self, session_id: str, attempt: int) -> None:
         """It is the `attempt`-th resumption of this session, whose id it has from now on."""
         if self._events is not None:
-            drawn_id = self._session.info.session_id
-            self._events.rename(drawn_id, session_id, **self.origin.context(session_id))
+            self._events.rename(self._drawn_id, session_id, **self.origin.context(session_id))
         self._trace.resumed(session_id, attempt)
 
     def speaks(self, now: float) -> None:
@@ -126,6 +129,10 @@ class Account:
         """The peer has not taken what it was told for too long."""
         self._tell("slow reader", unsent_bytes=unsent_bytes)
 
+    def is_lost(self, close_code: int, peer_code: int | None) -> None:
+        """The connection is gone: the code this side's close had, 1006 where it sent none, and the peer's, if any."""
+        self._lost_with, self._peer_code = close_code, peer_code
+
     def is_superseded(self, attempt: int) -> None:
         """The client has resumed the session on another connection of this worker."""
         self._tell("session superseded", by_attempt=attempt)
@@ -145,7 +152,8 @@ class Account:
             peer=self.origin.peer,
             reason=reason,
             why=sentence_of(reason),
-            close_code=None if closing is None else int(closing.code),
+            close_code=self._close_code,
+            peer_code=self._peer_code,
             duration_s=round(now - session.began_at, 3),
             connected_s=round(now - self._connected_at, 3),
             start_after_ms=self._since_ms(session.started_at),
@@ -165,22 +173,32 @@ class Account:
         return reason
 
     @property
+    def _close_code(self) -> int | None:
+        """What the connection closed with: of one that was lost that is not what the session would have said."""
+        if self._lost_with is not None:
+            return int(self._lost_with)
+        closing = self._session.closing
+        return None if closing is None else int(closing.code)
+
+    @property
     def _format(self) -> dict[str, Any]:
         audio = self._session.format
         return {"encoding": audio.encoding.value, "sample_rate": audio.sample_rate, "channels": audio.channels}
 
     def _starts(self, started: Started) -> None:
         session = self._session
+        drawn: dict[str, Any] = {"drawn_id": self._drawn_id} if session.attempt else {}
         self._tell(
             "session resumed" if session.attempt else "session started",
             after_ms=self._since_ms(session.started_at),
             **self._format,
-            language=session.info.language,
+            language=tag_of(session.info.language),
             words=session.info.words,
             attempt=session.attempt,
             from_sequence=started.next_sequence,
             from_index=started.next_index,
             audio_ms=session.numbers.audio_ms,
+            **drawn,
         )
 
     def _complains(self, error: Error, now: float) -> None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from earful.errors import EarfulError, ErrorCode
+from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import decode, encode
 from earful.protocol.messages import BinaryAudio, Error, Final, Partial, ServerMessage
 from earful.service.account import Account
@@ -159,8 +159,9 @@ class Connection:
         """The peer took everything that was queued."""
         self._do(lambda _: self._outbox.drained())
 
-    def lost(self, reason: str) -> None:
-        """The connection is gone, as `reason` says (`peer_closed`, `connection_lost`, ...)."""
+    def lost(self, reason: str, close_code: int = CloseCode.ABNORMAL, peer_code: int | None = None) -> None:
+        """The connection is gone, as `reason` says (`peer_closed`, ...); with what it closed, and its peer."""
+        self.account.is_lost(close_code, peer_code)
         self._do(lambda _: self.session.lose(reason))
 
     def end(self, happening: Input, *, within_s: float = 0.0) -> None:

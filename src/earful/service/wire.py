@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from earful.errors import CloseCode
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -59,8 +61,8 @@ class Talk(Protocol):
     def writable(self) -> None:
         """The peer took everything that was queued."""
 
-    def lost(self, reason: str) -> None:
-        """The socket is gone."""
+    def lost(self, reason: str, close_code: int = CloseCode.ABNORMAL, peer_code: int | None = None) -> None:
+        """The socket is gone; with the code this side's close had, 1006 where it sent none, and the peer's, if any."""
 
 
 class Door(Protocol):

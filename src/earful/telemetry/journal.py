@@ -1,7 +1,8 @@
 """What happened to each session lately, in memory: of the live ones, and for a while of those that have ended.
 
 Guarantees bounds: the newest `MOST_EVENTS` of a session, the last `MOST_ENDED` ended sessions, none for longer than
-`KEPT_S` after its end. `Events` writes; the operations' routes and `earful why` read.
+`KEPT_S` after its end, and the last `MOST_DRAWN` ids that resuming connections had first. `Events` writes; the
+operations' routes and `earful why` read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 64
 MOST_ENDED = 2000
+MOST_DRAWN = 4000
 KEPT_S = 900.0
 
 
@@ -45,6 +47,8 @@ class Journal:
         self._unix_s = unix_s
         self._live: dict[str, _Entry] = {}
         self._ended: dict[str, _Entry] = {}
+        self._goes_on_with: dict[str, str] = {}
+        """Sessions by the ids that were drawn for connections which went on with them, in the order of these."""
 
     def open(self, session_id: str, context: Mapping[str, str]) -> None:
         """Begin to keep a session's events, behind those of an earlier connection that are still there."""
@@ -66,6 +70,9 @@ class Journal:
         if entry is not None:
             self.open(session_id, context)
             self._live[session_id].events.extend(entry.events)
+            self._goes_on_with[drawn_id] = session_id
+            if len(self._goes_on_with) > MOST_DRAWN:
+                del self._goes_on_with[next(iter(self._goes_on_with))]
 
     def close(self, session_id: str) -> None:
         """The session has ended here: its events are kept for a while."""
@@ -74,6 +81,10 @@ class Journal:
             entry.ended_s = self._unix_s()
             self._ended[session_id] = entry
         self._forget()
+
+    def name_of(self, session_id: str) -> str:
+        """The session's own id, where this one was drawn for a connection that went on with it; else this one."""
+        return self._goes_on_with.get(session_id, session_id)
 
     def events_of(self, session_id: str) -> tuple[Event, ...]:
         """A session's newest events in order; empty where it is not known, or not any more."""

@@ -13,8 +13,10 @@ Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 _NUMBERS: Final[dict[str, int]] = {level: logging.getLevelNamesMapping()[level.upper()] for level in LEVELS}
-CARRIERS: Final = ("asyncio", "httpcore", "httpx", "python_multipart", "redis", "urllib3", "uvicorn", "websockets")
+CARRIERS: Final = ("asyncio", "httpcore", "httpx", "redis", "urllib3", "uvicorn", "websockets")
 """Loggers of libraries whose lines below a warning may hold headers, addresses or what was sent."""
+BLABBERS: Final = ("python_multipart",)
+"""Those whose warnings do, too."""
 
 
 class LogLevel:
@@ -35,6 +37,8 @@ class LogLevel:
         logging.getLogger().setLevel(self._number)
         for name in CARRIERS:
             logging.getLogger(name).setLevel(max(self._number, logging.WARNING))
+        for name in BLABBERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
         return old
 
     def admits(self, level: str) -> bool:

@@ -34,6 +34,8 @@ class LogPipe:
         """Lines lost since the beginning."""
         self.on_dropped: Callable[[int], None] | None = None
         """Told how many lines were lost since it was last told, by the thread that writes, once they flow again."""
+        self.on_pause: Callable[[], None] = _nothing
+        """Called by the thread that writes, between lines and once it had none for `IDLE_S`; it may write."""
         self._fd = fd
         self._most_bytes = most_bytes
         self._waiting: deque[bytes] = deque()
@@ -91,6 +93,8 @@ class LogPipe:
                 self._news.notify_all()
             if untold and self.on_dropped is not None:
                 self.on_dropped(untold)
+            self.on_pause()
+        self.on_pause()
 
     def _take(self) -> list[bytes] | None:
         """Some lines that go in one piece, or a longer one; None where there were none for a while."""
@@ -124,6 +128,8 @@ class Unpiped:
         """Write to `stream`, which may be closed at any time."""
         self.dropped = 0
         """Lines lost since the beginning."""
+        self.on_pause: Callable[[], None] = _nothing
+        """Called behind each line; it may write."""
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -132,6 +138,7 @@ class Unpiped:
             self._stream.write(text)
         except (OSError, ValueError):
             self.dropped += 1
+        self.on_pause()
         return len(text)
 
     def flush(self) -> None:
@@ -147,3 +154,7 @@ class Unpiped:
         """Nothing waits here."""
         del within_s
         return True
+
+
+def _nothing() -> None:
+    """Stand in for nobody who listens."""

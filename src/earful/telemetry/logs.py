@@ -11,14 +11,16 @@ import atexit
 import logging
 import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from earful.telemetry.cleaning import clean, escape, told
 from earful.telemetry.log_level import Level, LogLevel
 from earful.telemetry.log_pipe import LogPipe, Unpiped
+from earful.telemetry.log_rate import MOST, MOST_OF_SESSIONS, LogRate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Callable, Iterator, MutableMapping
 
     from structlog.typing import Processor
 
@@ -69,12 +71,13 @@ class Logger(Protocol):
 class Log:
     """The `Logger` of a process, whose level can be changed."""
 
-    def __init__(self, bound: Any, level: LogLevel, stream: WayOut) -> None:
-        """Log by `bound`, a logger of structlog's that writes to `stream`."""
+    def __init__(self, bound: Any, level: LogLevel, stream: WayOut, tell_last: Callable[[], None]) -> None:
+        """Log by `bound`, a logger of structlog's that writes to `stream`; `tell_last` has a last word."""
         self._level = level
         self.debug, self.info, self.warning = bound.debug, bound.info, bound.warning
         self.error, self.exception = bound.error, bound.exception
         self._stream = stream
+        self._tell_last = tell_last
 
     @property
     def level(self) -> LogLevel:
@@ -88,6 +91,7 @@ class Log:
 
     def close(self) -> None:
         """Wait for the last lines to be taken, at most `SETTLE_S`."""
+        self._tell_last()
         atexit.unregister(self._stream.settle)  # It has waited.
         self._stream.settle(SETTLE_S)
 
@@ -104,18 +108,19 @@ def open_log(
     """
     structlog = _import_structlog()
     out = stream if isinstance(stream, LogPipe) else _way_out(stream or sys.stderr)
-    switch = LogLevel(level)
+    switch, rate = LogLevel(level), LogRate()
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([] if worker is None else [_naming(worker)]),
     ]
     last = _renderers(structlog, text=_is_text(form, out), colors=out.isatty())
-    _adopt_standard_loggers(structlog, out, shared, last)
+    _adopt_standard_loggers(structlog, out, shared, last, rate)
     switch.set(level)
 
     def admit(_: Any, method: str, event: Line) -> Line:
-        if not switch.admits(method):
+        most = MOST_OF_SESSIONS if "session" in event else MOST
+        if not switch.admits(method) or not rate.admits(event["event"], most):
             raise structlog.DropEvent
         return event
 
@@ -125,9 +130,15 @@ def open_log(
         processors=[admit, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
     ).bind()
+
+    def tell_left_out(*, is_last: bool = False) -> None:
+        for of, count in rate.take(is_last=is_last).items():
+            bound.warning("log lines left out", of=of, count=count)
+
+    out.on_pause = tell_left_out
     if isinstance(out, LogPipe):
         out.on_dropped = lambda count: bound.warning("log lines dropped", count=count)
-    return Log(bound, switch, out)
+    return Log(bound, switch, out, partial(tell_left_out, is_last=True))
 
 
 def _way_out(stream: TextIO | None) -> WayOut:
@@ -177,9 +188,12 @@ def _block_last(event: Line) -> Line:
     return event
 
 
-def _adopt_standard_loggers(structlog: Any, out: WayOut, shared: list[Processor], last: list[Processor]) -> None:
+def _adopt_standard_loggers(
+    structlog: Any, out: WayOut, shared: list[Processor], last: list[Processor], rate: LogRate
+) -> None:
     """Send what goes to the standard library's loggers the same way, as `logger` and `event`."""
     handler: logging.StreamHandler[Any] = logging.StreamHandler(out)
+    handler.addFilter(lambda line: rate.admits(f"{line.name} ({line.module}:{line.lineno})", MOST))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -26,6 +26,7 @@ from earful.transport.answers import (
     refusal,
     retry_after_s,
 )
+from earful.transport.frames import NO_CODE
 from earful.transport.origin import origin_of
 from earful.transport.upgrade import PATH
 
@@ -237,8 +238,13 @@ async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) ->
 def _hear(message: Message, connection: Connection) -> bool:
     """Hand one message on; False where it is the end."""
     if message["type"] == "websocket.disconnect":
-        ended = "connection_lost" if message.get("code") == CloseCode.ABNORMAL else "peer_closed"
-        connection.lost(message.get(FAULT, ended))
+        code = message.get("code", NO_CODE)
+        if FAULT in message:
+            connection.lost(message[FAULT], code)
+        elif code == CloseCode.ABNORMAL:
+            connection.lost("connection_lost")
+        else:
+            connection.lost("peer_closed", code, code)
         return False
     text = message.get("text")
     if text is not None:

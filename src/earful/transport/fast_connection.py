@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from earful.errors import CloseCode
 from earful.transport.answers import FAULT_REASONS
-from earful.transport.frames import FrameReader, Message, Opcode, close_payload, frame
+from earful.transport.frames import NO_CODE, FrameReader, Message, Opcode, close_payload, frame
 from earful.transport.handshake import Handshake
 from earful.transport.upgrade import parse
 
@@ -316,7 +316,8 @@ class FastConnection:
                 self._is_closing = True
                 self._write(frame(_CLOSE, payload[:2]))
                 self._shared.farewells.add(self)
-                connection.lost("peer_closed")
+                code = int.from_bytes(payload[:2], "big") if payload else NO_CODE
+                connection.lost("peer_closed", code, code)
             self._hang_up()
 
     def _hang_up(self) -> None:
@@ -330,6 +331,6 @@ class FastConnection:
         cannot be half closed: there the peer's own close, or the farewell's end, is waited for.
         """
         self.close(fault, "")
-        connection.lost(FAULT_REASONS[fault])
+        connection.lost(FAULT_REASONS[fault], fault)
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -20,6 +20,8 @@ CONTROL_BYTES: Final = 125
 """The most payload of a control frame (RFC 6455, section 5.5)."""
 FRAMES_AT_ONCE: Final = 64
 """How many frames one call takes at most: a read may hold 40,000 empty ones, and others want their turn."""
+NO_CODE: Final = 1005
+"""What a close frame without a code counts as (section 7.1.5); never in a frame."""
 _FIN: Final = 0x80
 _OPCODE: Final = 0x0F
 _MASKED: Final = 0x80

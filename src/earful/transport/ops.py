@@ -1,11 +1,13 @@
 """The REST routes for whoever runs the service: metrics, sessions, drain; protocol section 8.
 
 On the operations listener where there is one, else on the public one. There the orders to a worker are taken only
-from its own machine; here from whoever reaches the listener, but for a web page's.
+from its own machine; here from whoever reaches the listener, but for a web page's. A listener that only its own
+machine reaches answers nothing under a name of somebody else's.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+_OWN_NAME = re.compile(r"(localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+"""A `Host` that no DNS server can have lent to a page."""
 
 
 def from_this_machine(request: Request) -> None:
@@ -42,6 +46,17 @@ def from_this_machine(request: Request) -> None:
 def from_no_page(request: Request) -> None:
     """Refuse a web page: any that its reader opens can send a POST to where only the reader gets."""
     if "origin" in request.headers:
+        raise EarfulError(ErrorCode.FORBIDDEN)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listener on this address is reached from its own machine only."""
+    return host in _LOOPBACK or host == "localhost"
+
+
+def by_own_name(request: Request) -> None:
+    """Refuse a web page that reached this machine's own listener by a name that was bent to it (DNS rebinding)."""
+    if not _OWN_NAME.fullmatch(request.headers.get("host", "localhost")):
         raise EarfulError(ErrorCode.FORBIDDEN)
 
 
@@ -86,7 +101,12 @@ def session_routes(roster: Roster) -> APIRouter:
         """Inspect one live session; never any of its text."""
         return schemas.SessionView.model_validate(await roster.find(session_id))
 
-    @router.delete("/v1/sessions/{session_id}", status_code=202, responses=schemas.NO_SESSION)
+    @router.delete(
+        "/v1/sessions/{session_id}",
+        status_code=202,
+        responses=schemas.NO_SESSION | schemas.FORBIDDEN,
+        dependencies=[Depends(from_no_page)],
+    )
     async def end(session_id: str) -> schemas.Alive:
         """End one live session: its open utterance is finalised, then it is closed with 1000."""
         await roster.end(session_id)
@@ -101,7 +121,11 @@ def event_routes(journal: Journal, workers: Workers, identity: Identity) -> APIR
 
     @router.get("/v1/sessions/{session_id}/events", responses=schemas.NO_EVENTS)
     async def events(session_id: str) -> schemas.SessionEvents:
-        """Tell what happened to a session here, live or ended a while ago, and which other worker knows more."""
+        """Tell what happened to a session here, live or ended a while ago, and which other worker knows more.
+
+        The id that a resuming connection was given at its upgrade leads to its session.
+        """
+        session_id = journal.name_of(session_id)
         told = journal.events_of(session_id)
         try:
             elsewhere = await workers.elsewhere(session_id)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from earful.telemetry.logs import Logger
+
 GRACE_S = 1
 """How long an answer under way may take when it closes, in whole seconds."""
 
@@ -25,12 +27,12 @@ GRACE_S = 1
 class OpsServer(uvicorn.Server):
     """Never told to `serve`, which would take the signals: its owner calls the steps that `serve` would."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket, request_timeout_s: float) -> None:
-        """Serve `app` on `listener`, once opened."""
+    def __init__(self, app: FastAPI, listener: socket.socket, request_timeout_s: float, log: Logger) -> None:
+        """Serve `app` on `listener`, once opened; what is no request is told to `log`."""
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol_with(request_timeout_s),
+                http=protocol_with(request_timeout_s, log),
                 ws=LendingProtocol,  # Which refuses an upgrade without a warning in the log.
                 lifespan="off",
                 log_config=None,

@@ -1,11 +1,13 @@
 """uvicorn's HTTP protocol with the deadlines and bounds it lacks at the front.
 
 The worker's sweep calls `tick`: a request that is never finished, a body that trickles and one that is
-still being sent after its answer end the connection; headers above 64 KiB are answered with 431.
+still being sent after its answer end the connection; headers above 64 KiB are answered with 431. What is no
+HTTP is told in the log with the peer that sent it.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from earful.telemetry.logs import Logger
+
 MAX_HEADER_BYTES = 65_536
 SLOW_BODY_AFTER_S = 30.0
 SLOW_BODY_BYTES_PER_S = 1024
 ANSWERED_BODY_S = 2.0
 """How long a client may go on sending a body that was answered already (refused, mostly)."""
+QUIET = "uvicorn.error.http"
+"""Name of the logger without uvicorn's warnings of what clients do wrong, which name nobody."""
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -29,10 +35,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     request_timeout_s = 10.0
     """Until a request's headers are complete, from the connection's or the request's first byte."""
+    log: Logger
+    """Told what is refused here; set by `protocol_with`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Wait for the first request."""
         super().__init__(*args, **kwargs)
+        self.logger = logging.getLogger(QUIET)
         self._headers_since: float | None = time.monotonic()
         self._header_bytes = 0
         self._body_since: float | None = None
@@ -96,6 +105,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         self.parser = None  # type: ignore[assignment]
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read, and say whose it was."""
+        self._tell_refusal(msg)
+        super().send_400_response(msg)
+
     def tick(self, now: float) -> None:
         """End a connection that keeps a request unfinished; `now` in monotonic seconds."""
         since = self._headers_since
@@ -114,10 +128,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _refuse_headers(self) -> None:
         self._refused = True
+        self._tell_refusal("Request headers too large.")
         self.transport.write(_TOO_LARGE)
         self.transport.close()
 
+    def _tell_refusal(self, why: str) -> None:
+        self.log.info("request refused", why=why, peer=self.client[0] if self.client else "")
 
-def protocol_with(request_timeout_s: float) -> type[asyncio.Protocol]:
+
+def protocol_with(request_timeout_s: float, log: Logger) -> type[asyncio.Protocol]:
     """The protocol for one server's settings; uvicorn wants a class."""
-    return type("HttpProtocol", (BoundedHttpProtocol,), {"request_timeout_s": request_timeout_s})
+    logging.getLogger(QUIET).setLevel(logging.ERROR)
+    return type("HttpProtocol", (BoundedHttpProtocol,), {"request_timeout_s": request_timeout_s, "log": log})

@@ -15,8 +15,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidHandshake, SecurityError
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
-from earful.transport.answers import FAULT_REASONS, UNFIT, request_id_of, upgrade_refusal
+from earful.service.account import tell_refusal
+from earful.transport.answers import FAULT_REASONS, UNFIT, upgrade_refusal
 from earful.transport.asgi import FAULT
+from earful.transport.origin import origin_of
+from earful.transport.peer import peer_of
 from earful.transport.upgrade import UpgradeRequest, parse
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
 
     from earful.service.connection import Connection
+    from earful.telemetry.events import Events
 
 CLOSE_TIMEOUT_S = 2.0
 """How long a peer may take to answer a close, and how often one that has not got it yet is looked at."""
@@ -65,9 +69,10 @@ class Socket(Protocol):
 class LendingProtocol(WebSocketsSansIOProtocol):
     """uvicorn's `websockets-sansio` implementation, which also is the route's `Socket`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Bound the closing handshake."""
+    def __init__(self, *args: Any, events: Events | None = None, **kwargs: Any) -> None:
+        """Bound the closing handshake; `events` is told who was refused before the application was asked."""
         super().__init__(*args, **kwargs)
+        self._events = events
         self.close_timeout = CLOSE_TIMEOUT_S
         self._listener: Connection | None = None
         self._unparsed = bytearray()
@@ -114,8 +119,11 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         self.handshake_complete = self.close_sent = True
         text = _TOO_LONG if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else UNFIT
         unfit = EarfulError(ErrorCode.BAD_REQUEST, text)
-        request_id = request_id_of(next(iter(request.values(b"x-request-id")), None))
-        self.transport.write(upgrade_refusal(request_id, unfit, self.default_headers, status))
+        peer = peer_of(self.transport.get_extra_info("peername"), request.headers, self.config)
+        origin = origin_of(request.headers, peer, "asgi")
+        if self._events is not None:
+            tell_refusal(self._events, origin, unfit)
+        self.transport.write(upgrade_refusal(origin.request_id, unfit, self.default_headers, status))
         self.transport.close()
         self._bound_close()
 
