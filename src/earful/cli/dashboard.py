@@ -50,7 +50,8 @@ def busyness(session: Session) -> tuple[int, int, int, float]:
 
 
 def _services(seen: Iterable[Seen]) -> Table:
-    table = _table("service", "status", "version", "store", ">sessions", ">req/s", ">p50", ">p95", ">p99", ">errors")
+    numbers = (">sessions", ">req/s", ">p50", ">p95", ">p99", ">errors", "load")
+    table = _table("service", "status", "version", "store", *numbers)
     for one in seen:
         table.add_row(_text(shown(one.url)), *_health(one), *_numbers(one))
     return table
@@ -72,13 +73,14 @@ def _health(one: Seen) -> Iterator[Text]:
 def _numbers(one: Seen) -> Iterator[Text]:
     numbers = one.numbers
     if numbers is None:
-        yield from map(Text, [_NONE] * 5)
+        yield from map(Text, [_NONE] * 6)
         return
     latency = numbers.latency_ms
     yield _text(f"{numbers.requests_per_second:.1f}")
     for value_ms in (latency.p50, latency.p95, latency.p99):
         yield _text(f"{value_ms:.0f} ms", "bold red" if value_ms > _SLOW_MS else "")
     yield _text(f"{numbers.error_rate:.1%}", "yellow" if numbers.error_rate else "")
+    yield _text(f"level {numbers.overload_level}", "bold red" if numbers.overload_level else "")
 
 
 def _complaints(seen: Iterable[Seen]) -> Iterator[Text]:

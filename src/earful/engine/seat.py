@@ -43,6 +43,11 @@ class Seat:
         lane.call = call = Call(lane, work, deliver, lane.suspect)
         self._engine.enqueue(call)
 
+    def waiting_s(self, now: float) -> float:
+        """How long the oldest audio that has no answer is here at `now`; 0 where all is answered."""
+        calls = [lane.call for lane in self._lanes.values()]
+        return max((now - call.work.since_s for call in calls if call is not None), default=0.0)
+
     def close(self) -> None:
         """End the session's use of its models: what is in flight is cancelled and never delivered.
 
