@@ -49,7 +49,7 @@ def test_waiting_audio_is_merged_and_one_work_is_in_flight() -> None:
 
 @pytest.mark.parametrize(
     ("partials", "texts"),
-    [("fragment", ["a", "bcd", "e", "f"]), ("cumulative", ["a", "abcd", "abcde", "abcdef"]), ("off", [])],
+    [("fragment", ["abc", "de", "f"]), ("cumulative", ["abc", "abcde", "abcdef"]), ("off", [])],
 )
 def test_partials_can_be_spaced(partials: Partials, texts: list[str]) -> None:
     """By audio; a fragment that is left out comes with the next one, so that nothing is missing."""

@@ -48,7 +48,7 @@ class Utterance:
     object_from_bytes: int = 0
     """Where in that PCM the model object of now began to hear: its words' times count from there."""
     told_ms: int = 0
-    """Where the audio of the newest partial ends."""
+    """Where the audio of the newest partial ends, or the first speech frame begins."""
     untold: str = ""
     """Fragments that were left out since; the next partial has them."""
     carried: str = ""
@@ -154,7 +154,7 @@ class Transcript:
 
     def open(self, *, begin_ms: int, start_ms: int, sequence: int) -> Utterance:
         """Begin the next utterance."""
-        utterance = Utterance(self._next_index, begin_ms, start_ms, start_ms, sequence)
+        utterance = Utterance(self._next_index, begin_ms, start_ms, start_ms, sequence, told_ms=start_ms)
         self._next_index += 1
         self._utterances.append(utterance)
         return utterance
