@@ -42,6 +42,8 @@ COMPLETE = (
     "src/earful/doctor/proxy.py",
     "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
+    "src/earful/service/arrivals.py",
+    "src/earful/service/ladder.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",
     "src/earful/store/memory.py",

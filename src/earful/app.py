@@ -24,7 +24,9 @@ from earful.service.admission import Entrance
 from earful.service.claims import LocalClaims
 from earful.service.connection import ConnectionLimits
 from earful.service.identity import Identity
+from earful.service.ladder import LadderRules, doubling, filling
 from earful.service.outbox import OutboxLimits
+from earful.service.overload import Overload
 from earful.service.presence import Presence
 from earful.service.registry import Registry, RegistryLimits
 from earful.service.roster import Roster, SharedRoster
@@ -130,7 +132,8 @@ def build(
         entrance=entrance,
     )
     registry.tracer = tracer
-    registry.sweepers.append(tracer.sweep)
+    overload = Overload(registry, _ladder_rules(settings), has_siblings=not identity.is_alone)
+    registry.sweepers += [tracer.sweep, overload.sweep]
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)
     has_ops = settings.ops_port is not None
@@ -232,6 +235,14 @@ def seal_of(settings: Settings) -> Seal:
     return Seal(secrets) if secrets else Seal.drawn()
 
 
+def _ladder_rules(settings: Settings) -> LadderRules:
+    return LadderRules(
+        audio_lag_s=doubling(settings.overload_lag_ms / 1000),
+        loop_lag_s=doubling(settings.overload_loop_lag_ms / 1000),
+        memory_share=filling(settings.overload_memory_percent / 100),
+    )
+
+
 def _registry_limits(settings: Settings) -> RegistryLimits:
     return RegistryLimits(
         max_sessions=settings.max_sessions,
@@ -264,6 +275,7 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
             ping_timeout_s=settings.ping_timeout_s,
         ),
         max_sessions_total=settings.max_sessions_total,
+        max_new_sessions_per_s=settings.max_new_sessions_per_s,
         log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

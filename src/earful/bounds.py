@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 
 def allowed_values(field: FieldInfo) -> str:
@@ -36,3 +39,21 @@ def _bounds(field: FieldInfo) -> str:
     above = next((f"above {item.gt}," for item in field.metadata if hasattr(item, "gt")), "")
     high = next((f"to {item.le}" for item in field.metadata if hasattr(item, "le")), "")
     return f"{low or above} {'up ' if above else ''}{high}".strip()
+
+
+def complaint(
+    error: ErrorDetails, given: Mapping[str, object], sources: Mapping[str, str], known: Mapping[str, FieldInfo]
+) -> str:
+    """One of pydantic's complaints as a sentence: which setting, from where, what is allowed."""
+    if not error["loc"]:
+        reason = str(error["ctx"]["error"])
+        return f"The settings do not fit together: {reason}{_named_in(reason, sources)}."
+    name = str(error["loc"][0])
+    value = "set" if known[name].annotation is SecretStr else repr(given[name])
+    return f"{name} is {value} ({sources[name]}); it must be {allowed_values(known[name])}."
+
+
+def _named_in(sentence: str, sources: Mapping[str, str]) -> str:
+    """Where those settings come from that a sentence names and somebody set."""
+    named = [source for name, source in sources.items() if name in sentence.split()]
+    return f" ({' and '.join(named)})" if named else ""

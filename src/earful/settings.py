@@ -22,13 +22,12 @@ from pydantic import (
     model_validator,
 )
 
-from earful.bounds import allowed_values
+from earful.bounds import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pydantic.fields import FieldInfo
-    from pydantic_core import ErrorDetails
 
 ENV_PREFIX = "EARFUL_"
 _MOCK_PREFIX = "mock_"
@@ -130,6 +129,9 @@ class Settings(BaseModel, frozen=True):
     max_sessions_total: int | None = Field(
         default=None, ge=1, le=100_000_000, description="Sessions all workers of the store hold together."
     )
+    max_new_sessions_per_s: float = Field(
+        default=1000, ge=0, le=1_000_000, description="Sessions this worker lets begin in a second; 0 is no limit."
+    )
     max_uploads: int = Field(default=100, ge=1, le=100_000, description="Uploads this worker works on at once.")
     idle_timeout_s: float = Field(
         default=60, ge=0.1, le=86_400, description="A session silent on the wire for so long is ended."
@@ -198,6 +200,18 @@ class Settings(BaseModel, frozen=True):
         default=20, ge=0.1, le=3600, description="How often a silent peer is asked for a sign of life."
     )
     ping_timeout_s: float = Field(default=20, ge=0.1, le=3600, description="How long that sign may take.")
+    overload_lag_ms: float = Field(
+        default=500,
+        ge=0,
+        le=1250,
+        description="Lag of answers from which on it sheds load, in four steps at twice the lag each; 0 is never.",
+    )
+    overload_loop_lag_ms: float = Field(
+        default=100, ge=0, le=60_000, description="The same for how late its event loop is; 0 is never."
+    )
+    overload_memory_percent: float = Field(
+        default=90, ge=0, le=100, description="Share of the memory in use from which on it sheds load; 0 is never."
+    )
     drain_s: float = Field(default=8, ge=0.1, le=3600, description="Longest a shutdown may take.")
     send_buffer_bytes: int = Field(
         default=65_536, ge=4096, le=1 << 26, description="The kernel's send buffer, per connection."
@@ -237,7 +251,7 @@ class Settings(BaseModel, frozen=True):
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
-            raise SettingsError(_sentence(error.errors()[0], given, sources, cls.model_fields)) from None
+            raise SettingsError(complaint(error.errors()[0], given, sources, cls.model_fields)) from None
         settings._sources.update(sources)  # noqa: SLF001 - of its own class
         _reject_idle_mock_options(settings, sources)
         return settings
@@ -329,21 +343,3 @@ def _reject_idle_mock_options(settings: Settings, sources: Mapping[str, str]) ->
                 f"{name} is set ({sources[name]}) but only the model mock reads it, and the model is {settings.model};"
                 " leave one of the two out."
             )
-
-
-def _sentence(
-    error: ErrorDetails, given: Mapping[str, object], sources: Mapping[str, str], known: Mapping[str, FieldInfo]
-) -> str:
-    """One of pydantic's complaints as a sentence: which setting, from where, what is allowed."""
-    if not error["loc"]:
-        reason = str(error["ctx"]["error"])
-        return f"The settings do not fit together: {reason}{_named_in(reason, sources)}."
-    name = str(error["loc"][0])
-    value = "set" if known[name].annotation is SecretStr else repr(given[name])
-    return f"{name} is {value} ({sources[name]}); it must be {allowed_values(known[name])}."
-
-
-def _named_in(sentence: str, sources: Mapping[str, str]) -> str:
-    """Where those settings come from that a sentence names and somebody set."""
-    named = [source for name, source in sources.items() if name in sentence.split()]
-    return f" ({' and '.join(named)})" if named else ""

@@ -60,8 +60,8 @@ def test_a_frame() -> None:
     ]
     one = seen(workers=workers, sessions=[session("a", attempt=2, worker="two", tenant="acme")])
     assert shown(one) == [
-        "service status version store sessions req/s p50 p95 p99 errors",
-        "http://host:9000 ok 1.2 ok 3 1.2 51 ms 60 ms 300 ms 1.5%",
+        "service status version store sessions req/s p50 p95 p99 errors load",
+        "http://host:9000 ok 1.2 ok 3 1.2 51 ms 60 ms 300 ms 1.5% 0",
         "",
         "worker slot sessions up version operations",
         "one 0 2 42 s 1.2 http://h:9000",
@@ -76,14 +76,14 @@ def test_what_is_not_told_is_a_dash() -> None:
     """By an older release, or one without a store; its limit is its own."""
     health = Health("starting", 0, "worker", WorkerSeat("one-with-a-long-id", 0, 0, 2000), "1.2")
     lines = shown(seen(health=health, sessions=[]))
-    assert "http://host:9000 starting 1.2 - 0/2000 1.2 51 ms 60 ms 300 ms 1.5%" == lines[1]
+    assert "http://host:9000 starting 1.2 - 0/2000 1.2 51 ms 60 ms 300 ms 1.5% 0" == lines[1]
     assert "one-with-a-l 0 0 - 1.2 -" == lines[4]
 
 
 def test_one_that_is_away_is_shown_with_the_reason() -> None:
     """The others go on; no credential is shown."""
     lines = shown(Seen("http://u:secret@gone:1", "Nothing answers at http://gone:1."), seen())
-    assert "http://***@gone:1 away - - - - - - - -" == lines[1]
+    assert "http://***@gone:1 away - - - - - - - - -" == lines[1]
     assert "Nothing answers at http://gone:1." in lines
     assert any(line.startswith("a ACTIVE") for line in lines)
 
@@ -132,7 +132,7 @@ def test_a_terminal_of_80_columns_and_24_rows() -> None:
     """What is there is whole: ids that `earful why` takes, numbers with their units; what is not is said."""
     lines = drawn(crowd(), width=80, height=24)
     assert 24 == len(lines)
-    assert "http://127.0.0.1:38025  degraded        40  51 ms  160 ms  1300 ms    1.5%" == lines[1]
+    assert "http://127.0.0.1:38025  degraded        40  51 ms  160 ms  1300 ms    1.5%     0" == lines[1]
     assert "session                 state       age  speech  waiting    lag  try" == lines[7]
     assert f"{ID[:-2]}39  ACTIVE  1:02:03   9.3 s    39 ms  58 ms    -" == lines[8]
     assert ["the 14 busiest of 40", "no room for version, store, req/s, tenant, format, worker"] == lines[-2:]

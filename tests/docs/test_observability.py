@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = ROOT / "docs" / "observability.md"
-TELLING = {"tell", "_tell"}
+TELLING = {"tell", "tell_often", "_tell"}
 LOGGING = {"debug", "info", "warning", "error", "exception"}
 FORMAT = {"encoding", "sample_rate", "channels"}
 WHENCE = {"peer", "request_id", "trace_id"}
@@ -28,8 +28,8 @@ SPREAD = {
     "session resumed": FORMAT | {"drawn_id"},
     "session ended": {figure.name for figure in fields(Numbers)},
     "error told": {"sequence", "expected", "untold"},
-    "session refused": WHENCE,
-    "upload refused": WHENCE,
+    "session refused": {*WHENCE, "untold"},
+    "upload refused": {*WHENCE, "untold"},
     "upload ended": {"audio_ms", "speech_ms", "finals", "model_s"},
 }
 """Fields that the code does not name where it tells of the event."""

@@ -59,6 +59,20 @@ def test_each_lane_has_an_object() -> None:
     assert [("late", None), ("late", None)] == bench.said
 
 
+def test_it_knows_how_long_its_oldest_audio_waits() -> None:
+    """From the moment the audio was there, not from the call; nothing waits where all is answered."""
+
+    async def scenario(bench: Bench) -> None:
+        assert 0 == bench.seat.waiting_s(9.0)
+        await bench.submit(lane=0)
+        await bench.submit(lane=1)
+        assert 9 == bench.seat.waiting_s(9.0)
+        await bench.pass_time(1)
+        assert 0 == bench.seat.waiting_s(9.0)
+
+    at_bench(scenario, sleeps(1), sleeps(1))
+
+
 def test_closing_a_seat_cancels_and_is_silent() -> None:
     """What is in flight is not delivered, its object is closed, more work is not taken."""
 

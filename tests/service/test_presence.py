@@ -233,8 +233,9 @@ def test_the_going_and_coming_of_the_store_is_logged_once_each() -> None:
         for is_away in (False, True, True, False, False):
             store.is_away = is_away
             await one.presence.exchange()
-            seen.append((one.registry.sessions_elsewhere, one.registry.metrics.store_is_up))
-        assert [(1, True), (0, False), (0, False), (1, True), (1, True)] == seen
+            own = one.registry
+            seen.append((own.sessions_elsewhere, own.workers_elsewhere, own.metrics.store_is_up))
+        assert [(1, 1, True), (0, 0, False), (0, 0, False), (1, 1, True), (1, 1, True)] == seen
         events = [(line["event"], line.get("error")) for line in one.log.events]
         away = ("store is away; limits and listings are this worker's own", "ConnectionError")
         assert [away, ("store is back", None)] == events

@@ -36,16 +36,17 @@ def registered(
     model_class: type[Any] | None = None,
     *,
     load: bool = True,
+    limits: RegistryLimits = LIMITS,
     **options: Any,
 ) -> Record:
-    """Run a scenario in virtual time with a registry for two sessions, which has these options; its log."""
+    """Run a scenario in virtual time with a registry, by default for two sessions, with these options; its log."""
     log = Record()
 
     async def main() -> None:
         engine = Engine(loaded(model_class or scripted()), timeout_s=30, clock=virtual_now)
         if load:
             await engine.load()
-        registry = Registry(LIMITS, engine, Metrics(virtual_now()), log, virtual_now, **options)
+        registry = Registry(limits, engine, Metrics(virtual_now()), log, virtual_now, **options)
         await scenario(registry)
         for connection in list(registry.connections.values()):
             connection.lost("test over")

@@ -47,6 +47,24 @@ def test_waiting_audio_is_merged_and_one_work_is_in_flight() -> None:
     assert Work(0, b"cd", end=False, index=0, end_ms=1_080, sequence=4, since_s=5.0) == taken(transcript)
 
 
+@pytest.mark.parametrize(
+    ("partials", "texts"),
+    [("fragment", ["abc", "de", "f"]), ("cumulative", ["abc", "abcde", "abcdef"]), ("off", [])],
+)
+def test_partials_can_be_spaced(partials: Partials, texts: list[str]) -> None:
+    """By audio; a fragment that is left out comes with the next one, so that nothing is missing."""
+    transcript = Transcript(partials=partials)
+    utterance = speak(transcript)
+    transcript.partials_every_ms = 300
+    told = []
+    for nth, text in enumerate("abcdef"):
+        utterance.hear(b"a", end_ms=1_100 + 100 * nth, sequence=nth, now=0.0)
+        told += transcript.deliver(taken(transcript), heard(text))
+        if nth == 3:
+            transcript.partials_every_ms = 0
+    assert texts == [message.text for message in told if isinstance(message, Partial)]
+
+
 def test_an_end_alone_is_work_too() -> None:
     """With no new audio the model is asked for the whole text."""
     transcript = Transcript()

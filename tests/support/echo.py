@@ -86,6 +86,9 @@ class Echoes:
     def __init__(self) -> None:
         self.events = Events(Record())
 
+    def check(self, *, resuming: bool) -> None:
+        """There is always a place."""
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place."""
         del resuming

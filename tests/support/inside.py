@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
 from tests.support.kept import keep_events
-from tests.support.server import Address, await_true
+from tests.support.server import UNHURRIED, Address, await_true
 
 from earful.app import Service, build
 from earful.listening import bind, bind_ops
@@ -150,7 +150,7 @@ def inside(
     `allowed` are events of warnings and errors that belong to the test.
     """
     record = Record()
-    loaded = Settings.load({"port": 0, "drain_s": 2.0, **settings}, {})
+    loaded = Settings.load({"port": 0, "drain_s": 2.0, **UNHURRIED, **settings}, {})
     with bind(loaded) as listener, bind_ops(loaded) or nullcontext() as ops_listener, _overheard(record):
         service = build(loaded, record, lambda: None, doorkeeper=doorkeeper)
         server = Threaded(service, ops_listener)

@@ -84,6 +84,10 @@ class LogLines:
             self._news.notify_all()
 
 
+UNHURRIED = {"overload_lag_ms": 0, "overload_loop_lag_ms": 0, "overload_memory_percent": 0}
+"""Settings for what is not about overload: how busy this machine is must not change what a test sees."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer, read to its end; header names in lower case."""
@@ -172,7 +176,7 @@ def running(
     `allowed` are the events of warnings and errors that belong to the test. A test may end the server itself; with
     None for `exit_code` it may be any.
     """
-    wanted = {"port": 0, "log_format": "json", **settings}
+    wanted = {"port": 0, "log_format": "json", **UNHURRIED, **settings}
     arguments = [word for name, value in wanted.items() for word in (flag_of(name), _spell(value))]
     process = subprocess.Popen(
         [sys.executable, "-m", "earful", "serve", *arguments, *flags],

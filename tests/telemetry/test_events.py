@@ -70,3 +70,16 @@ def test_text_goes_to_the_log_alone() -> None:
         {"level": "debug", "event": "final", "session": "s", "request_id": "r", "text": "what was said", "index": 4}
     ] == log.events
     assert ((), []) == (events.journal.events_of("s"), heard)
+
+
+def test_what_may_happen_very_often_is_told_some_times() -> None:
+    """Twenty times a second; then the next line says how many were left out."""
+    log, now = Record(), [100.0]
+    events = Events(log, unix_s=lambda: now[0])
+    for _ in range(25):
+        events.tell_often("session refused", peer="p")
+    assert 20 == len(log.events)
+    now[0] += 1
+    for _ in range(2):
+        events.tell_often("session refused", peer="q")
+    assert [5, None] == [line.get("untold") for line in log.events[20:]]

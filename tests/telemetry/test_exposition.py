@@ -85,6 +85,17 @@ def test_a_shared_store_is_shown_where_there_is_one() -> None:
     assert (1, 2) == (found["earful_claims_total", "superseded"], found["earful_claims_undecided_total", ""])
 
 
+def test_overload_is_shown() -> None:
+    """The level of now, and how often each was entered."""
+    metrics = Metrics(0.0)
+    metrics.pressed(1)
+    metrics.pressed(2)
+    metrics.pressed(1)
+    found = samples(metrics, Gauges(level=1, is_accepting=False))
+    assert (1, 0) == (found["earful_overload_level", ""], found["earful_accepting", ""])
+    assert [0, 2, 1, 0, 0] == [found["earful_overload_changes_total", str(level)] for level in range(5)]
+
+
 def test_labels_that_are_known_begin_with_zero() -> None:
     """Of a series that begins with 1 nobody would see an increase."""
     found = samples(Metrics(0.0))

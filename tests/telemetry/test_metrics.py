@@ -20,6 +20,7 @@ def test_a_fresh_worker_reports_zeros() -> None:
         "avg_latency_ms": 0.0,
         "latency_ms": percentiles,
         "upload_ms": percentiles,
+        "overload_level": 0,
     } == Metrics(100.0).summary(100.0)
 
 

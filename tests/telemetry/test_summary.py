@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from earful.telemetry.metrics import Metrics
@@ -33,6 +35,15 @@ def test_what_cannot_be_read_is_none(histograms: bytes) -> None:
     told = window(0.04)
     assert None is read_window(told.numbers(), histograms)
     assert None is read_window({}, told.histograms())
+
+
+def test_an_earlier_release_has_no_level() -> None:
+    """It counts as none; of several workers the highest is told."""
+    hard = replace(window(), overload_level=2)
+    numbers = {name: value for name, value in hard.numbers().items() if name != "overload_level"}
+    calm = read_window(numbers, hard.histograms())
+    assert calm is not None
+    assert (0, 2) == (calm.overload_level, summary_of([hard, calm])["overload_level"])
 
 
 def test_several_workers_are_one() -> None:

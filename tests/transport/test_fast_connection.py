@@ -79,6 +79,7 @@ class Hall:
 
     def __init__(self) -> None:
         self.refusal: EarfulError | None = None
+        self.is_full = False
         self.entrance: Entrance | None = None
         self.admissions: list[Admission] = []
         self.taken = 0
@@ -86,6 +87,11 @@ class Hall:
         self.events = Events(self.log)
         self.resuming: list[bool] = []
         self.sessions: list[Session] = []
+
+    def check(self, *, resuming: bool) -> None:
+        """Only who resumes has a place in a full one."""
+        if self.is_full and not resuming:
+            raise EarfulError(ErrorCode.OVERLOADED)
 
     @contextmanager
     def slot(self, *, resuming: bool) -> Iterator[str]:
@@ -779,6 +785,20 @@ def test_there_may_be_no_place_left_when_the_doorkeeper_has_decided() -> None:
         assert here.pipe.drain().startswith(b"HTTP/1.1 503 ")
 
     asking(scenario)
+
+
+def test_nobody_is_asked_about_whom_there_is_no_place_for() -> None:
+    """A refusal costs no more than it must; who resumes has a place still."""
+
+    async def run(here: Here) -> None:
+        gate = Gate()
+        here.hall.entrance = Entrance(gate, 10.0, Metrics(0.0), here.hall.log)
+        here.hall.is_full = True
+        here.connection.data_received(request())
+        assert here.pipe.drain().startswith(b"HTTP/1.1 503 ")
+        assert [] == gate.callers
+
+    met(run, asks=False)
 
 
 def test_what_comes_before_the_answer_waits_for_it_and_nothing_is_read_behind_it() -> None:

@@ -41,7 +41,14 @@ def test_a_worker_that_wants_no_traffic_says_so(status: str, code: str) -> None:
 
 def test_health_of_a_worker_that_is_well() -> None:
     """What a balancer and a person look at."""
-    worker = {"id": "w7", "slot": 0, "active_sessions": 0, "max_sessions": 7}
+    worker = {
+        "id": "w7",
+        "slot": 0,
+        "active_sessions": 0,
+        "max_sessions": 7,
+        "overload_level": 0,
+        "accepting": True,
+    }
     health = {"status": "ok", "active_sessions": 0, "scope": "service", "worker": worker, "version": __version__}
     answer = ask("GET", "/v1/health", max_sessions=7, identity=Identity(id="w7"))
     assert (200, health) == (answer.status_code, answer.json())

@@ -48,6 +48,7 @@ _SERVICES = (
     Column("p95", 5, is_right=True),
     Column("p99", 3, is_right=True),
     Column("errors", 4, is_right=True),
+    Column("load", 3, is_right=True),
 )
 _WORKERS = (
     Column("worker"),
@@ -154,13 +155,14 @@ def _health(one: Seen) -> Iterator[Text]:
 def _numbers(one: Seen) -> Iterator[Text]:
     numbers = one.numbers
     if numbers is None:
-        yield from map(Text, [_NONE] * 5)
+        yield from map(Text, [_NONE] * 6)
         return
     latency = numbers.latency_ms
     yield _text(f"{numbers.requests_per_second:.1f}")
     for value_ms in (latency.p50, latency.p95, latency.p99):
         yield _text(f"{value_ms:.0f} ms", "bold red" if value_ms > _SLOW_MS else "")
     yield _text(f"{numbers.error_rate:.1%}", "yellow" if numbers.error_rate else "")
+    yield _text(f"{numbers.overload_level}", "bold red" if numbers.overload_level else "")
 
 
 def _complaints(seen: Iterable[Seen], room: Room) -> list[Text]:

@@ -58,6 +58,7 @@ class Numbers(msgspec.Struct, frozen=True):
     requests_per_second: float
     error_rate: float
     latency_ms: Percentiles
+    overload_level: int = 0
 
 
 class Colleague(msgspec.Struct, frozen=True):

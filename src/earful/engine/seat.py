@@ -43,6 +43,15 @@ class Seat:
         lane.call = call = Call(lane, work, deliver, lane.suspect)
         self._engine.enqueue(call)
 
+    def waiting_s(self, now: float) -> float:
+        """How long the oldest audio that has no answer is here at `now`; 0 where all is answered."""
+        oldest_s = now
+        for lane in self._lanes.values():
+            call = lane.call
+            if call is not None and call.work.since_s < oldest_s:
+                oldest_s = call.work.since_s
+        return now - oldest_s
+
     def close(self) -> None:
         """End the session's use of its models: what is in flight is cancelled and never delivered.
 

@@ -231,8 +231,7 @@ class Account:
 def tell_refusal(events: Events, origin: Origin, refused: EarfulError) -> None:
     """Somebody was not let in; there is no session yet, so the line has what is known of the request."""
     context: dict[str, Any] = origin.context(origin.request_id)
-    events.tell(
-        "",
+    events.tell_often(
         "session refused",
         code=refused.code.value,
         why=refused.text,

@@ -59,13 +59,13 @@ class Connection:
         "_open_seat",
         "_outbox",
         "_pinged_at",
-        "_seat",
         "_seen_at",
         "_throttle",
         "account",
         "ask",
         "lag_s",
         "longest_lag_s",
+        "seat",
         "session",
         "wire",
     )
@@ -91,7 +91,8 @@ class Connection:
         self.ask: Callable[[Connection, Claim], Verdict | None] = _grant
         self._clock = clock
         self._open_seat = open_seat
-        self._seat: Seat | None = None
+        self.seat: Seat | None = None
+        """At the engine; not before there is speech."""
         self._limits = limits
         self._metrics = metrics
         self._on_end = on_end
@@ -272,9 +273,9 @@ class Connection:
         return bool(messages)
 
     def _submit(self, work: Work) -> None:
-        seat = self._seat
+        seat = self.seat
         if seat is None:
-            seat = self._seat = self._open_seat(self.session.info)
+            seat = self.seat = self._open_seat(self.session.info)
             self.account.speaks(self._clock())
         seat.submit(work, self._deliver)
 
@@ -330,8 +331,8 @@ class Connection:
             return
         self._ended = True
         self._outbox.close()
-        if self._seat is not None:
-            self._seat.close()
+        if self.seat is not None:
+            self.seat.close()
         closing = self.session.closing
         try:
             if closing is not None:

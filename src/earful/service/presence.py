@@ -83,7 +83,7 @@ class Presence:
             await self._claims.tell()
             news = await self._directory.exchange(report)
         except StoreUnavailableError as fault:
-            self._registry.sessions_elsewhere = 0
+            self._registry.sessions_elsewhere = self._registry.workers_elsewhere = 0
             self._most_entries = max(LEAST_SLICE, self._most_entries // 2)
             self._note_away(str(fault))
             return
@@ -147,6 +147,7 @@ class Presence:
             self._told.pop(entry.session_id, None)  # To the end of the line.
             self._told[entry.session_id] = entry.attempt
         self._registry.sessions_elsewhere = max(0, news.sessions - sum(report.tenants.values()))
+        self._registry.workers_elsewhere = max(0, news.workers - 1)
         for notice in news.notices:
             self._heed(notice)
 

@@ -34,6 +34,8 @@ def gauges_of(registry: Registry) -> Gauges:
     return Gauges(
         is_ready=engine.ready and not registry.draining,
         is_draining=registry.draining,
+        is_accepting=registry.is_accepting,
+        level=registry.level,
         sessions={state.value.lower(): count for state, count in states.items()},
         sessions_held=held,
         sessions_unread=unread,

@@ -13,7 +13,7 @@ FAULTLESS: Final = {
     "stop": "The client said stop and was given everything it was owed.",
     "deleted": "Somebody ended it: DELETE /v1/sessions/{id}.",
     "draining": "This worker was shut down, and the session could not go on elsewhere; it was given its finals.",
-    "handed_over": "This worker was shut down; the client was told to go on elsewhere and can resume there.",
+    "handed_over": "This worker ends or is overloaded; the client was told to go on elsewhere and can resume there.",
     "superseded": "The client went on with it on another connection.",
     "peer_closed": "The client closed the connection without having said stop.",
     "connection_lost": "The connection broke without a close: the client was killed, or the network or a proxy cut it.",

@@ -1,6 +1,6 @@
 """All live sessions of one worker: who is let in, who is there, and the one sweep that minds their deadlines.
 
-Built by `app.py`. A slot is taken and given back in one scope, so a handshake that breaks leaks none.
+Built by `app.py`. Whom it lets in is decided by its base, `Places`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from earful.errors import EarfulError, ErrorCode
+from earful.errors import ErrorCode
 from earful.protocol.seal import Seal
 from earful.protocol.states import Input
 from earful.service.account import Account
@@ -20,8 +19,9 @@ from earful.service.admission import ANYBODY
 from earful.service.claims import Claims, LocalClaims
 from earful.service.connection import Connection, ConnectionLimits
 from earful.service.drain import drain, keep, way_out
-from earful.service.drawn_id import drawn_id
+from earful.service.ladder import PARTIALS_EVERY_MS
 from earful.service.origin import NOWHERE, Origin
+from earful.service.places import Places
 from earful.service.reasons import is_fault
 from earful.service.vitals import look
 from earful.session.claim import Claim, Verdict
@@ -31,10 +31,11 @@ from earful.telemetry.events import Events
 from earful.telemetry.tracing import NO_TRACER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from earful.engine.engine import Engine
     from earful.service.admission import Admission, Entrance
+    from earful.service.ladder import Level
     from earful.service.wire import Wire
     from earful.session.rules import ListeningRules, SessionLimits
     from earful.telemetry.logs import Logger
@@ -61,11 +62,13 @@ class RegistryLimits:
     """Places on top of `max_sessions`, for resumed sessions only."""
     max_sessions_total: int | None = None
     """How many sessions all workers hold together, resumed ones not refused."""
+    max_new_sessions_per_s: float = 0.0
+    """How fast they may begin, while nothing presses the worker; 0 is no limit."""
     log_text: bool = False
     """Whether the finals' text is logged, on debug lines."""
 
 
-class Registry:
+class Registry(Places):
     """The sessions of this worker, by id."""
 
     def __init__(
@@ -85,88 +88,28 @@ class Registry:
         `seal` signs cursors, by default with a secret of its own; `claims` is the directory, by default what this
         worker knows; transports ask at the `entrance`, if there is one, who may come in.
         """
-        self.limits = limits
-        self.engine = engine
-        self.metrics = metrics
+        super().__init__(limits, engine, metrics, clock)
         self.log = log
         self.events = Events(log)
         """Where what happens to sessions is told."""
         self.tracer: Tracer = NO_TRACER
         """What makes spans of sessions and uploads."""
-        self.draining = False
         self.entrance = entrance
         self.seal = seal or Seal.drawn()
         self._claims = LocalClaims(clock) if claims is None else claims
         self.here_goes_on = False
         """Whether other workers have a seal of reach `here`, and outlive a drain of this one; until `end_here`."""
         self._claiming: set[asyncio.Task[None]] = set()
-        self._returning: dict[str, bool] = {}
-        """Slots of clients that said they would resume a session, and whether theirs are reserved for that."""
-        self._clock = clock
         self.connections: dict[str, Connection] = {}
-        self.uploads = 0
-        self.sessions_elsewhere = 0
-        """What the other workers hold, as of the last word from the store; 0 while there is none."""
+        self.workers_elsewhere = 0
+        """How many other workers the store knows, as of its last word; 0 while there is none."""
+        self.is_accepting = True
+        """Whether a balancer should send new sessions here: steadier than `level`."""
         self.sweepers: list[Callable[[float], None]] = []
         """What else the one sweep minds: the server's HTTP connections."""
-        self._taken = 0
         self._left_at: float | None = None
         self._drained_at = 0.0
         self._emptied = asyncio.Event()
-
-    @property
-    def taken(self) -> int:
-        """Slots in use: live sessions and those still shaking hands."""
-        return self._taken
-
-    @contextmanager
-    def slot(self, *, resuming: bool = False) -> Iterator[str]:
-        """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
-
-        Raises EarfulError: `draining`, or `session_limit` where all `max_sessions` are taken, or all workers
-        together have `max_sessions_total`; who is `resuming` may then have one of the reserve.
-        """
-        self._check_open()
-        is_full = self._taken >= self.limits.max_sessions or self._is_service_full()
-        if is_full and not (resuming and self._taken < self.limits.max_sessions + self.limits.resume_reserve):
-            raise self._refusal(ErrorCode.SESSION_LIMIT)
-        self._taken += 1
-        session_id = drawn_id()
-        if resuming:
-            self._returning[session_id] = is_full
-        try:
-            yield session_id
-        finally:
-            self._taken -= 1
-            self._returning.pop(session_id, None)
-            self._note_empty()
-
-    @contextmanager
-    def upload(self) -> Iterator[None]:
-        """A place for one upload while the scope lasts.
-
-        Raises EarfulError: `draining`, or `overloaded` where `max_uploads` are under way.
-        """
-        self._check_open()
-        if self.uploads >= self.limits.max_uploads:
-            raise self._refusal(ErrorCode.OVERLOADED, "As many uploads as may be are under way; try again later.")
-        self.uploads += 1
-        self.metrics.upload_started()
-        began = self._clock()
-        failed = True
-        try:
-            yield
-            failed = False
-        except EarfulError as error:
-            self.metrics.upload_failed(error.code)
-            raise
-        except Exception:
-            self.metrics.upload_failed(ErrorCode.INTERNAL)
-            raise
-        finally:
-            self.uploads -= 1
-            self.metrics.upload_ended(self._clock() - began, failed=failed)
-            self._note_empty()
 
     def connect(
         self, session_id: str, wire: Wire, origin: Origin = NOWHERE, admission: Admission = ANYBODY
@@ -176,6 +119,7 @@ class Registry:
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
         session.opening.tenant = admission.tenant
         session.opening.is_returning = session_id in self._returning
+        session.space_partials(PARTIALS_EVERY_MS[self.level])
         if self._returning.get(session_id):
             session.demand_resume()
         connection = Connection(
@@ -198,6 +142,13 @@ class Registry:
         if self.draining:  # It was let in before, and upgraded after, the others were told.
             connection.end(way_out(self, connection))
         return connection
+
+    def enter(self, level: Level) -> None:
+        """Shed from now on what this level sheds, in the live sessions too."""
+        self.level = level
+        self.metrics.pressed(level)
+        for connection in self.connections.values():
+            connection.session.space_partials(PARTIALS_EVERY_MS[level])
 
     def delete(self, connection: Connection) -> None:
         """End a session for good: what it is owed is answered, and it cannot be resumed."""
@@ -236,7 +187,7 @@ class Registry:
         if self.entrance is not None:
             self.entrance.close()
         self.log.info("draining", sessions=len(self.connections), within_s=within_s)
-        self._note_empty()
+        self._vacated()
         await drain(self, within_s, self._clock)
 
     def end_here(self) -> None:
@@ -304,21 +255,7 @@ class Registry:
         self.metrics.session_resumed()
         return verdict
 
-    def _is_service_full(self) -> bool:
-        most = self.limits.max_sessions_total
-        return most is not None and self._taken + self.sessions_elsewhere >= most
-
-    def _check_open(self) -> None:
-        if self.draining:
-            raise self._refusal(ErrorCode.DRAINING)
-        if not self.engine.ready:
-            raise self._refusal(ErrorCode.OVERLOADED, "The model is still being loaded; try again shortly.")
-
-    def _refusal(self, code: ErrorCode, text: str | None = None) -> EarfulError:
-        self.metrics.refused(code)
-        return EarfulError(code, text)
-
-    def _note_empty(self) -> None:
+    def _vacated(self) -> None:
         # A session that has ended keeps its slot until its socket is gone: its last words may still be on their way.
         if self.draining and not self.connections and not self.uploads and not self._taken:
             self._emptied.set()
@@ -338,7 +275,7 @@ class Registry:
         self.metrics.session_ended(reason, failed=is_fault(reason))
         self.metrics.of_ended.add(connection.totals)
         self._left_at = None if self.connections else now
-        self._note_empty()
+        self._vacated()
 
 
 def _note_fault(connection: Connection, fault: Exception) -> None:

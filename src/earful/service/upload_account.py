@@ -63,7 +63,7 @@ class UploadAccount:
         took_s = round(self._clock() - self._came_at, 3)
         if not self._is_let_in:
             whence: dict[str, Any] = {"peer": origin.peer, **origin.context(origin.request_id)}
-            self._events.tell("", "upload refused", code=code, why=why, **whence)
+            self._events.tell_often("upload refused", code=code, why=why, **whence)
             return
         told = {} if self._session is None else self._session.numbers.as_dict()
         self._trace.note(**told)

@@ -76,6 +76,9 @@ class Door(Protocol):
     def events(self) -> Events:
         """Where it is told who was refused."""
 
+    def check(self, *, resuming: bool) -> None:
+        """Raise EarfulError where `slot` would raise now."""
+
     def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
         """A place while the scope lasts, and the session's id; raises EarfulError where there is none."""
 

@@ -58,6 +58,7 @@ class Session(Life):
         "_listener",
         "_longest_bytes",
         "_numbering",
+        "_partials_every_ms",
         "_rules",
         "_speed",
         "_transcript",
@@ -93,6 +94,7 @@ class Session(Life):
         self._answers = Answers()
         self.opening = Opening(limits, seal, now=now, unix_s=unix_s)
         self._farewell: Input | None = None
+        self._partials_every_ms = 0
         self._set_up(Format(), Transcript())
 
     @property
@@ -129,6 +131,10 @@ class Session(Life):
     def use_format(self, audio_format: Format, *, lanes: int) -> None:
         """Settle an upload's format: PCM without header, `lanes` whole utterances in work side by side."""
         self._set_up(audio_format, Transcript(partials="off", lanes=lanes, whole=True), may_have_header=False)
+
+    def space_partials(self, every_ms: int) -> None:
+        """Tell a partial for so much audio at most; a fragment that is left out comes with the next one."""
+        self._partials_every_ms = self._transcript.partials_every_ms = every_ms
 
     def receive(self, message: ClientMessage, now: float) -> None:
         """Take in one message of the client."""
@@ -238,6 +244,7 @@ class Session(Life):
         self._format = audio_format
         self._longest_bytes = self._limits.max_chunk_ms * audio_format.sample_rate * audio_format.frame_bytes // 1000
         self._transcript = transcript
+        transcript.partials_every_ms = self._partials_every_ms
         self._listener = Listener(self._rules, audio_format, transcript, position, may_have_header=may_have_header)
 
     def _receive_start(self, start: Start, now: float) -> None:

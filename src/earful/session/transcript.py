@@ -47,6 +47,10 @@ class Utterance:
     """PCM that was taken as work."""
     object_from_bytes: int = 0
     """Where in that PCM the model object of now began to hear: its words' times count from there."""
+    told_ms: int = 0
+    """Where the audio of the newest partial ends, or the first speech frame begins."""
+    untold: str = ""
+    """Fragments that were left out since; the next partial has them."""
     carried: str = ""
     """What objects that failed since had answered: the object of now knows nothing of it."""
     final: Final | None = None
@@ -82,7 +86,17 @@ class Utterance:
 class Transcript:
     """All utterances that have no final yet, at most `lanes` of them in work side by side."""
 
-    __slots__ = ("_cursors", "_lanes", "_next_index", "_partials", "_utterances", "_whole", "_words", "silent_mark")
+    __slots__ = (
+        "_cursors",
+        "_lanes",
+        "_next_index",
+        "_partials",
+        "_utterances",
+        "_whole",
+        "_words",
+        "partials_every_ms",
+        "silent_mark",
+    )
 
     def __init__(
         self,
@@ -105,6 +119,8 @@ class Transcript:
         self._utterances: deque[Utterance] = deque()
         self._next_index = next_index
         self._cursors = cursors
+        self.partials_every_ms = 0
+        """How much audio there must be between two partials of an utterance."""
         self.silent_mark: Position | None = None
         """The newest mark without a final, of which the client may be told: it has all that lies before."""
 
@@ -138,7 +154,7 @@ class Transcript:
 
     def open(self, *, begin_ms: int, start_ms: int, sequence: int) -> Utterance:
         """Begin the next utterance."""
-        utterance = Utterance(self._next_index, begin_ms, start_ms, start_ms, sequence)
+        utterance = Utterance(self._next_index, begin_ms, start_ms, start_ms, sequence, told_ms=start_ms)
         self._next_index += 1
         self._utterances.append(utterance)
         return utterance
@@ -190,7 +206,9 @@ class Transcript:
             utterance.final = self._final(utterance, text, result)
         elif result is not None and result.text:
             utterance.fragments.append(result.text)
-            if self._partials != "off":
+            if work.end_ms - utterance.told_ms < self.partials_every_ms:
+                utterance.untold += result.text
+            elif self._partials != "off":
                 messages.append(self._partial(utterance, work, result.text))
         return messages
 
@@ -226,10 +244,13 @@ class Transcript:
         )
 
     def _partial(self, utterance: Utterance, work: Work, text: str) -> Partial:
+        utterance.told_ms = work.end_ms
         if self._partials == "cumulative":
             text = "".join(utterance.fragments)
             utterance.fragments = [text]
             text = utterance.whole(text)
+        elif utterance.untold:
+            text, utterance.untold = utterance.untold + text, ""
         return Partial(text, 0, work.sequence, work.index, utterance.start_ms, work.end_ms)
 
     def _final(self, utterance: Utterance, text: str, result: TranscriptResult | None) -> Final:

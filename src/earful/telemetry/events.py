@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from earful.telemetry.log_level import Level
     from earful.telemetry.logs import Logger
 
+MOST_A_SECOND = 20
+"""Lines of one second that tell what anybody can make happen."""
+
 Sink = Callable[[str, Event], None]
 """Hears of each event, and of which session (empty before there is one)."""
 
@@ -31,6 +34,9 @@ class Events:
         """Who listens beside them; none may raise."""
         self._log = log
         self._unix_s = unix_s
+        self._second = 0
+        self._told = 0
+        self._untold = 0
 
     def open(self, session_id: str, **context: str) -> None:
         """A session begins, or a connection that will go on with one: each of its lines will carry `context`."""
@@ -56,3 +62,19 @@ class Events:
         self.journal.note(session_id, told)
         for sink in self.sinks:
             sink(session_id, told)
+
+    def tell_often(self, event: str, **fields: Any) -> None:
+        """Tell what belongs to no session and may happen thousands of times a second, of which a line would be a load.
+
+        At most `MOST_A_SECOND` are told; the next one says how many were `untold`.
+        """
+        second = int(self._unix_s())
+        if second != self._second:
+            self._second, self._told = second, 0
+        if self._told >= MOST_A_SECOND:
+            self._untold += 1
+            return
+        self._told += 1
+        if self._untold:
+            fields["untold"], self._untold = self._untold, 0
+        self.tell("", event, **fields)

@@ -35,6 +35,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _REFUSALS = (ErrorCode.DRAINING, ErrorCode.SESSION_LIMIT, ErrorCode.OVERLOADED, ErrorCode.FORBIDDEN, ErrorCode.INTERNAL)
 _REST = (ErrorCode.NOT_AUDIO, ErrorCode.TOO_LARGE, ErrorCode.NO_DECODER, ErrorCode.BAD_REQUEST, ErrorCode.INTERNAL)
 _FAILURES = (ErrorCode.MODEL_FAILED, ErrorCode.MODEL_TIMEOUT)
+_LEVELS = ("0", "1", "2", "3", "4")
 _VERDICTS = ("granted", "superseded", "deleted")
 
 
@@ -94,6 +95,9 @@ class _WorkerCollector(Collector):
 
     def _trouble(self) -> Iterator[Metric]:
         own = self._metrics
+        yield _gauge("overload_level", "How much is shed, from 0 to 4", self._gauges.level)
+        yield _labelled("overload_changes", "Levels of overload entered", "level", own.overload_levels, _LEVELS)
+        yield _gauge("accepting", "Whether a balancer should send new sessions", self._gauges.is_accepting)
         yield _labelled("refusals", "Sessions and uploads not let in", "code", own.refusals, _REFUSALS)
         yield _labelled("errors", "Errors told to clients in their sessions", "code", own.errors, ErrorCode)
         yield _labelled("upload_errors", "Uploads let in and answered with an error", "code", own.upload_errors, _REST)

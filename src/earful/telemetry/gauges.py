@@ -16,6 +16,10 @@ class Gauges:
 
     is_ready: bool = False
     is_draining: bool = False
+    is_accepting: bool = True
+    """Whether a balancer should send new sessions here."""
+    level: int = 0
+    """Of overload."""
     sessions: dict[str, int] = field(default_factory=dict)
     """By state."""
     sessions_held: int = 0

@@ -84,6 +84,11 @@ class Metrics:
         """Asks the tracer how many spans nobody got."""
         self.answered = self.latency.observe
         """`answered(seconds)`: one chunk's way from its arrival to its answer being sent."""
+        self.late_s = 0.0
+        """Of the newest sweep."""
+        self.overload_level = 0
+        self.overload_levels: dict[str, int] = {}
+        """How often each level was entered."""
         self._worst_loop_lag_s = 0.0
         """Since the newest moment."""
         self._moments = deque([self._moment(now)])
@@ -150,8 +155,14 @@ class Metrics:
 
     def swept(self, late_s: float) -> None:
         """Count a sweep, woken so much later than it wished: what the event loop was busy with."""
+        self.late_s = late_s
         self.loop_lag.observe(late_s)
         self._worst_loop_lag_s = max(self._worst_loop_lag_s, late_s)
+
+    def pressed(self, level: int) -> None:
+        """Count that the worker entered a level of overload."""
+        self.overload_level = level
+        _count(self.overload_levels, str(level))
 
     def model_called(self, seconds: float, failure: ErrorCode | None) -> None:
         """Count a model call and what it took; the engine's observer."""
@@ -198,6 +209,7 @@ class Metrics:
             failed=current.failed - then.failed,
             latency=current.latency.since(then.latency),
             upload=current.upload.since(then.upload),
+            overload_level=self.overload_level,
         )
 
     def summary(self, now: float) -> Summary:

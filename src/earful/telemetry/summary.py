@@ -39,6 +39,8 @@ class Summary(TypedDict):
     avg_latency_ms: float
     latency_ms: Percentiles
     upload_ms: Percentiles
+    overload_level: int
+    """The highest of any worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Window:
     failed: int
     latency: Distribution
     upload: Distribution
+    overload_level: int = 0
 
     def numbers(self) -> dict[str, float]:
         """All that are single numbers, by name."""
@@ -62,7 +65,7 @@ class Window:
         return msgspec.json.encode([_curve(self.latency), _curve(self.upload)])
 
 
-_NUMBERS = ("total_requests", "active_connections", "requests_per_second", "ended", "failed")
+_NUMBERS = ("total_requests", "active_connections", "requests_per_second", "ended", "failed", "overload_level")
 
 
 def read_window(numbers: Mapping[str, float], histograms: bytes) -> Window | None:
@@ -77,6 +80,7 @@ def read_window(numbers: Mapping[str, float], histograms: bytes) -> Window | Non
             failed=int(numbers["failed"]),
             latency=latency,
             upload=upload,
+            overload_level=int(numbers.get("overload_level", 0)),  # Earlier releases have none.
         )
     except (KeyError, msgspec.DecodeError):
         return None
@@ -95,6 +99,7 @@ def summary_of(windows: Sequence[Window]) -> Summary:
         avg_latency_ms=round(latency.mean_ms(), 2),
         latency_ms=_percentiles(latency),
         upload_ms=_percentiles(upload),
+        overload_level=max(window.overload_level for window in windows),
     )
 
 

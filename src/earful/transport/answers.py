@@ -75,6 +75,6 @@ def upgrade_refusal(
 def late_refusal(refused: EarfulError) -> tuple[bytes, CloseCode]:
     """What a browser, which sees no status, is told after the upgrade instead: a message, and the code of the close."""
     may_try_again = refused.row.http_status in RETRY_STATUSES
-    wait_ms = retry_after_s() * 1000 if may_try_again else None
+    wait_ms = random.randint(1000, _LONGEST_WAIT_S * 1000) if may_try_again else None  # noqa: S311 - keeps no secret
     message = error_message(refused.code, text=refused.text, fatal=True, retry_after_ms=wait_ms)
     return encode(message), CloseCode.TRY_LATER if may_try_again else refused.row.close_code

@@ -155,8 +155,9 @@ async def stream(websocket: WebSocket, registry: Registry) -> None:
     """Serve `WS /v1/transcribe/stream`: admit or refuse, then carry the session until it ends."""
     origin = _origin(websocket)
     try:
-        admission = await _admission(websocket, registry, origin)
-        with registry.slot(resuming=websocket.query_params.get("resume") == "1") as session_id:
+        resuming = websocket.query_params.get("resume") == "1"
+        admission = await _admission(websocket, registry, origin, resuming=resuming)
+        with registry.slot(resuming=resuming) as session_id:
             if await _is_accepted(websocket, session_id, origin, registry.limits.session.handshake_timeout_s):
                 await _carry(websocket, registry, session_id, origin, admission)
     except EarfulError as refused:
@@ -164,10 +165,11 @@ async def stream(websocket: WebSocket, registry: Registry) -> None:
         await _refuse(websocket, refused, origin)
 
 
-async def _admission(websocket: WebSocket, registry: Registry, origin: Origin) -> Admission:
-    """As whom this one may come in; raises EarfulError where it may not."""
+async def _admission(websocket: WebSocket, registry: Registry, origin: Origin, *, resuming: bool) -> Admission:
+    """As whom this one may come in; raises EarfulError where it may not, or where there is no place for anybody."""
     if registry.entrance is None:
         return ANYBODY
+    registry.check(resuming=resuming)
     query = parse_qs(websocket.url.query)
     return await registry.entrance.ask(Caller(websocket.url.path, websocket.headers.raw, query, origin.peer))
 

@@ -60,7 +60,7 @@ class Handshake:
         elif entrance is None:
             self._admit(ANYBODY)
         else:
-            self._asking = asyncio.get_running_loop().create_task(self._ask(entrance), name="admission")
+            self._knock(entrance)
 
     def keep(self, data: bytes) -> None:
         """Keep for later what the peer sends before it has its answer; with this nothing more is read meanwhile."""
@@ -71,6 +71,19 @@ class Handshake:
         """The peer has gone: nobody waits for the answer."""
         if self._asking is not None:
             self._asking.cancel()
+
+    def _knock(self, entrance: Entrance) -> None:
+        """Have it decided who this is, unless there is no place for anybody."""
+        try:
+            self._door.check(resuming=self._is_resuming)
+        except EarfulError as refused:
+            self._turn_away(refused)
+            return
+        self._asking = asyncio.get_running_loop().create_task(self._ask(entrance), name="admission")
+
+    @property
+    def _is_resuming(self) -> bool:
+        return self._request.query.get("resume") == ["1"]
 
     async def _ask(self, entrance: Entrance) -> None:
         request, connection = self._request, self._connection
@@ -86,9 +99,8 @@ class Handshake:
     def _admit(self, admission: Admission) -> None:
         """Take a place, say so, and begin to talk; where there is none, turn away."""
         connection = self._connection
-        resuming = self._request.query.get("resume") == ["1"]
         try:
-            session_id = connection.slot.enter_context(self._door.slot(resuming=resuming))
+            session_id = connection.slot.enter_context(self._door.slot(resuming=self._is_resuming))
         except EarfulError as refused:
             self._turn_away(refused)
             return

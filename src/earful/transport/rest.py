@@ -97,6 +97,8 @@ def health_routes(registry: Registry, roster: Roster, identity: Identity) -> API
                     "slot": identity.slot,
                     "active_sessions": len(registry.connections),
                     "max_sessions": registry.limits.max_sessions,
+                    "overload_level": registry.level,
+                    "accepting": registry.is_accepting,
                 },
                 "version": __version__,
                 **known,

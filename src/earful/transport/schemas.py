@@ -78,6 +78,10 @@ class Worker(BaseModel):
     slot: int
     active_sessions: int
     max_sessions: int
+    overload_level: int
+    """What it sheds: 0 nothing, 1 partials, 2 all partials and uploads, 3 new sessions, 4 the newest sessions."""
+    accepting: bool
+    """Whether a balancer should send new sessions there; slower to change than the level."""
 
 
 class Health(BaseModel):
@@ -90,7 +94,14 @@ class Health(BaseModel):
         status="ok",
         active_sessions=3,
         scope="service",
-        worker={"id": "9f31c07be24d5a86", "slot": 0, "active_sessions": 3, "max_sessions": 2000},
+        worker={
+            "id": "9f31c07be24d5a86",
+            "slot": 0,
+            "active_sessions": 3,
+            "max_sessions": 2000,
+            "overload_level": 0,
+            "accepting": True,
+        },
         version="0.1.0",
     )
 
@@ -214,6 +225,7 @@ class Metrics(BaseModel):
         avg_latency_ms=61.4,
         latency_ms={"p50": 58.0, "p95": 71.0, "p99": 84.0},
         upload_ms={"p50": 210.0, "p95": 480.0, "p99": 900.0},
+        overload_level=0,
     )
 
     total_requests: int
@@ -223,6 +235,8 @@ class Metrics(BaseModel):
     avg_latency_ms: float
     latency_ms: LatencyMs
     upload_ms: LatencyMs
+    overload_level: int
+    """The highest of any worker."""
 
 
 _SESSION: dict[str, JsonValue] = {

@@ -1,0 +1,140 @@
+"""The places of one worker, and the one decision who gets one: by limits, by rate, and by how hard it is pressed.
+
+Guarantees that a refusal costs next to nothing, and that whoever resumes is let in before those who are new. The base
+of `Registry`, which has the sessions. A place is taken and given back in one scope, so none is leaked.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from earful.errors import EarfulError, ErrorCode
+from earful.service.arrivals import Arrivals
+from earful.service.drawn_id import drawn_id
+from earful.service.ladder import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from earful.engine.engine import Engine
+    from earful.service.registry import RegistryLimits
+    from earful.telemetry.metrics import Metrics
+
+SHARES = {Level.NORMAL: 1.0, Level.FEWER_PARTIALS: 0.5, Level.FINALS_ONLY: 0.25}
+"""Of the rate of new sessions, how much there is at each level; above them none."""
+_SHED = "This server is overloaded and takes nobody new; try again later."
+_TOO_MANY_AT_ONCE = "Too many sessions begin at once; try again shortly."
+_NO_UPLOADS = "This server is overloaded and takes no uploads; try again later."
+_UPLOADS_FULL = "As many uploads as may be are under way; try again later."
+
+
+class Places:
+    """How many sessions and uploads there are, and whether there is room for one more."""
+
+    def __init__(self, limits: RegistryLimits, engine: Engine, metrics: Metrics, clock: Callable[[], float]) -> None:
+        """All are free. All times are in the seconds of `clock`."""
+        self.limits = limits
+        self.engine = engine
+        self.metrics = metrics
+        self.level = Level.NORMAL
+        """How hard the worker is pressed."""
+        self.draining = False
+        self.uploads = 0
+        self.sessions_elsewhere = 0
+        """What the other workers hold, as of the last word from the store; 0 while there is none."""
+        self._clock = clock
+        self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
+        self._taken = 0
+        self._returning: dict[str, bool] = {}
+        """Slots of clients that said they would resume a session, and whether theirs are reserved for that."""
+
+    @property
+    def taken(self) -> int:
+        """Slots in use: live sessions and those still shaking hands."""
+        return self._taken
+
+    def check(self, *, resuming: bool = False) -> None:
+        """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""
+        self._check_open()
+        self._refusal_of(resuming=resuming)
+
+    @contextmanager
+    def slot(self, *, resuming: bool = False) -> Iterator[str]:
+        """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
+
+        Raises EarfulError: `draining`; `session_limit` where all `max_sessions` are taken, or all workers together
+        have `max_sessions_total`; `overloaded` where the worker is pressed, or too many begin at once. Who is
+        `resuming` is let in all the same, for that alone, as long as there is a place, or one of the reserve.
+        """
+        self._check_open()
+        is_reserved = self._refusal_of(resuming=resuming)
+        self._taken += 1
+        self._arrivals.note()
+        session_id = drawn_id()
+        if resuming:
+            self._returning[session_id] = is_reserved
+        try:
+            yield session_id
+        finally:
+            self._taken -= 1
+            self._returning.pop(session_id, None)
+            self._vacated()
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """A place for one upload while the scope lasts.
+
+        Raises EarfulError: `draining`, or `overloaded` where `max_uploads` are under way, or the worker is pressed.
+        """
+        self._check_open()
+        if self.level >= Level.FINALS_ONLY:
+            raise self._refused(ErrorCode.OVERLOADED, _NO_UPLOADS)
+        if self.uploads >= self.limits.max_uploads:
+            raise self._refused(ErrorCode.OVERLOADED, _UPLOADS_FULL)
+        self.uploads += 1
+        self.metrics.upload_started()
+        began = self._clock()
+        failed = True
+        try:
+            yield
+            failed = False
+        except EarfulError as error:
+            self.metrics.upload_failed(error.code)
+            raise
+        except Exception:
+            self.metrics.upload_failed(ErrorCode.INTERNAL)
+            raise
+        finally:
+            self.uploads -= 1
+            self.metrics.upload_ended(self._clock() - began, failed=failed)
+            self._vacated()
+
+    def _vacated(self) -> None:
+        """A place was given back."""
+
+    def _refusal_of(self, *, resuming: bool) -> bool:
+        """Raise why a session is not let in; of one that is, whether only because it is `resuming`."""
+        limits = self.limits
+        is_full = self._taken >= limits.max_sessions or self._is_service_full()
+        if is_full and not (resuming and self._taken < limits.max_sessions + limits.resume_reserve):
+            raise self._refused(ErrorCode.SESSION_LIMIT)
+        share = SHARES.get(self.level)
+        has_room = share is not None and self._arrivals.has_room(self._clock(), share)
+        if not (has_room or resuming):
+            raise self._refused(ErrorCode.OVERLOADED, _SHED if share is None else _TOO_MANY_AT_ONCE)
+        return is_full or not has_room
+
+    def _is_service_full(self) -> bool:
+        most = self.limits.max_sessions_total
+        return most is not None and self._taken + self.sessions_elsewhere >= most
+
+    def _check_open(self) -> None:
+        if self.draining:
+            raise self._refused(ErrorCode.DRAINING)
+        if not self.engine.ready:
+            raise self._refused(ErrorCode.OVERLOADED, "The model is still being loaded; try again shortly.")
+
+    def _refused(self, code: ErrorCode, text: str | None = None) -> EarfulError:
+        self.metrics.refused(code)
+        return EarfulError(code, text)

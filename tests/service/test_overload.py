@@ -1,0 +1,204 @@
+"""What a worker does under pressure: it reads how it stands, sheds in order, sends on, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.service.worker import LIMITS, registered, speak
+from tests.support.models import scripted, sleeps
+from tests.support.speech import OPENING, pieces
+from tests.support.wire import RecordingWire
+
+from earful.protocol.seal import Seal
+from earful.service.ladder import LadderRules, Level, doubling, filling
+from earful.service.overload import SENT_ON_WITHIN_S, STAY_S, Overload
+from earful.telemetry.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.support.inside import Record
+
+    from earful.service.registry import Registry
+
+MANY = dataclasses.replace(LIMITS, max_sessions=1000)
+RULES = LadderRules(doubling(0.5), doubling(0.1), filling(0.8))
+EASY = Memory(0, 0)
+
+
+class Machine:
+    """Memory as a test wants it; `looks` counts who asked."""
+
+    def __init__(self) -> None:
+        self.memory = EASY
+        self.looks = 0
+
+    def look(self) -> Memory:
+        """As it stands."""
+        self.looks += 1
+        return self.memory
+
+
+def pressed(
+    scenario: Callable[[Registry, Machine], Awaitable[None]], *model: Any, has_siblings: bool = False, **options: Any
+) -> Record:
+    """Run a scenario with a registry that is swept and minds its load; its log."""
+
+    async def main(registry: Registry) -> None:
+        machine = Machine()
+        overload = Overload(registry, RULES, has_siblings=has_siblings, look_at_memory=machine.look)
+        registry.sweepers.append(overload.sweep)
+        sweeping = asyncio.create_task(registry.sweep_for_ever())
+        await scenario(registry, machine)
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+
+    return registered(main, *model, limits=MANY, **options)
+
+
+async def level_after(registry: Registry, seconds: float) -> int:
+    """The level then."""
+    await asyncio.sleep(seconds)
+    return int(registry.level)
+
+
+def begin(registry: Registry, name: str) -> RecordingWire:
+    """A session that can go on elsewhere, in silence."""
+    wire = RecordingWire()
+    registry.connect(name, wire).message('{"type":"start"}')
+    return wire
+
+
+def test_nothing_is_shed_while_nothing_presses() -> None:
+    """And memory, which lies in files, is not looked at in each sweep."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        speak(registry, "a")
+        assert 0 == await level_after(registry, 10.1)
+        assert 10 <= machine.looks <= 11
+        assert registry.is_accepting
+
+    assert [] == pressed(scenario).all_of("overload grew")
+
+
+def test_answers_that_do_not_come_are_pressure() -> None:
+    """Their age counts while they are waited for; each step is one line in the log, with its cause."""
+
+    async def scenario(registry: Registry, _: Machine) -> None:
+        speak(registry, "a")
+        assert 3 == await level_after(registry, 6)
+        assert {"1": 1, "2": 1, "3": 1} == registry.metrics.overload_levels
+        assert 0 == await level_after(registry, 10)
+
+    log = pressed(scenario, scripted(sleeps(7)))
+    told = [(line["overload_level"], line["sheds"], line["cause"]) for line in log.all_of("overload grew")]
+    assert [
+        (1, "fewer_partials", "audio_lag"),
+        (2, "finals_only", "audio_lag"),
+        (3, "no_new_sessions", "audio_lag"),
+    ] == told
+    assert [2, 1, 0] == [line["overload_level"] for line in log.all_of("overload eased")]
+
+
+def test_one_session_that_hangs_is_no_overload() -> None:
+    """Where nine of ten are answered in time."""
+
+    async def scenario(registry: Registry, _: Machine) -> None:
+        speak(registry, "stuck")
+        for _second in range(60):
+            for _nth in range(20):
+                registry.metrics.answered(0.05)
+            await asyncio.sleep(0.25)
+        assert Level.NORMAL is registry.level
+
+    pressed(scenario, scripted(sleeps(29)))
+
+
+def test_a_late_loop_and_full_memory_are_pressure() -> None:
+    """Each by itself; memory that nobody tells of is not."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        machine.memory = Memory(85, 100)
+        assert 3 == await level_after(registry, 10)
+        machine.memory = Memory(10, 100)
+        assert 0 == await level_after(registry, 10)
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.25))
+        assert 2 == await level_after(registry, 10)
+
+    log = pressed(scenario)
+    assert ["memory"] * 3 + ["loop_lag"] * 2 == [line["cause"] for line in log.all_of("overload grew")]
+
+
+def test_a_balancer_is_told_later_and_for_longer() -> None:
+    """What it steers by does not flap."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        machine.memory = Memory(85, 100)
+        assert (3, True) == (await level_after(registry, 5), registry.is_accepting)
+        assert (3, False) == (await level_after(registry, 5), registry.is_accepting)
+        machine.memory = EASY
+        assert (0, False) == (await level_after(registry, 10), registry.is_accepting)
+        assert (0, True) == (await level_after(registry, 10), registry.is_accepting)
+
+    pressed(scenario)
+
+
+@pytest.mark.parametrize("who", ["siblings", "store"])
+def test_the_newest_are_sent_on_where_others_can_take_them(who: str) -> None:
+    """A few at a time, with a word and 4201; who has just come, and who cannot go on, is left alone."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        registry.workers_elsewhere = 1 if who == "store" else 0
+        plain = RecordingWire()
+        registry.connect("plain", plain)
+        wires = []
+        for nth in range(40):
+            wires.append(begin(registry, f"s{nth}"))
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(STAY_S)
+        late = begin(registry, "late")
+        machine.memory = Memory(95, 100)
+        assert 4 == await level_after(registry, 10)
+        gone = [nth for nth, wire in enumerate(wires) if wire.closed == (4201, "handed_over")]
+        assert gone == list(range(gone[0], 40))
+        assert 3 <= len(gone) <= 6
+        assert {"type": "closing", "reason": "drain", "deadline_ms": 5000, "resume": True} == wires[-1].sent[-1]
+        assert (None, None) == (plain.closed, late.closed)
+
+    log = pressed(scenario, has_siblings=who == "siblings", seal=Seal((b"one of all",)))
+    assert {3} >= {line["sessions"] for line in log.all_of("newest sessions sent on")}
+
+
+def test_nobody_is_sent_on_where_there_is_nobody_to_go_to() -> None:
+    """A worker alone, and one whose cursors nobody else can read: no new sessions is as far as it goes."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        wire = begin(registry, "a")
+        machine.memory = Memory(95, 100)
+        assert (3, None) == (await level_after(registry, 15), wire.closed)
+        registry.workers_elsewhere = 1  # But the secret was drawn here.
+        assert (3, None) == (await level_after(registry, 15), wire.closed)
+
+    pressed(scenario)
+
+
+def test_who_is_sent_on_and_not_answered_goes_in_time() -> None:
+    """The model may be what is slow: the utterance that it owes is left to the replay."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        wire = begin(registry, "a")
+        connection = registry.connections["a"]
+        for piece in pieces(OPENING):
+            connection.audio(piece)
+        connection.message('{"type":"flush","id":"x"}')
+        machine.memory = Memory(95, 100)
+        await asyncio.sleep(STAY_S + 0.5)
+        assert ("closing", None) == (wire.types[-1], wire.closed)
+        await asyncio.sleep(SENT_ON_WITHIN_S)
+        assert ["started", "closing"] == wire.types
+        assert (4201, "handed_over") == wire.closed
+
+    pressed(scenario, scripted(sleeps(29)), has_siblings=True)

@@ -1,0 +1,132 @@
+"""Who gets a place: by limits, rate and level; resumes before new sessions, uploads first to be refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.service.worker import LIMITS, registered
+from tests.support.speech import of_type
+from tests.support.wire import RecordingWire
+
+from earful.errors import EarfulError, ErrorCode
+from earful.service.ladder import Level
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from earful.service.registry import Registry
+
+LOTS = dataclasses.replace(LIMITS, max_sessions=100)
+
+
+def refusal(place: AbstractContextManager[object]) -> str:
+    """Why there is none; empty where there is."""
+    try:
+        with place:
+            return ""
+    except EarfulError as refused:
+        return refused.text
+
+
+@pytest.mark.parametrize(
+    ("level", "lets_in"),
+    [
+        (Level.NORMAL, ["upload", "new", "resumed"]),
+        (Level.FEWER_PARTIALS, ["upload", "new", "resumed"]),
+        (Level.FINALS_ONLY, ["new", "resumed"]),
+        (Level.NO_NEW_SESSIONS, ["resumed"]),
+        (Level.HANDING_OVER, ["resumed"]),
+    ],
+)
+def test_each_level_lets_fewer_in(level: Level, lets_in: list[str]) -> None:
+    """Uploads are refused first, then new sessions; who resumes never is. What is checked before is the same."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.enter(level)
+        places = {"upload": registry.upload(), "new": registry.slot(), "resumed": registry.slot(resuming=True)}
+        refusals = {name: refusal(place) for name, place in places.items()}
+        assert lets_in == [name for name, text in refusals.items() if not text]
+        assert all("overloaded" in text for text in refusals.values() if text)
+        assert 3 - len(lets_in) == registry.metrics.refusals.get("overloaded", 0)
+        assert (0, 0) == (registry.taken, registry.uploads)
+
+    registered(scenario)
+
+
+def test_who_would_be_refused_is_told_before_anything_is_done() -> None:
+    """No place is taken by asking."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.check()
+        registry.enter(Level.NO_NEW_SESSIONS)
+        registry.check(resuming=True)
+        with pytest.raises(EarfulError) as refused:
+            registry.check()
+        assert (ErrorCode.OVERLOADED, 0) == (refused.value.code, registry.taken)
+
+    registered(scenario)
+
+
+def test_who_was_let_in_to_resume_begins_nothing_new() -> None:
+    """Or everybody would say so; on an easy day whoever asks has an ordinary place."""
+
+    async def scenario(registry: Registry) -> None:
+        for level, told in ((Level.NORMAL, "started"), (Level.NO_NEW_SESSIONS, "error")):
+            registry.enter(level)
+            wire = RecordingWire()
+            with registry.slot(resuming=True) as session_id:
+                connection = registry.connect(session_id, wire)
+                connection.message('{"type":"start"}')
+                assert told == wire.sent[0]["type"]
+                connection.lost("test over")
+
+    registered(scenario)
+
+
+def test_who_resumes_goes_on_where_nobody_new_is_let_in() -> None:
+    """Whatever the level."""
+
+    async def scenario(registry: Registry) -> None:
+        first, second = RecordingWire(), RecordingWire()
+        with registry.slot() as session_id:
+            registry.connect(session_id, first).message('{"type":"start"}')
+            (started,) = of_type("started", first.sent)
+            registry.enter(Level.HANDING_OVER)
+            with registry.slot(resuming=True) as returning:
+                start = {"type": "start", "resume": {"cursor": started["cursor"], "attempt": 1}}
+                registry.connect(returning, second).message(json.dumps(start))
+                assert ["started"] == second.types
+
+    registered(scenario)
+
+
+def test_new_sessions_begin_no_faster_than_they_may() -> None:
+    """A second's worth at once, a share of it under pressure; who resumes is let in, and counts."""
+
+    async def scenario(registry: Registry) -> None:
+        assert ["", "", ""] == [refusal(registry.slot()) for _ in range(3)]
+        assert "Too many sessions begin at once; try again shortly." == refusal(registry.slot())
+        assert ["", ""] == [refusal(registry.slot(resuming=True)) for _ in range(2)]
+
+    limits = dataclasses.replace(LOTS, max_new_sessions_per_s=3)
+    registered(scenario, limits=limits)
+
+
+def test_the_level_holds_for_sessions_that_are_there_and_that_come() -> None:
+    """Their partials are spaced, and no more when it is over."""
+
+    async def scenario(registry: Registry) -> None:
+        old = registry.connect("old", RecordingWire()).session
+        registry.enter(Level.FEWER_PARTIALS)
+        new = registry.connect("new", RecordingWire()).session
+        assert [1000, 1000] == [session._transcript.partials_every_ms for session in (old, new)]
+        registry.connections["new"].message('{"type":"start"}')
+        assert 1000 == new._transcript.partials_every_ms
+        registry.enter(Level.NORMAL)
+        assert [0, 0] == [session._transcript.partials_every_ms for session in (old, new)]
+        assert {"1": 1, "0": 1} == registry.metrics.overload_levels
+
+    registered(scenario)
