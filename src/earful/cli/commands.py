@@ -160,6 +160,18 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     find: Annotated[bool, typer.Option("--find", help="Find the most streams that hold --p99-ms.")] = False,
     p99_ms: Annotated[float, typer.Option(min=1, max=60_000, help="The p99 that is to hold.")] = 100.0,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the result here, - for stdout.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="A load that changes: ramp, sustained, spike, soak or overload.")
+    ] = None,
+    html_file: Annotated[str | None, typer.Option("--html", help="Write a scenario's page with pictures here.")] = None,
+    session_s: Annotated[
+        float, typer.Option(min=1, max=14_400, help="How long a session of soak or overload lasts.")
+    ] = 10.0,
+    multiples: Annotated[
+        str, typer.Option(help="What overload offers, each for --seconds, as parts of --streams, its capacity.")
+    ] = "0.5,1,2,5,10,0.5",
+    retriers: Annotated[int, typer.Option(min=0, max=10_000, help="So many of overload's refused ask again.")] = 0,
+    retry_ms: Annotated[int, typer.Option(min=10, max=60_000, help="How soon they do.")] = 100,
 ) -> None:
     """Measure a server with streams in real time: latency from when a chunk was due to its answer.
 
@@ -169,9 +181,18 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
 
     Exit code 0 where nothing went wrong; 1 where streams were refused, lost or not answered, or an error came; 3 where
     this process itself was late, by a p99 above 10 ms, and the result is invalid.
+
+    With --scenario the number of streams changes with time: ramp goes up to --streams within --seconds and tells where
+    it bends; sustained stays there; spike jumps there and back; soak replaces each session when its time is over, lets
+    some vanish and some read slowly; overload lets sessions arrive as they like, at multiples of --streams.
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
 
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
+    if scenario is not None:
+        from earful.cli.scenario import play, scenario_of
+
+        asked = scenario_of(scenario, session_s, multiples, retriers, retry_ms)
+        raise typer.Exit(play(url, asked, plan, wav=wav, json_file=json_file, html_file=html_file))
     raise typer.Exit(bench(url, plan, wav=wav, find=find, json_file=json_file))
