@@ -49,6 +49,7 @@ COMPLETE = (
     "src/earful/doctor/proxy.py",
     "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
+    "src/earful/planning/",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",
     "src/earful/store/memory.py",
