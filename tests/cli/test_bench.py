@@ -15,7 +15,8 @@ from tests.support.inside import inside
 from tests.support.sounds import speech, wav
 
 from earful.bench.plan import Plan
-from earful.cli.bench import _loop_factory, bench
+from earful.cli.bench import bench
+from earful.cli.measuring import loop_factory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,4 +144,4 @@ def test_a_search_that_ends_in_a_failure_shows_what_there_is(capsys: pytest.Capt
 def test_uvloop_is_used_where_there_is_one(module: object, factory: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing is said where there is none."""
     monkeypatch.setitem(sys.modules, "uvloop", module)  # None forbids the import
-    assert factory == _loop_factory()
+    assert factory == loop_factory()

@@ -25,7 +25,8 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == run(["--help"])
     shown = capsys.readouterr().out
     assert all(
-        command in shown for command in ("serve", "config", "doctor", "transcribe", "drain", "bench", "top", "why")
+        command in shown
+        for command in ("serve", "config", "doctor", "transcribe", "drain", "bench", "plan", "top", "why")
     )
 
 

@@ -34,6 +34,12 @@ class Latencies:
         self.histogram.observe(seconds)
         self.max_s = max(self.max_s, seconds)
 
+    def add(self, other: Latencies) -> None:
+        """Count all of the other's, too."""
+        self.histogram.counts = [a + b for a, b in zip(self.histogram.counts, other.histogram.counts, strict=True)]
+        self.histogram.total_s += other.histogram.total_s
+        self.max_s = max(self.max_s, other.max_s)
+
     def count(self) -> int:
         """How many."""
         return sum(self.histogram.counts)

@@ -34,6 +34,9 @@ class Answer(msgspec.Struct, gc=False):
     type: str
     sequence: int = -1
     code: str = ""
+    start_ms: int = 0
+    end_ms: int = 0
+    last: bool = False
 
 
 _decode = msgspec.json.Decoder(Answer).decode

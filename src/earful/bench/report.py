@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import earful
+from earful.bench.machine import rounded, where
 from earful.client.address import shown
 
 if TYPE_CHECKING:
@@ -73,9 +70,7 @@ class Report:
             "format": _FORMAT,
             "url": shown(self.url),
             "arguments": {**asdict(self.plan), "find": self.found is not None},
-            "versions": {"earful": earful.__version__, "python": platform.python_version(), "uvloop": _uvloop()},
-            "platform": platform.platform(),
-            "cpu_count": os.cpu_count(),
+            **where(),
             "steps": [self._step(step) for step in self.steps],
             "found_streams": self.found,
             "trouble": self.trouble,
@@ -97,7 +92,7 @@ class Report:
 
     def _step(self, step: Figures) -> dict[str, Any]:
         return {
-            **_rounded(asdict(step)),
+            **rounded(asdict(step)),
             "answered": step.latency.count,
             "answered_share": round(step.answered_share, 4),
             "valid": step.is_valid,
@@ -117,19 +112,3 @@ def why_not(step: Figures, p99_ms: float) -> str:
 def _invalid(step: Figures) -> str:
     late = f"p99 {step.generator_late.p99_ms:.1f} ms, {step.most_late_ms:g} allowed"
     return f"Invalid: at {step.streams} streams the generator itself was late ({late}); give it a core of its own."
-
-
-def _rounded(value: Any) -> Any:
-    """The same tree, its numbers to a thousandth: more is noise."""
-    if isinstance(value, dict):
-        return {name: _rounded(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(part) for part in value]
-    return round(value, 3) if isinstance(value, float) else value
-
-
-def _uvloop() -> str | None:
-    try:
-        return metadata.version("uvloop")
-    except metadata.PackageNotFoundError:
-        return None

@@ -68,7 +68,7 @@ class Run:
     async def _step(self, streams: int, dialer: Dialer, crowd: Crowd | None, before: Usage | None) -> Figures:
         plan = replace(self.plan, streams=streams)
         make_room(streams + plan.idle + round(plan.connect_rate * _HANDSHAKE_S))
-        step = Step(plan, self._recording, dialer, crowd=crowd, tree=self._tree())
+        step = Step(plan, self._recording, dialer, crowd=crowd, tree=tree_of(self.plan.pid))
         try:
             await step.measure()
         finally:
@@ -86,14 +86,16 @@ class Run:
         make_room(self.plan.idle)
         return Crowd(self.plan.idle, self._recording, self.plan.chunk_s, dialer).gathered()
 
-    def _tree(self) -> ProcessTree | None:
-        if self.plan.pid is None:
-            return None
-        try:
-            return ProcessTree(self.plan.pid)
-        except ProcessLookupError:
-            raise CannotMeasureError(f"There is no process {self.plan.pid} on this machine.") from None
-
     def _usage(self) -> Usage | None:
-        tree = self._tree()
+        tree = tree_of(self.plan.pid)
         return None if tree is None else tree.look()
+
+
+def tree_of(pid: int | None) -> ProcessTree | None:
+    """That of a process, if one is to be looked at; raises CannotMeasureError where there is none."""
+    if pid is None:
+        return None
+    try:
+        return ProcessTree(pid)
+    except ProcessLookupError:
+        raise CannotMeasureError(f"There is no process {pid} on this machine.") from None

@@ -10,32 +10,24 @@ import asyncio
 import json
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from earful.bench.plan import CannotMeasureError, Plan
-from earful.bench.recording import MAX_WAV_BYTES, Recording, pcm_of_wav
 from earful.bench.report import FAILED, Report, why_not
 from earful.bench.run import Run
+from earful.cli.measuring import PIPE_WIDTH, loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
-from earful.errors import EarfulError
-from earful.samples import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from earful.bench.figures import Figures
-
-STDOUT = "-"
-_PIPE_WIDTH = 160
 
 
 def bench(url: str, plan: Plan, *, wav: str | None, find: bool, json_file: str | None) -> int:
     """Measure the server at `url`; the exit code."""
     try:
         with ExitStack() as opened:
-            out = _open_json(json_file, opened)
-            run = Run(stream_url(url), plan, _recording(wav, plan.chunk_ms), _tell if find else _say_nothing)
+            out = open_output(json_file, opened)
+            run = Run(stream_url(url), plan, recording_of(wav, plan.chunk_ms), _tell if find else _say_nothing)
             report = _measure(run, find=find)
             _show(report, out)
             return report.exit_code
@@ -48,7 +40,7 @@ def _measure(run: Run, *, find: bool) -> Report:
     """Run it to its end, or to Ctrl-C. Raises CannotMeasureError where there is nothing to report."""
     is_complete, trouble = True, ""
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(run.find() if find else run.measure())
     except KeyboardInterrupt:
         is_complete = False
@@ -59,39 +51,6 @@ def _measure(run: Run, *, find: bool) -> Report:
     return Report(run.url, run.plan, run.steps, run.found, trouble=trouble, is_complete=is_complete)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # Not everywhere; without it fewer streams can be driven.
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-def _recording(wav: str | None, chunk_ms: int) -> Recording:
-    """The file's beginning, or the sample; raises CannotMeasureError where it cannot be spoken."""
-    name = wav or "the sample"
-    try:
-        with Path(wav).open("rb") if wav else sample().open("rb") as file:
-            return Recording(pcm_of_wav(file.read(MAX_WAV_BYTES)), chunk_ms)
-    except OSError as error:
-        raise CannotMeasureError(f"{name} cannot be read: {error.strerror}.") from None
-    except EarfulError as error:
-        raise CannotMeasureError(f"{name} cannot be used: {error.text}") from None
-
-
-def _open_json(name: str | None, opened: ExitStack) -> IO[str] | None:
-    """Where the JSON goes; opened before the run, so that no measurement is lost to a name that cannot be written.
-
-    What is there stays until there is something to replace it.
-    """
-    if name is None or name == STDOUT:
-        return sys.stdout if name else None
-    try:
-        return opened.enter_context(Path(name).open("a", encoding="utf-8"))
-    except OSError as error:
-        raise CannotMeasureError(f"{name} cannot be written: {error.strerror}.") from None
-
-
 def _show(report: Report, out: IO[str] | None) -> None:
     """The table, on stdout unless the JSON is there, and the JSON."""
     from rich.console import Console
@@ -99,16 +58,14 @@ def _show(report: Report, out: IO[str] | None) -> None:
     from earful.bench.table import notes_of, table_of
 
     people = sys.stderr if out is sys.stdout else sys.stdout
-    console = Console(file=people, width=None if people.isatty() else _PIPE_WIDTH, highlight=False)
+    console = Console(file=people, width=None if people.isatty() else PIPE_WIDTH, highlight=False)
     if report.steps:
         console.print(table_of(report.steps))
         for note in notes_of(report.steps[-1]):
             print(note, file=people)
     print(report.verdict, file=people)
     if out is not None:
-        if out is not sys.stdout:
-            out.truncate(0)
-        print(json.dumps(report.tree(), indent=1), file=out)
+        write(out, json.dumps(report.tree(), indent=1))
 
 
 def _tell(step: Figures, p99_ms: float) -> None:

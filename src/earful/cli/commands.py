@@ -161,6 +161,21 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     find: Annotated[bool, typer.Option("--find", help="Find the most streams that hold --p99-ms.")] = False,
     p99_ms: Annotated[float, typer.Option(min=1, max=60_000, help="The p99 that is to hold.")] = 100.0,
     json_file: Annotated[str | None, typer.Option("--json", help="Write the result here, - for stdout.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="A load that changes: ramp, sustained, spike, soak or overload.")
+    ] = None,
+    html_file: Annotated[str | None, typer.Option("--html", help="Write a scenario's page with pictures here.")] = None,
+    session_s: Annotated[
+        float, typer.Option(min=1, max=14_400, help="How long a session of soak or overload lasts.")
+    ] = 10.0,
+    multiples: Annotated[
+        str, typer.Option(help="What overload offers, each for --seconds, as parts of --streams, its capacity.")
+    ] = "0.5,1,2,5,10,0.5",
+    retriers: Annotated[int, typer.Option(min=0, max=10_000, help="So many of overload's refused ask again.")] = 0,
+    retry_ms: Annotated[int, typer.Option(min=10, max=60_000, help="How soon they do.")] = 100,
+    capacity: Annotated[
+        str | None, typer.Option(help="Find what one worker holds at several chunk sizes and duties; write it here.")
+    ] = None,
 ) -> None:
     """Measure a server with streams in real time: latency from when a chunk was due to its answer.
 
@@ -170,9 +185,70 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
 
     Exit code 0 where nothing went wrong; 1 where streams were refused, lost or not answered, or an error came; 3 where
     this process itself was late, by a p99 above 10 ms, and the result is invalid.
+
+    With --scenario the number of streams changes with time: ramp goes up to --streams within --seconds and tells where
+    it bends; sustained stays there; spike jumps there and back; soak replaces each session when its time is over, lets
+    some vanish and some read slowly; overload lets sessions arrive as they like, at multiples of --streams.
+
+    With --capacity what --find finds is found at 20, 100 and 200 ms chunks and duties of 1 and 0.4, from --streams on,
+    for `earful plan`.
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
 
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
+    if capacity is not None:
+        from earful.cli.capacity import measure_capacity
+
+        raise typer.Exit(measure_capacity(url, plan, wav=wav, file=capacity))
+    if scenario is not None:
+        from earful.cli.scenario import play, scenario_of
+
+        asked = scenario_of(scenario, session_s, multiples, retriers, retry_ms)
+        raise typer.Exit(play(url, asked, plan, wav=wav, json_file=json_file, html_file=html_file))
     raise typer.Exit(bench(url, plan, wav=wav, find=find, json_file=json_file))
+
+
+@app.command("plan")
+def _plan(  # noqa: PLR0913 - typer makes the flags of it
+    *,
+    sessions: Annotated[int, typer.Option(min=1, max=10_000_000, help="Live sessions at once, on average.")],
+    duty: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the time that each speaks.")] = 1.0,
+    chunk_ms: Annotated[int, typer.Option(min=20, max=1000, help="Audio in each chunk.")] = 100,
+    session_s: Annotated[float, typer.Option(min=1, max=14_400, help="How long a session lasts on average.")] = 300.0,
+    headroom: Annotated[float, typer.Option(min=0, max=0.9, help="Share of each worker that is to be left.")] = 0.3,
+    spare: Annotated[int, typer.Option(min=0, max=1000, help="Workers that may be lost together.")] = 1,
+    binary: Annotated[bool, typer.Option("--binary", help="Clients send binary frames.")] = False,
+    capacity: Annotated[
+        str | None, typer.Option(help="What `earful bench --capacity` wrote.", show_default="the one shipped")
+    ] = None,
+    hours: Annotated[float, typer.Option(min=0.1, max=24, help="How long is simulated.")] = 1.0,
+    deaths_per_day: Annotated[float, typer.Option(min=0, max=1000, help="How often a worker dies.")] = 1.0,
+    restart_s: Annotated[int, typer.Option(min=1, max=86_400, help="How soon a dead worker is back.")] = 5,
+    balance: Annotated[str, typer.Option(help="least: to the worker with the fewest; random: to any.")] = "least",
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell what a number of sessions needs, and how it would fare: refusals, and how long a lost worker hurts.
+
+    Computed from a capacity file alone; no server is asked. The file that ships was measured with the mock model: with
+    a model of your own, measure your own.
+    """
+    from earful.cli.plan import Weather, plan
+    from earful.planning.estimate import Need
+
+    if balance not in {"least", "random"}:
+        raise typer.BadParameter(f"{balance} is neither least nor random.", param_hint="--balance")
+    need = Need(
+        sessions=sessions,
+        duty=duty,
+        chunk_ms=chunk_ms,
+        session_s=session_s,
+        headroom=headroom,
+        spare=spare,
+        is_binary=binary,
+    )
+    weather = Weather(
+        hours=hours, deaths_per_day=deaths_per_day, restart_s=restart_s, is_even=balance == "least", seed=seed
+    )
+    raise typer.Exit(plan(need, weather, capacity_file=capacity, as_json=as_json))

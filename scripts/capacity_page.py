@@ -1,0 +1,98 @@
+"""Make docs/capacity.md of the capacity file that ships with earful: `python scripts/capacity_page.py`.
+
+Guarantees the same page for the same file. Run after `earful bench --capacity src/earful/planning/capacity.json`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from earful.planning.capacity import Capacity
+from earful.planning.estimate import Need, estimate
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "src" / "earful" / "planning" / "capacity.json"
+PAGE = ROOT / "docs" / "capacity.md"
+TARGETS = (1_000, 10_000, 100_000)
+
+_HEAD = """# Capacity
+
+What one worker holds, and how many a number of sessions needs. This page is made of
+[`capacity.json`](../src/earful/planning/capacity.json) by `python scripts/capacity_page.py`; `earful plan` reads the
+same file.
+
+## One worker
+
+Real-time streams of one worker that speak all the time (duty 1) or four tenths of it (duty 0.4: turns of 4 s and
+silence between them), at a p99 of at most {margin} ms above that of 20 streams; the bound stands beside it. Latency
+counts from when a chunk was due to its answer. The model is the mock, which takes 50 ms and answers every 100 ms of
+speech: smaller chunks wait for one another. A `+` says that the load's own process was late first, so that the worker
+holds at least as many.
+"""
+
+_OWN = """
+## Your own
+
+With your model and your machine the figures are yours: a model that computes on the same cores is most of the cost.
+Start a worker on a core of its own, and the load on another; it takes about {minutes:.0f} minutes:
+
+    taskset -c 0 earful serve --port 8000 --max-sessions 100000 &
+    taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 200 --pid $!
+    earful plan --sessions 100000 --duty 0.4 --capacity mine.json
+
+`earful bench --scenario overload --streams N`, N being what a worker holds, shows what happens beyond it, and `--html`
+makes a page with pictures of it. `locust -f bench/locustfile.py --headless -u 100 -t 60s --host http://127.0.0.1:8000`
+does it with locust's users, and `--shape ramp` or `--shape spike` in other ways.
+"""
+
+
+def page_of(capacity: Capacity) -> str:
+    """The whole page."""
+    margin = max((round(point.p99_ms - point.unloaded_p99_ms) for point in capacity.points), default=0)
+    minutes = len(capacity.points) * 13 * (capacity.seconds + 5) / 60
+    parts = [_HEAD.format(margin=margin), _points(capacity), _place(capacity), _needs(capacity)]
+    return "\n".join(parts) + _OWN.format(minutes=minutes)
+
+
+def _points(capacity: Capacity) -> str:
+    rows = ["| chunk | duty | streams | p99 at most | CPU of a core | KB a session |", "|---|---|---|---|---|---|"]
+    for point in sorted(capacity.points, key=lambda point: (point.chunk_ms, -point.duty)):
+        more = "+" if point.is_generator_bound else ""
+        used = " | ".join("-" if value is None else f"{value:.0f}" for value in (point.cpu_pct, point.kb_per_session))
+        rows.append(
+            f"| {point.chunk_ms} ms | {point.duty:g} | {point.streams:,}{more} | {point.p99_ms:.0f} ms | {used} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _place(capacity: Capacity) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(capacity.versions.items()) if version)
+    place = f"{capacity.cpu or 'a processor of unknown name'}, {capacity.cpu_count} of them"
+    note = f" {capacity.note}" if capacity.note else ""
+    return f"Measured on: {place}; {versions}.\nEach step was measured for {capacity.seconds:g} s.{note}\n"
+
+
+def _needs(capacity: Capacity) -> str:
+    rows = [
+        "## Many\n\nWhat `earful plan` says for 100 ms chunks and duty 0.4, with 30 % headroom and one spare worker:\n",
+        "| sessions | workers | memory | Redis | in | out |",
+        "|---|---|---|---|---|---|",
+    ]
+    for sessions in TARGETS:
+        found = estimate(Need(sessions=sessions, duty=0.4), capacity)
+        memory = "-" if found.memory_mb is None else f"{found.memory_mb / 1024:,.1f} GB"
+        redis = f"{found.redis_cpu_share:.1%} of a core"
+        lines = f"{found.in_mbit_per_s:,.0f} Mbit/s | {found.out_mbit_per_s:,.0f} Mbit/s"
+        rows.append(f"| {sessions:,} | {found.workers:,} | {memory} | {redis} | {lines} |")
+    return "\n".join(rows) + "\n"
+
+
+def main() -> int:
+    """Write it."""
+    PAGE.write_text(page_of(Capacity.parse(FILE.read_bytes())), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

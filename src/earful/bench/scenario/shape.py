@@ -1,0 +1,157 @@
+"""How many sessions there are to be at each moment, or how many arrive: the named scenarios. Pure.
+
+Guarantees that every scenario ends. Made by the command, played by `performance`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MULTIPLES = (0.5, 1.0, 2.0, 5.0, 10.0, 0.5)
+"""Of a capacity: what `overload` offers, one after another."""
+
+_LEAST_INTERVAL_S = 1.0
+_MOST_INTERVALS = 360
+_SPIKE_BASE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of time in which the level goes evenly from `first` to `last`."""
+
+    name: str
+    seconds: float
+    first: float
+    last: float
+    is_measured: bool = True
+    """False for one that only prepares the next."""
+
+    def level(self, into_s: float) -> float:
+        """The level so many seconds after its beginning."""
+        return self.first + (self.last - self.first) * into_s / self.seconds
+
+    def area(self, into_s: float) -> float:
+        """The level summed over its first so many seconds."""
+        return (self.first + self.level(into_s)) / 2 * into_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Phases one after another, whose level is the number of live sessions, or of arrivals a second where `is_open`.
+
+    A session lasts `session_s`, give or take half where it `varies`; without it, until the level sinks. Of the
+    sessions, `drop_share` vanish without a word, and `slow_share` do not read for a while.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    is_open: bool = False
+    full_level: float = math.inf
+    """What can just be taken, where that is known."""
+    session_s: float | None = None
+    varies: bool = False
+    drop_share: float = 0.0
+    slow_share: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long all of it lasts."""
+        return sum(phase.seconds for phase in self.phases)
+
+    @property
+    def interval_s(self) -> float:
+        """How long an interval of its report is: whole seconds, at most 360 of them in all."""
+        return max(_LEAST_INTERVAL_S, float(-(-self.seconds // _MOST_INTERVALS)))
+
+    @property
+    def most(self) -> int:
+        """The most sessions that may be there at once."""
+        level = max(max(phase.first, phase.last) for phase in self.phases)
+        lasting_s = (self.session_s or 0.0) * (1.5 if self.varies else 1.0)
+        return round(level * lasting_s) if self.is_open else round(level)
+
+    def spans(self) -> list[tuple[float, float, Phase]]:
+        """Each phase with its beginning and end, in seconds."""
+        begins = [sum(phase.seconds for phase in self.phases[:nth]) for nth in range(len(self.phases))]
+        return [(begin, begin + phase.seconds, phase) for begin, phase in zip(begins, self.phases, strict=True)]
+
+    def level(self, at_s: float) -> float:
+        """The level at a moment; the last one after the end."""
+        for begin, end, phase in self.spans():
+            if at_s < end:
+                return phase.level(at_s - begin)
+        return self.phases[-1].last
+
+    def area(self, until_s: float) -> float:
+        """The level summed up to a moment: how many arrivals are to be expected by then."""
+        return sum(phase.area(min(until_s, end) - begin) for begin, end, phase in self.spans() if until_s > begin)
+
+    def lasts_s(self, number: int) -> float | None:
+        """How long session `number` stays, spread evenly where that varies; None for as long as it may."""
+        if self.session_s is None or not self.varies:
+            return self.session_s
+        return self.session_s * (0.5 + number * _EVENLY % 1)
+
+    def drops(self, number: int) -> bool:
+        """Whether session `number` vanishes at its end."""
+        return (number * _EVENLY + _ASIDE) % 1 < self.drop_share
+
+    def is_slow(self, number: int) -> bool:
+        """Whether session `number` does not read for a while."""
+        return (number * _EVENLY + 2 * _ASIDE) % 1 < self.slow_share
+
+
+# Multiples of the golden ratio, less their whole part, spread evenly however many they are.
+_EVENLY = 0.6180339887498949
+_ASIDE = 0.3819
+
+
+def ramp(streams: int, seconds: float) -> Shape:
+    """Ever more sessions, up to `streams` at the end of it, which then stay for a tenth of the time."""
+    return Shape(name="ramp", phases=(Phase("up", seconds, 0, streams), Phase("held", seconds / 10, streams, streams)))
+
+
+def sustained(streams: int, seconds: float) -> Shape:
+    """All of them for the whole time, once they have come."""
+    return Shape(name="sustained", phases=(_coming(streams, seconds), Phase("held", seconds, streams, streams)))
+
+
+def spike(streams: int, seconds: float) -> Shape:
+    """A fifth of them, all of them at once, a fifth again; each for a third of the time."""
+    base = streams * _SPIKE_BASE
+    before, at, after = (
+        Phase(name, seconds / 3, level, level)
+        for name, level in (("before", base), ("spike", streams), ("after", base))
+    )
+    return Shape(name="spike", phases=(_coming(base, seconds), before, at, after))
+
+
+def soak(streams: int, seconds: float, session_s: float) -> Shape:
+    """All of them for long, each replaced when its time is over; a tenth vanish, a twentieth read slowly."""
+    return Shape(
+        name="soak",
+        phases=(_coming(streams, seconds), Phase("held", seconds, streams, streams)),
+        session_s=session_s,
+        varies=True,
+        drop_share=0.1,
+        slow_share=0.05,
+    )
+
+
+def overload(capacity: int, seconds: float, session_s: float, multiples: Sequence[float] = MULTIPLES) -> Shape:
+    """Arrivals that ask nobody whether there is room, at multiples of what a capacity can take, `seconds` each."""
+    rates = [multiple * capacity / session_s for multiple in multiples]
+    phases = [Phase(f"{multiple:g}x", seconds, rate, rate) for multiple, rate in zip(multiples, rates, strict=True)]
+    filling = Phase("filling", session_s, rates[0], rates[0], is_measured=False)
+    full = capacity / session_s
+    return Shape(name="overload", phases=(filling, *phases), is_open=True, full_level=full, session_s=session_s)
+
+
+def _coming(streams: float, seconds: float) -> Phase:
+    """The time in which sessions come, so that not all of them do at once."""
+    return Phase("coming", min(10.0, max(1.0, seconds / 10)), 0, streams, is_measured=False)

@@ -1,0 +1,105 @@
+"""An interval or a phase of a scenario as plain numbers. Pure; made of a timeline's cells when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from earful.bench.ledger import Latencies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from earful.bench.scenario.shape import Shape
+    from earful.bench.scenario.timeline import Cell, Timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """An interval or a phase. Latencies count from when a chunk was due; None where there is nothing to tell."""
+
+    name: str
+    at_s: float
+    seconds: float
+    level: float
+    streams: float
+    answered: int
+    owed: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    good_s_per_s: float
+    """Seconds of audio, each second, whose final came within 2 s of their end."""
+    arrived: int
+    refused: int
+    refused_p99_ms: float | None
+    lost: int
+    errors: int
+    cpu_pct: float | None
+    resident_mb: float | None
+    late_p99_ms: float | None
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], name: str, at_s: float, level: float, interval_s: float) -> Stretch:
+        """That of these cells, one at least."""
+        latencies, refusals, late = (
+            _together([getattr(cell, kind) for cell in cells]) for kind in ("latencies", "refusals", "late")
+        )
+        seconds = len(cells) * interval_s
+        return cls(
+            name=name,
+            at_s=at_s,
+            seconds=seconds,
+            level=level,
+            streams=sum(cell.streams for cell in cells) / len(cells),
+            answered=latencies.count(),
+            owed=sum(cell.owed for cell in cells),
+            p50_ms=latencies.quantile_ms(0.5),
+            p95_ms=latencies.quantile_ms(0.95),
+            p99_ms=latencies.quantile_ms(0.99),
+            good_s_per_s=sum(cell.good_s for cell in cells) / seconds,
+            arrived=sum(cell.arrived for cell in cells),
+            refused=sum(cell.refused for cell in cells),
+            refused_p99_ms=refusals.quantile_ms(0.99),
+            lost=sum(cell.lost for cell in cells),
+            errors=sum(cell.errors for cell in cells),
+            cpu_pct=_mean([cell.cpu_pct for cell in cells]),
+            resident_mb=max((cell.resident_mb for cell in cells if cell.resident_mb is not None), default=None),
+            late_p99_ms=late.quantile_ms(0.99),
+        )
+
+
+def intervals_of(timeline: Timeline, shape: Shape, played_s: float) -> list[Stretch]:
+    """One for each interval that was played to its end."""
+    every_s = timeline.interval_s
+    return [
+        Stretch.of([cell], "", nth * every_s, shape.level((nth + 0.5) * every_s), every_s)
+        for nth, cell in enumerate(_played(timeline, played_s))
+    ]
+
+
+def phases_of(timeline: Timeline, shape: Shape, played_s: float) -> list[Stretch]:
+    """One for each measured phase of which an interval was played; an interval belongs where its middle lies."""
+    every_s = timeline.interval_s
+    phases = []
+    for begin, end, phase in shape.spans():
+        cells = [c for nth, c in enumerate(_played(timeline, played_s)) if begin <= (nth + 0.5) * every_s < end]
+        if cells and phase.is_measured:
+            phases.append(Stretch.of(cells, phase.name, begin, phase.level(phase.seconds / 2), every_s))
+    return phases
+
+
+def _played(timeline: Timeline, played_s: float) -> list[Cell]:
+    return timeline.cells[: int(played_s / timeline.interval_s + 0.01)]
+
+
+def _together(parts: Iterable[Latencies]) -> Latencies:
+    whole = Latencies()
+    for part in parts:
+        whole.add(part)
+    return whole
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

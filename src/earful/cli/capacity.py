@@ -1,0 +1,114 @@
+"""`earful bench --capacity FILE`: what one worker holds at several chunk sizes and duties, into a capacity file.
+
+Guarantees that the file has every point that was found, also after Ctrl-C. Called by `commands`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+from earful.bench.machine import where
+from earful.bench.plan import CannotMeasureError
+from earful.bench.report import FAILED, HELD, INTERRUPTED, why_not
+from earful.bench.run import Run
+from earful.cli.measuring import loop_factory, open_output, recording_of, write
+from earful.client.connecting import ConnectError, stream_url
+from earful.planning.capacity import Capacity, Point
+
+if TYPE_CHECKING:
+    from earful.bench.figures import Figures
+    from earful.bench.plan import Plan
+
+CHUNKS_MS = (20, 100, 200)
+DUTIES = (1.0, 0.4)
+UNLOADED_STREAMS = 20
+MARGIN_MS = 50.0
+"""What may be added to the p99 of a few streams: as much as is left of 100 ms by a model that takes 50."""
+
+
+def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int:
+    """Find every point, and write the file; the exit code."""
+    points: list[Point] = []
+    code = HELD
+    try:
+        with ExitStack() as opened:
+            out = open_output(file, opened)
+            try:
+                for chunk_ms, duty in product(CHUNKS_MS, DUTIES):
+                    points.append(_point(stream_url(url), replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
+            except KeyboardInterrupt:
+                code = INTERRUPTED
+            if out is not None and points:
+                write(out, _capacity(points, plan).text().rstrip())
+    except (ConnectError, CannotMeasureError) as error:
+        print(f"earful: {error}", file=sys.stderr)
+        return FAILED
+    return code
+
+
+def _point(url: str, plan: Plan, wav: str | None) -> Point:
+    """One of them; raises CannotMeasureError where not even a few streams are answered."""
+    recording = recording_of(wav, plan.chunk_ms)
+    few = Run(url, replace(plan, streams=UNLOADED_STREAMS), recording, _say_nothing)
+    _run(few, find=False)
+    unloaded_ms = few.steps[-1].latency.p99_ms
+    if unloaded_ms is None:
+        raise CannotMeasureError(f"{UNLOADED_STREAMS} streams are not answered: {few.steps[-1].failure}.")
+    print(f"{plan.chunk_ms} ms, duty {plan.duty:g}: p99 {unloaded_ms:.1f} ms unloaded", file=sys.stderr, flush=True)
+    run = Run(url, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell)
+    _run(run, find=True)
+    return _found(run, unloaded_ms)
+
+
+def _found(run: Run, unloaded_ms: float) -> Point:
+    """The point of the step that held most; of no streams where none did."""
+    held = max((step for step in run.steps if step.streams == run.found), key=lambda step: step.seconds, default=None)
+    server = None if held is None else held.server
+    return Point(
+        chunk_ms=run.plan.chunk_ms,
+        duty=run.plan.duty,
+        streams=run.found or 0,
+        p99_ms=round(run.plan.p99_ms, 1),
+        unloaded_p99_ms=round(unloaded_ms, 1),
+        answers_per_s=round(held.answers_per_s, 1) if held else 0.0,
+        cpu_pct=_rounded(server.cpu_pct if server else None),
+        base_mb=_rounded(server.resident_mb_start if server else None),
+        # Of the first step: what an overloaded step made the server take, it keeps.
+        kb_per_session=_rounded(run.steps[0].server.kb_per_session),
+        is_generator_bound=not run.steps[-1].is_valid,
+    )
+
+
+def _capacity(points: list[Point], plan: Plan) -> Capacity:
+    place = where()
+    return Capacity(
+        points=points,
+        cpu=place["cpu"],
+        cpu_count=place["cpu_count"],
+        platform=place["platform"],
+        versions=place["versions"],
+        seconds=plan.seconds,
+    )
+
+
+def _run(run: Run, *, find: bool) -> None:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(run.find() if find else run.measure())
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _tell(step: Figures, p99_ms: float) -> None:
+    reason = why_not(step, p99_ms) or f"held, p99 {step.latency.p99_ms:.1f} ms"
+    print(f"  {step.streams} streams: {reason}", file=sys.stderr, flush=True)
+
+
+def _say_nothing(step: Figures, p99_ms: float) -> None:
+    """It only says what to expect."""

@@ -1,0 +1,101 @@
+"""What a number of sessions needs: workers, cores, memory, Redis, bandwidth, and what is left over. Pure.
+
+Guarantees that the sessions fit with the wanted headroom, and without headroom also where spare workers are lost.
+Called by `earful plan`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from earful.planning import wire
+
+if TYPE_CHECKING:
+    from earful.planning.capacity import Capacity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """So many sessions at once, how they speak, and how much is to be left: `headroom` is a share of each worker."""
+
+    sessions: int
+    duty: float = 1.0
+    chunk_ms: int = 100
+    session_s: float = 300.0
+    """How long one lasts on average."""
+    headroom: float = 0.3
+    spare: int = 1
+    """Workers that may be lost together."""
+    is_binary: bool = False
+    """Whether clients send binary frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What it comes to; None where the capacity file does not say."""
+
+    workers: int
+    streams_per_worker: float
+    """What each of them can hold beside the others."""
+    sessions_per_worker: float
+    """What each of them is to hold."""
+    cores_busy: float | None
+    memory_mb: float | None
+    headroom: float
+    headroom_degraded: float
+    """The share of the remaining workers that is left when the spare ones are gone."""
+    starts_per_s: float
+    redis_things_per_s: float
+    redis_cpu_share: float
+    redis_kb_per_s: float
+    in_mbit_per_s: float
+    out_mbit_per_s: float
+
+
+def estimate(need: Need, capacity: Capacity) -> Estimate:
+    """What the need comes to with workers of this capacity."""
+    alone = capacity.streams(need.chunk_ms, need.duty)
+    workers = _workers(need, alone, capacity)
+    holds = alone * capacity.share(workers)
+    starts_per_s = need.sessions / need.session_s
+    things_per_s = wire.redis_things_per_s(workers, need.sessions, starts_per_s)
+    cores = capacity.cores_per_stream(need.chunk_ms, need.duty)
+    return Estimate(
+        workers=workers,
+        streams_per_worker=holds,
+        sessions_per_worker=need.sessions / workers,
+        cores_busy=None if cores is None else cores * need.sessions,
+        memory_mb=_memory_mb(need, workers, capacity),
+        headroom=1 - need.sessions / (workers * holds),
+        headroom_degraded=1 - need.sessions / ((workers - need.spare) * holds),
+        starts_per_s=starts_per_s,
+        redis_things_per_s=things_per_s,
+        redis_cpu_share=wire.redis_cpu_share(things_per_s),
+        redis_kb_per_s=wire.redis_bytes_per_s(things_per_s) / 1000,
+        in_mbit_per_s=_mbit(wire.chunk_bytes(need.chunk_ms, is_binary=need.is_binary) * 1000 / need.chunk_ms, need),
+        out_mbit_per_s=_mbit(wire.answer_bytes() * capacity.answers_per_stream(need.chunk_ms, need.duty), need),
+    )
+
+
+def _workers(need: Need, alone: float, capacity: Capacity) -> int:
+    """The fewest that do; each round may need more, since each holds less the more there are."""
+    workers = 1
+    while True:
+        holds = alone * capacity.share(workers)
+        wanted = max(
+            math.ceil(need.sessions / (holds * (1 - need.headroom))), math.ceil(need.sessions / holds) + need.spare
+        )
+        if wanted <= workers:
+            return workers
+        workers = wanted
+
+
+def _memory_mb(need: Need, workers: int, capacity: Capacity) -> float | None:
+    base_mb, kb = capacity.base_mb, capacity.kb_per_session
+    return None if base_mb is None or kb is None else workers * base_mb + need.sessions * kb / 1024
+
+
+def _mbit(bytes_per_s: float, need: Need) -> float:
+    return bytes_per_s * need.sessions * 8 / 1e6

@@ -1,0 +1,88 @@
+"""`earful bench --capacity` in this process, against a real server in a thread, and a scripted one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.far_end import answering, in_time
+from tests.support.inside import inside
+
+from earful.bench.plan import Plan
+from earful.cli import capacity as command
+from earful.cli.capacity import measure_capacity
+from earful.cli.commands import run
+from earful.planning.capacity import Capacity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = Plan(2, seconds=0.3, warmup_s=0.5, most_late_ms=1e6)
+
+
+@pytest.mark.timeout(60)  # Eight steps in real time.
+def test_every_point_is_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each as many as the server lets in, at a p99 of so much more than unloaded."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100, 200))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
+    with inside(mock_latency_ms=5, max_sessions=2) as server:
+        code = measure_capacity(server.address.http, PLAN, wav=None, file=str(tmp_path / "x.json"))
+    assert 0 == code, capsys.readouterr().err
+    found = Capacity.parse((tmp_path / "x.json").read_bytes())
+    assert [(100, 1.0, 2), (200, 1.0, 2)] == [(point.chunk_ms, point.duty, point.streams) for point in found.points]
+    assert all(point.p99_ms > 10_000 and point.answers_per_s > 0 for point in found.points)
+    assert (0.3, None) == (found.seconds, found.points[0].cpu_pct)
+
+
+def test_where_nothing_holds_there_is_a_point_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file says so; it is no plan's to use."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+
+    async def main() -> None:
+        async with answering() as there:
+            file = tmp_path / "x.json"
+            plan = replace(PLAN, streams=1)
+            assert 0 == await asyncio.to_thread(measure_capacity, there.url, plan, wav=None, file=str(file))
+            assert '"streams": 0' in file.read_text("utf-8")
+
+    in_time(main())
+
+
+def test_what_cannot_be_measured_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody there, or nobody who answers."""
+    assert 1 == measure_capacity("ws://127.0.0.1:1", PLAN, wav=None, file=str(tmp_path / "x.json"))
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+
+    async def main() -> None:
+        async with answering(answers=lambda _: False) as there:
+            code = await asyncio.to_thread(measure_capacity, there.url, PLAN, wav=None, file=str(tmp_path / "x.json"))
+            assert 1 == code
+
+    in_time(main())
+    nobody, silent = capsys.readouterr().err.splitlines()
+    assert nobody.startswith("earful: Nothing listens")
+    assert silent.startswith("earful: 2 streams are not answered: only 0.0% of the spoken chunks")
+
+
+def test_bench_gets_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its flag."""
+    given: list[object] = []
+
+    def record(url: str, plan: Plan, **options: object) -> int:
+        given.extend((url, plan, options))
+        return 3
+
+    monkeypatch.setattr(command, "measure_capacity", record)
+    assert 3 == run(["bench", "http://host", "--capacity", "x.json", "--streams", "7"])
+    assert ["http://host", Plan(7), {"wav": None, "file": "x.json"}] == given

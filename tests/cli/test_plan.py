@@ -1,0 +1,72 @@
+"""`earful plan`: what is printed, and what cannot be planned."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.capacities import GRID, point
+
+from earful.cli.commands import run
+from earful.planning.capacity import Capacity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def capacity(tmp_path: Path) -> str:
+    """A capacity file."""
+    (tmp_path / "capacity.json").write_text(GRID.text(), "utf-8")
+    return str(tmp_path / "capacity.json")
+
+
+def test_a_plan_says_what_to_buy_and_how_it_would_fare(capacity: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a table."""
+    assert 0 == run(["plan", "--sessions", "100000", "--duty", "0.4", "--capacity", capacity])
+    out, err = capsys.readouterr()
+    assert "" == err
+    rows = dict(line.strip().split("  ", 1) for line in out.splitlines())
+    assert "72, each with 1,389 of 2,000" == rows["workers"].strip()
+    assert {"sessions", "cores", "memory", "headroom", "Redis", "refused", "a loss hurts"} <= rows.keys()
+
+
+def test_the_shipped_file_is_used_where_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """And all of it can be had as JSON."""
+    assert 0 == run(["plan", "--sessions", "1000", "--json", "--balance", "random", "--hours", "0.1"])
+    tree = json.loads(capsys.readouterr().out)
+    assert {"need", "estimate", "simulation"} == tree.keys()
+    assert tree["estimate"]["workers"] >= 2
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Instead of a number."""
+    blind = Capacity(points=[point(cpu_pct=None, base_mb=None)])
+    (tmp_path / "blind.json").write_text(blind.text(), "utf-8")
+    assert 0 == run(["plan", "--sessions", "10", "--capacity", str(tmp_path / "blind.json"), "--hours", "0.1"])
+    assert 2 == capsys.readouterr().out.count("not measured")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "cannot be read: No such file or directory."), ("{}", "cannot be used: it is no capacity")],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(
+    text: str | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1."""
+    file = tmp_path / "x.json"
+    if text is not None:
+        file.write_text(text, "utf-8")
+    assert 1 == run(["plan", "--sessions", "10", "--capacity", str(file)])
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+    assert said in err
+
+
+@pytest.mark.parametrize("flags", [["--balance", "other"], ["--duty", "2"], ["--headroom", "1"]])
+def test_flags_that_cannot_be_are_refused(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and the flag is named."""
+    assert 2 == run(["plan", "--sessions", "10", *flags])
+    assert flags[0] in capsys.readouterr().err

@@ -1,0 +1,20 @@
+"""The capacity page is what its command makes of the file that ships."""
+
+from __future__ import annotations
+
+from scripts.capacity_page import FILE, PAGE, page_of
+from tests.support.capacities import GRID
+
+from earful.planning.capacity import Capacity
+
+
+def test_the_page_is_that_of_the_file() -> None:
+    """Word for word; `python scripts/capacity_page.py` makes it anew."""
+    assert page_of(Capacity.parse(FILE.read_bytes())) == PAGE.read_text("utf-8")
+
+
+def test_the_page_has_every_point_and_says_where_it_was_measured() -> None:
+    """Of any file."""
+    page = page_of(GRID)
+    assert 6 == page.count(" ms | 1 |") + page.count(" ms | 0.4 |")
+    assert "A processor, 2 of them; earful 1." in page

@@ -1,0 +1,56 @@
+"""locust without a window, as CI would run it: a hundred users, what its report tells, and its exit code."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.server import ROOT, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import Running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+# Coverage's tracer does not know greenlets.
+ENV = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
+def swarm(server: Running, report: Path, *flags: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """The exit code, and each line of the report by its name."""
+    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "bench" / "locustfile.py"), "--headless"]
+    command += ["--host", server.address.http, "--csv", str(report), "--stop-timeout", "20", "--only-summary", *flags]
+    ended = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=110, check=False)
+    assert "Traceback" not in ended.stderr
+    with report.with_name(f"{report.name}_stats.csv").open(encoding="utf-8") as file:
+        return ended.returncode, {line["Name"]: line for line in csv.DictReader(file)}
+
+
+def test_a_hundred_users_for_half_a_minute(tmp_path: Path) -> None:
+    """Nothing fails, and everything that is waited for has its line."""
+    with running(mock_latency_ms=5) as server:
+        flags = ["-u", "100", "-t", "30s", "--session-s", "8", "--chunk-ms", "200"]
+        code, lines = swarm(server, tmp_path / "green", *flags)
+    assert 0 == code, lines
+    sessions = {"connect", "session", "last final after stop"}
+    assert sessions | {"first partial", "partial lag", "final after end of speech", "upload", "Aggregated"} == set(
+        lines
+    )
+    assert {"0"} == {line["Failure Count"] for line in lines.values()}
+    assert int(lines["session"]["Request Count"]) >= 90
+    assert int(lines["partial lag"]["Request Count"]) > 1000
+
+
+def test_a_red_run_is_seen(tmp_path: Path) -> None:
+    """Whoever is refused is a failure, and the exit code says so."""
+    with running(mock_latency_ms=5, max_sessions=3) as server:
+        code, lines = swarm(server, tmp_path / "red", "-u", "20", "-t", "4s", "--shape", "spike", "--session-s", "1")
+    assert 1 == code
+    assert int(lines["connect"]["Failure Count"]) > 0
+    assert 0 == int(lines["partial lag"]["Failure Count"])

@@ -1,0 +1,62 @@
+"""What a need comes to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.capacities import GRID, point
+
+from earful.planning.capacity import Capacity, Scaling
+from earful.planning.estimate import Need, estimate
+
+
+def test_a_need_in_all_its_figures() -> None:
+    """Ten thousand that speak all the time, at a thousand a worker with three tenths left."""
+    found = estimate(Need(sessions=10_000), GRID)
+    assert (15, 1000.0, 666.7) == (
+        found.workers,
+        round(found.streams_per_worker, 6),
+        round(found.sessions_per_worker, 1),
+    )
+    assert (8.0, 1212.5) == (round(found.cores_busy or 0, 6), found.memory_mb)
+    assert (1 / 3, 2 / 7) == pytest.approx((found.headroom, found.headroom_degraded))
+    assert 10_000 / 300 == found.starts_per_s
+    assert pytest.approx(15 + 10_000 / 30 + 10_000 / 300) == found.redis_things_per_s
+    assert (3590, 116) == (round(found.in_mbit_per_s), round(found.out_mbit_per_s))
+
+
+def test_what_nobody_measured_is_not_known() -> None:
+    """And not guessed."""
+    blind = Capacity(points=[point(cpu_pct=None, base_mb=None)])
+    found = estimate(Need(sessions=10), blind)
+    assert (None, None) == (found.cores_busy, found.memory_mb)
+
+
+def test_a_few_sessions_have_a_spare_worker_too() -> None:
+    """Unless none is wanted."""
+    assert [2, 1, 4] == [estimate(Need(sessions=10, spare=spare), GRID).workers for spare in (1, 0, 3)]
+
+
+def test_workers_that_hold_less_together_are_more() -> None:
+    """Until they do."""
+    scaled = Capacity(points=GRID.points, scaling=[Scaling(10, 0.8)])
+    assert 18 == estimate(Need(sessions=10_000), scaled).workers
+
+
+def test_binary_frames_save_a_quarter() -> None:
+    """Of what comes in."""
+    text, binary = (estimate(Need(sessions=1000, is_binary=it), GRID).in_mbit_per_s for it in (False, True))
+    assert 0.74 < binary / text < 0.76
+
+
+@given(st.integers(1, 1_000_000), st.floats(0.4, 1), st.floats(0, 0.8), st.integers(0, 5))
+def test_the_sessions_fit_with_what_is_to_be_left(sessions: int, duty: float, headroom: float, spare: int) -> None:
+    """Also where the spare ones are gone, and one worker fewer would be too few."""
+    need = Need(sessions=sessions, duty=duty, headroom=headroom, spare=spare)
+    found = estimate(need, GRID)
+    assert found.headroom >= headroom - 1e-9
+    assert found.headroom_degraded >= -1e-9
+    fewer = found.workers - 1
+    holds = found.streams_per_worker
+    assert sessions > fewer * holds * (1 - headroom) - 1e-6 or sessions > (fewer - spare) * holds - 1e-6

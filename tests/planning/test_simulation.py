@@ -1,0 +1,84 @@
+"""A fleet's fate: known laws, seeds, and what a death costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from earful.planning.simulation import Fleet, simulate
+
+FLEET = Fleet(workers=10, capacity=1000.0, limit=1000, reserve=100, deaths_per_day=0.0)
+
+
+def erlang_b(places: int, offered: float) -> float:
+    """The share that is refused where so many places are offered so much (A. K. Erlang, 1917)."""
+    blocked = 1.0
+    for nth in range(1, places + 1):
+        blocked = offered * blocked / (nth + offered * blocked)
+    return blocked
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_refusals_are_those_of_erlangs_formula(seed: int) -> None:
+    """Workers that share their arrivals evenly refuse as one of their size would."""
+    fleet = Fleet(workers=4, capacity=25.0, limit=25, deaths_per_day=0.0, window_s=1)
+    fate = simulate(fleet, 95, 30.0, 30_000, seed)
+    assert pytest.approx(erlang_b(100, 95), rel=0.2) == fate.refused_share
+
+
+def test_a_balancer_that_looks_at_nothing_refuses_more() -> None:
+    """Some workers are full while others are not."""
+    even, any_one = (simulate(replace(FLEET, is_even=it), 9600, 300.0, 3600) for it in (True, False))
+    assert even.refused < any_one.refused
+
+
+def test_the_same_seed_has_the_same_fate() -> None:
+    """Another has another."""
+    fleet = replace(FLEET, deaths_per_day=50.0)
+    one, same, other = (simulate(fleet, 7000, 300.0, 3600, seed) for seed in (1, 1, 2))
+    assert one == same != other
+
+
+def test_with_room_to_spare_a_death_is_over_when_its_sessions_are_back() -> None:
+    """They take three seconds, and nobody is refused."""
+    fate = simulate(FLEET, 7000, 300.0, 3600)
+    assert (1, 0, 0) == (fate.deaths, fate.refused, fate.given_up)
+    assert pytest.approx(700, rel=0.1) == fate.displaced
+    assert 3 <= fate.hurt_s_most <= 6
+    assert fate.late_share < 0.001
+
+
+def test_without_room_it_hurts_for_longer() -> None:
+    """Until the dead worker is back, and the replay is heard."""
+    roomy, full = (
+        simulate(replace(FLEET, restart_s=60, reserve=0), sessions, 300.0, 3600) for sessions in (7000, 9700)
+    )
+    assert full.hurt_s_most > roomy.hurt_s_most + 20
+    assert full.late_share > roomy.late_share
+
+
+def test_who_finds_no_place_in_time_gives_up() -> None:
+    """Where a machine is gone for good, and the others are full."""
+    fate = simulate(replace(FLEET, workers=2, reserve=0, restart_s=100_000, window_s=5), 1950, 3600.0, 600)
+    assert 0 < fate.given_up <= fate.displaced
+
+
+def test_a_death_at_the_very_end_hurts_until_then() -> None:
+    """What is not over is counted as far as it was seen."""
+    fate = simulate(replace(FLEET, deaths_per_day=5000.0, restart_s=60), 7000, 300.0, 60)
+    assert fate.deaths > 10
+    assert 60 >= fate.hurt_s_most > 40
+
+
+def test_where_nobody_comes_nothing_is_refused() -> None:
+    """And no share is divided by nothing."""
+    fate = simulate(replace(FLEET, workers=1), 0, 300.0, 10)
+    assert (0, 0.0, 0.0, 1) == (fate.arrived, fate.refused_share, fate.late_share, fate.deaths)
+
+
+def test_a_million_sessions_are_a_matter_of_seconds() -> None:
+    """Two thousand workers for an hour, some of which die; the test's own deadline is the proof."""
+    fate = simulate(replace(FLEET, workers=1500, deaths_per_day=1.0), 1_000_000, 300.0, 3600)
+    assert pytest.approx(12_000_000, rel=0.01) == fate.arrived
+    assert fate.deaths > 20
