@@ -10,8 +10,7 @@ from earful.bench.scenario.timeline import Timeline
 @pytest.mark.parametrize(("seconds", "cells"), [(0.5, 1), (3.0, 3), (3.4, 4), (55.0, 55)])
 def test_there_are_as_many_cells_as_are_needed(seconds: float, cells: int) -> None:
     """One at least; the last may be longer than what is left."""
-    line = Timeline(10.0, 1.0, seconds)
-    assert (cells, 10.0 + cells) == (len(line.cells), line.ends_s)
+    assert cells == len(Timeline(10.0, 1.0, seconds).cells)
 
 
 def test_a_moment_has_its_cell() -> None:

@@ -142,7 +142,11 @@ class Cast:
 
     async def _dial(self, caller: Caller, timeline: Timeline) -> bool:
         began_s = time.perf_counter()
-        is_open = await self._dialer.dial(caller)
+        try:
+            is_open = await self._dialer.dial(caller)
+        except asyncio.CancelledError:
+            caller.abort()  # It may just have been let in.
+            raise
         cell = timeline.at(began_s)
         if cell is not None:
             cell.arrived += 1

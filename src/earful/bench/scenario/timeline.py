@@ -50,11 +50,6 @@ class Timeline:
         self.interval_s = interval_s
         self.cells = [Cell() for _ in range(max(1, round(seconds / interval_s + 0.499)))]
 
-    @property
-    def ends_s(self) -> float:
-        """When the last one ends."""
-        return self.began_s + len(self.cells) * self.interval_s
-
     def at(self, at_s: float) -> Cell | None:
         """The cell of a moment; None where it lies outside."""
         nth = int((at_s - self.began_s) // self.interval_s)
