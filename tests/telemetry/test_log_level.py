@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from earful.telemetry.log_level import BLABBERS, CARRIERS, LEVELS, LogLevel
+from earful.telemetry.log_level import BLABBERS, CARRIERS, LEVELS, LogLevel, level_of
 from earful.telemetry.logs import open_log
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def test_it_admits_its_own_level_and_what_is_above() -> None:
     """Each of the four."""
     admitted = [[one for one in LEVELS if LogLevel(level).admits(one)] for level in LEVELS]
     assert [list(LEVELS[nth:]) for nth in range(4)] == admitted
+
+
+@pytest.mark.parametrize(
+    ("number", "level"),
+    [(0, "debug"), (10, "debug"), (19, "debug"), (20, "info"), (30, "warning"), (40, "error"), (50, "error")],
+)
+def test_a_number_has_the_level_below_it(number: int, level: str) -> None:
+    """Or the least, or the highest, of ours."""
+    assert level == level_of(number)
 
 
 def test_a_change_holds_at_once_for_both_kinds_of_logger() -> None:

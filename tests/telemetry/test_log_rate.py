@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from earful.telemetry.log_rate import LogRate
+from earful.telemetry.log_rate import Kind, LogRate
+
+A, B = Kind("info", "a"), Kind("warning", "b")
 
 
 class Clock:
@@ -21,8 +23,8 @@ def test_the_first_of_each_second_are_admitted() -> None:
     clock = Clock()
     rate = LogRate(clock)
     for _ in (1, 2):
-        assert [True, True, False, False] == [rate.admits("a", 2) for _ in range(4)]
-        assert [True, False] == [rate.admits("b", 1) for _ in range(2)]
+        assert [True, True, False, False] == [rate.admits(A, 2) for _ in range(4)]
+        assert [True, False] == [rate.admits(B, 1) for _ in range(2)]
         clock.now_s += 1
 
 
@@ -32,18 +34,18 @@ def test_what_was_left_out_is_told_once_its_second_is_over() -> None:
     rate = LogRate(clock)
     for _ in range(2):
         for _ in range(5):
-            rate.admits("a", 2)
+            rate.admits(A, 2)
         clock.now_s += 1
-    rate.admits("b", 0)
-    assert ({"a": 6}, {}) == (rate.take(), rate.take())
+    rate.admits(B, 0)
+    assert ({A: 6}, {}) == (rate.take(), rate.take())
     clock.now_s += 0.9
     assert {} == rate.take()
     clock.now_s += 0.1
-    assert ({"b": 1}, {}) == (rate.take(), rate.take())
+    assert ({B: 1}, {}) == (rate.take(), rate.take())
 
 
 def test_at_the_end_nobody_waits_for_the_second() -> None:
     """All of it is told."""
     rate = LogRate(Clock())
-    rate.admits("a", 0)
-    assert ({}, {"a": 1}, {}) == (rate.take(), rate.take(is_last=True), rate.take(is_last=True))
+    rate.admits(A, 0)
+    assert ({}, {A: 1}, {}) == (rate.take(), rate.take(is_last=True), rate.take(is_last=True))

@@ -19,6 +19,11 @@ BLABBERS: Final = ("python_multipart",)
 """Those whose warnings do, too."""
 
 
+def level_of(number: int) -> Level:
+    """The level of the standard library's `number`, which may lie between ours or beyond them."""
+    return next((level for level in reversed(LEVELS) if number >= _NUMBERS[level]), "debug")
+
+
 class LogLevel:
     """The least level that is logged, of one process."""
 

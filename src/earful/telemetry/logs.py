@@ -15,9 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from earful.telemetry.cleaning import clean, escape, told
-from earful.telemetry.log_level import Level, LogLevel
+from earful.telemetry.log_level import Level, LogLevel, level_of
 from earful.telemetry.log_pipe import LogPipe, Unpiped
-from earful.telemetry.log_rate import MOST, MOST_OF_SESSIONS, LogRate
+from earful.telemetry.log_rate import MOST, MOST_OF_SESSIONS, Kind, LogRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
@@ -118,9 +118,9 @@ def open_log(
     _adopt_standard_loggers(structlog, out, shared, last, rate)
     switch.set(level)
 
-    def admit(_: Any, method: str, event: Line) -> Line:
+    def admit(_: Any, level: Level, event: Line) -> Line:
         most = MOST_OF_SESSIONS if "session" in event else MOST
-        if not switch.admits(method) or not rate.admits(event["event"], most):
+        if not switch.admits(level) or not rate.admits(Kind(level, event["event"]), most):
             raise structlog.DropEvent
         return event
 
@@ -132,8 +132,8 @@ def open_log(
     ).bind()
 
     def tell_left_out(*, is_last: bool = False) -> None:
-        for of, count in rate.take(is_last=is_last).items():
-            bound.warning("log lines left out", of=of, count=count)
+        for kind, count in rate.take(is_last=is_last).items():
+            getattr(bound, kind.level)("log lines left out", of=kind.event, count=count)
 
     out.on_pause = tell_left_out
     if isinstance(out, LogPipe):
@@ -193,7 +193,7 @@ def _adopt_standard_loggers(
 ) -> None:
     """Send what goes to the standard library's loggers the same way, as `logger` and `event`."""
     handler: logging.StreamHandler[Any] = logging.StreamHandler(out)
-    handler.addFilter(lambda line: rate.admits(f"{line.name} ({line.module}:{line.lineno})", MOST))
+    handler.addFilter(lambda line: rate.admits(_kind_of(line), MOST))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -201,6 +201,11 @@ def _adopt_standard_loggers(
         )
     )
     logging.basicConfig(handlers=[handler], force=True)
+
+
+def _kind_of(line: logging.LogRecord) -> Kind:
+    """A foreign line's: where it comes from, not what it says."""
+    return Kind(level_of(line.levelno), f"{line.name} ({line.module}:{line.lineno})")
 
 
 def _import_structlog() -> Any:
