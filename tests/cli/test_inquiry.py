@@ -55,6 +55,20 @@ def test_the_worker_that_has_the_rest_is_asked() -> None:
     assert ([], [], "") == (list(inquiry.story.missing), list(inquiry.complaints()), inquiry.denial())
 
 
+def test_the_id_that_a_resuming_connection_was_given_leads_to_its_session() -> None:
+    """It is known where that connection arrived; the session is asked for everywhere."""
+    answers: dict[str, Any] = {}
+    with answering(answers) as here, answering({PATH: told("other", "session started")}) as there:
+        elsewhere = {"id": "other", "ops": there, "lives": True}
+        answers["/v1/sessions/drawn/events"] = told("one", "session resumed", elsewhere=elsewhere)
+        answers[PATH] = told("one", "session resumed", elsewhere=elsewhere)
+        inquiry = inquire("drawn", [here])
+    assert (SESSION, {"one", "other"}) == (
+        inquiry.session_id,
+        {account.worker for account in inquiry.story.accounts},
+    )
+
+
 def test_workers_that_point_at_each_other_are_asked_once() -> None:
     """Each knows that the other had it, in turn."""
     answers: dict[str, Any] = {}

@@ -56,6 +56,7 @@ class Inquiry:
 
     def __init__(self, session_id: str) -> None:
         """Nobody was asked yet."""
+        self.session_id = session_id
         self._path = f"/v1/sessions/{quote(session_id, safe='')}/events"
         self._heard: dict[str, Heard] = {}
 
@@ -150,7 +151,15 @@ def _is_of_several(url: str) -> bool:
 
 
 def inquire(session_id: str, urls: Sequence[str]) -> Inquiry:
-    """Ask all that can be reached from these addresses."""
+    """Ask all that can be reached from these addresses.
+
+    A connection that resumed was given an id of its own first; who asks for that one hears of the session itself.
+    """
     inquiry = Inquiry(session_id)
+    inquiry.ask(urls)
+    meant = {account.session_id for account in inquiry.story.accounts} - {session_id}
+    if not meant:
+        return inquiry
+    inquiry = Inquiry(meant.pop())
     inquiry.ask(urls)
     return inquiry

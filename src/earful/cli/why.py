@@ -31,7 +31,7 @@ def why(session_id: str, urls: Sequence[str]) -> int:
         if denial := inquiry.denial():
             _say(f"earful: {denial}", out=sys.stderr)
         return _FAILED
-    _say(f"{story.kind} {printable(session_id)}, times in UTC", "", out=sys.stdout)
+    _say(f"{story.kind} {printable(inquiry.session_id)}, times in UTC", "", out=sys.stdout)
     if told := list(story.lines()):
         _say(*told, indent=" " * _TIMES_WIDTH, out=sys.stdout)
         _say("", out=sys.stdout)
