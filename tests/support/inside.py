@@ -137,6 +137,10 @@ class Inside:
         await_true(lambda: self.call(is_empty), within_s)
 
 
+BESIDE_TESTS = frozenset({"event loop stalled", "event loop moves again"})
+"""Events of any server in a thread: it stands still while its process, that of the tests, collects garbage."""
+
+
 @contextmanager
 def inside(
     *,
@@ -175,8 +179,11 @@ def inside(
             thread.join(WITHIN_S)
             keep_events(record.events)
         assert not thread.is_alive()
-    trouble = [line for line in record.events if line["level"] in {"warning", "error"} and line["event"] not in allowed]
-    assert [] == trouble
+    expected = {*allowed, *BESIDE_TESTS}
+    trouble = [
+        line for line in record.events if line["level"] in {"warning", "error"} and line["event"] not in expected
+    ]
+    assert not trouble, trouble
 
 
 @contextmanager
