@@ -14,16 +14,15 @@ from earful.models.mock import MockASRModel
 if TYPE_CHECKING:
     from earful.models.types import TranscriptResult
 
-LATENCY_MS = 20.0
 _MIXED = 100_000
 
 
 class Heavy(MockASRModel):
-    """Burns `cost_us` of CPU time a call, whether its process is held back meanwhile or not, then waits 20 ms."""
+    """Burns `cost_us` of CPU time a call, whether its process is held back meanwhile or not, then waits as the mock does."""
 
     def __init__(self, cost_us: int = 300) -> None:
         """`cost_us` comes from the server's `model_options`."""
-        super().__init__(LATENCY_MS)
+        super().__init__()
         self._cost_ns = cost_us * 1000
 
     async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:

@@ -130,7 +130,7 @@ class Settings(BaseModel, frozen=True):
         default=None, ge=1, le=100_000_000, description="Sessions all workers of the store hold together."
     )
     max_new_sessions_per_s: float = Field(
-        default=1000, ge=0, le=1_000_000, description="Sessions this worker lets begin in a second; 0 is no limit."
+        default=0, ge=0, le=1_000_000, description="Sessions this worker lets begin in a second; 0 is no limit."
     )
     max_uploads: int = Field(default=100, ge=1, le=100_000, description="Uploads this worker works on at once.")
     idle_timeout_s: float = Field(
