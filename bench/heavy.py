@@ -18,7 +18,7 @@ _MIXED = 100_000
 
 
 class Heavy(MockASRModel):
-    """Burns `cost_us` of CPU time a call, whether its process is held back meanwhile or not, then waits as the mock does."""
+    """Burns `cost_us` of CPU time a call, held back meanwhile or not, and then waits as the mock does."""
 
     def __init__(self, cost_us: int = 300) -> None:
         """`cost_us` comes from the server's `model_options`."""
