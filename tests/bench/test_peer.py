@@ -133,6 +133,23 @@ def test_pings_are_answered() -> None:
     assert (Opcode.PONG, b"here?") == answers[0]
 
 
+@pytest.mark.parametrize("answer", [GRANTED, REFUSED + b"a body"])
+def test_who_no_longer_waits_for_its_upgrade_hears_nothing(answer: bytes) -> None:
+    """Whatever is answered then is nobody's, and no mistake of the server's."""
+
+    async def script(line: Line) -> None:
+        line.send(answer)
+        await line.last()
+
+    async def gives_up(peer: Hearing) -> None:
+        peer.upgraded.cancel()
+        await asyncio.sleep(0.05)
+        peer.abort()
+
+    peer = met(script, gives_up)
+    assert ({}, {}) == (peer.tally.errors, peer.tally.lost)
+
+
 def test_who_leaves_is_not_lost() -> None:
     """Close frame, answer, end; whatever else comes meanwhile is still heard."""
     closes: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Connections to one server, many of them: its address looked up once, a source address for every 20,000.
+"""Connections to one server, many of them: its address looked up once, a source address for every 1,000.
 
 Guarantees that every attempt ends within 10 s, in a connection, a refusal or a sentence. Used by all that
 connects here.
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 CONNECT_WITHIN_S = 10.0
-CONNECTIONS_A_SOURCE = 20_000
-"""Ports of one source address that may be counted on; Linux hands out 28,232 unless told otherwise."""
+CONNECTIONS_A_SOURCE = 1_000
+"""Before the next address is used: a port rests for a minute, of 28,232, and the fewer are left the longer Linux looks
+for one."""
 
 _LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 _AT_ONCE = 50

@@ -115,7 +115,9 @@ class Peer(asyncio.Protocol):
         self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Read the upgrade's answer, then messages."""
+        """Read the upgrade's answer, then messages; nothing any more where this side has dropped the connection."""
+        if self.upgraded.cancelled() or self.transport is None or self.transport.is_closing():
+            return
         now_s = time.perf_counter()
         if not self.upgraded.done():
             data = self._read_answer(data, now_s)
