@@ -48,7 +48,8 @@ class Scenario:
     def shape(self, plan: Plan) -> Shape:
         """Of the plan's streams, which `overload` takes for a capacity, and its seconds, there each phase's."""
         if self.name == "overload":
-            return overload(plan.streams, plan.seconds, self.session_s, self.multiples)
+            asks_again = self.retrying.most > 0
+            return overload(plan.streams, plan.seconds, self.session_s, self.multiples, asks_again=asks_again)
         if self.name == "soak":
             return soak(plan.streams, plan.seconds, self.session_s)
         return {"ramp": ramp, "sustained": sustained, "spike": spike}[self.name](plan.streams, plan.seconds)

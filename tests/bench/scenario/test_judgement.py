@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from earful.bench.scenario.stretch import Stretch
 
 RAMP, SUSTAINED = ramp(10, 10.0), sustained(10, 10.0)
+BESIEGED = replace(OVERLOAD, asks_again=True)
 HALF, FULL = stretch("0.5x", level=2.5), stretch("1x", level=5.0)
 BEYOND = stretch("4x", level=20.0, refused=30, refused_p99_ms=5.0)
 AFTER = stretch("0.5x", at_s=14.0, level=2.5)
@@ -75,6 +76,7 @@ def test_it_is_normal_when_nobody_is_refused_and_answers_come_as_before() -> Non
     phases = [HALF, BEYOND, AFTER]
     assert 3.0 == recovery_s(OVERLOAD, phases, [stretch(at_s=0.0), *after])
     assert None is recovery_s(OVERLOAD, phases, after[:1])
+    assert 0.0 == recovery_s(BESIEGED, phases, [stretch(at_s=14.0 + nth, refused=9) for nth in range(3)])
     assert None is recovery_s(OVERLOAD, phases, [stretch(at_s=14.0, p99_ms=None)])
     assert [None, None, None] == [
         recovery_s(RAMP, phases, after),

@@ -45,12 +45,18 @@ def checks_of(shape: Shape, phases: Sequence[Stretch], p99_ms: float) -> list[Ch
 
 
 def recovery_s(shape: Shape, phases: Sequence[Stretch], intervals: Sequence[Stretch]) -> float | None:
-    """How long after the last phase began nobody was refused and the p99 was as in the first; None if never."""
+    """How long after the last phase began the p99 was as in the first and nobody was refused; None if never.
+
+    Where the refused ask again, refusals do not count: those who waited have to be let in first.
+    """
     if not shape.is_open or len(phases) < 2 or phases[0].p99_ms is None:  # noqa: PLR2004 - the first and the last
         return None
     last, bound_ms = phases[-1], phases[0].p99_ms * MOST_SLOWER
     after = [interval for interval in intervals if interval.at_s >= last.at_s]
-    first = _first_row(after, lambda it: not it.refused and it.p99_ms is not None and it.p99_ms <= bound_ms)
+    first = _first_row(
+        after,
+        lambda it: (not it.refused or shape.asks_again) and it.p99_ms is not None and it.p99_ms <= bound_ms,
+    )
     return None if first is None else first.at_s - last.at_s
 
 

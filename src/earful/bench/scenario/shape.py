@@ -55,6 +55,8 @@ class Shape:
     """What can just be taken, where that is known."""
     session_s: float | None = None
     varies: bool = False
+    asks_again: bool = False
+    """Whether who was refused asks until there is a place: then some are refused until all who wait have had theirs."""
     drop_share: float = 0.0
     slow_share: float = 0.0
 
@@ -143,13 +145,27 @@ def soak(streams: int, seconds: float, session_s: float) -> Shape:
     )
 
 
-def overload(capacity: int, seconds: float, session_s: float, multiples: Sequence[float] = MULTIPLES) -> Shape:
+def overload(
+    capacity: int,
+    seconds: float,
+    session_s: float,
+    multiples: Sequence[float] = MULTIPLES,
+    *,
+    asks_again: bool = False,
+) -> Shape:
     """Arrivals that ask nobody whether there is room, at multiples of what a capacity can take, `seconds` each."""
     rates = [multiple * capacity / session_s for multiple in multiples]
     phases = [Phase(f"{multiple:g}x", seconds, rate, rate) for multiple, rate in zip(multiples, rates, strict=True)]
     filling = Phase("filling", session_s, rates[0], rates[0], is_measured=False)
     full = capacity / session_s
-    return Shape(name="overload", phases=(filling, *phases), is_open=True, full_level=full, session_s=session_s)
+    return Shape(
+        name="overload",
+        phases=(filling, *phases),
+        is_open=True,
+        full_level=full,
+        session_s=session_s,
+        asks_again=asks_again,
+    )
 
 
 def _coming(streams: float, seconds: float) -> Phase:
