@@ -26,7 +26,7 @@ from quota import join, share
 from report import Report, progress, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 HAPROXY = Path(__file__).parents[1] / "deploy" / "haproxy.cfg"
 P99_MS = 100.0
@@ -48,7 +48,8 @@ async def measure(wanted: argparse.Namespace) -> int:
     for nth in range(wanted.rounds):
         for number in wanted.workers:
             progress(f"round {nth + 1}, {number} workers")
-            most = await _most_streams(number, wanted.cost_us, round(guess * number))
+            async with standing(number, wanted.cost_us) as (port, _):
+                most = await most_streams(port, round(guess * number))
             held[number].append(most)
             guess = most / number
     one = statistics.median(held[wanted.workers[0]]) / wanted.workers[0]
@@ -68,8 +69,9 @@ async def measure(wanted: argparse.Namespace) -> int:
     return report.finish()
 
 
-async def _most_streams(workers: int, cost_us: int, guess: int) -> int:
-    """The most streams that hold, to within 2 %: from a guess outwards, then halved between."""
+@contextlib.asynccontextmanager
+async def standing(workers: int, cost_us: int) -> AsyncIterator[tuple[int, Fleet]]:
+    """Workers with a fifth of a core each and a Redis, and the port of HAProxy before them."""
     with contextlib.ExitStack() as scope:
         store = scope.enter_context(redis())
         settings = {"store": f"redis://127.0.0.1:{store.port}", "max_sessions": 5000, "max_speed": 0}
@@ -82,16 +84,16 @@ async def _most_streams(workers: int, cost_us: int, guess: int) -> int:
             config = scope.enter_context(_config(workers))
             port = scope.enter_context(haproxy(config, fleet.ports))
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
-            most = await _search(port, guess)
+            yield port, fleet
             fleet.stop()
-    return most
 
 
-async def _search(port: int, guess: int) -> int:
+async def most_streams(port: int, guess: int, *arguments: str) -> int:
+    """The most that hold, to within 2 %: from a guess outwards, then halved between; `arguments` are of `bench`."""
     holds, fails, step = 0, 0, max(2, guess // 8)
     streams = guess
     while not (holds and fails and fails - holds <= max(1, WITHIN * holds)):
-        if await _held(port, streams):
+        if await _held(port, streams, arguments):
             holds = streams
         else:
             fails = streams
@@ -104,19 +106,19 @@ async def _search(port: int, guess: int) -> int:
     return holds
 
 
-async def _held(port: int, streams: int) -> bool:
+async def _held(port: int, streams: int, wanted: Sequence[str]) -> bool:
     """Whether so many streams are answered in time; RuntimeError where the load itself was late again and again."""
     for _ in range(TRIES):
-        if (verdict := await _try(port, streams)) is not None:
+        if (verdict := await _try(port, streams, wanted)) is not None:
             return verdict
     raise RuntimeError("the load was late itself: this machine is too busy to measure")
 
 
-async def _try(port: int, streams: int) -> bool | None:
+async def _try(port: int, streams: int, wanted: Sequence[str]) -> bool | None:
     """The same once; None where the load was late."""
     arguments = ("--streams", str(streams), "--seconds", str(STEP_S), "--warmup-s", str(WARM_S), "--json", "-")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "earful", "bench", f"http://127.0.0.1:{port}", *arguments,
+        sys.executable, "-m", "earful", "bench", f"http://127.0.0.1:{port}", *arguments, *wanted,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     async with asyncio.timeout(STEP_WITHIN_S):
