@@ -31,6 +31,30 @@ speech: smaller chunks wait for one another. A `+` says that the load's own proc
 holds at least as many.
 """
 
+_SCALING = """## More workers
+
+Workers behind HAProxy that share a Redis, each held to a fifth of a core, so that two cores can stand for eight; a
+model that burns 0.3 ms of CPU a call fills it with 55 streams, and HAProxy and the load stay small beside them. One run
+of `python bench/scaling.py` found 55, 116, 213 and 439 streams at a p99 of 100 ms:
+
+![As many times one worker's as there are workers](images/scaling.svg)
+
+"""
+
+_FORETOLD = """
+Of the same workers a capacity file was made (`python bench/foretell.py`), and what `earful plan` said of others beside
+what was then measured:
+
+| workers | chunk | duty | foretold | measured | off by |
+|---|---|---|---|---|---|
+| 1 | 150 ms | 0.7 | 106 | 95 | 12 % |
+| 2 | 150 ms | 1 | 158 | 155 | 2 % |
+| 4 | 100 ms | 0.7 | 304 | 285 | 7 % |
+| 4 | 120 ms | 0.5 | 451 | 444 | 2 % |
+
+Between 20 and 100 ms it is less sure: chunks that come faster than the model answers share a call.
+"""
+
 _OWN = """
 ## Your own
 
@@ -51,7 +75,7 @@ def page_of(capacity: Capacity) -> str:
     """The whole page."""
     margin = max((round(point.p99_ms - point.unloaded_p99_ms) for point in capacity.points), default=0)
     minutes = len(capacity.points) * 13 * (capacity.seconds + 5) / 60
-    parts = [_HEAD.format(margin=margin), _points(capacity), _place(capacity), _needs(capacity)]
+    parts = [_HEAD.format(margin=margin), _points(capacity), _place(capacity), _scaling(capacity), _needs(capacity)]
     return "\n".join(parts) + _OWN.format(minutes=minutes)
 
 
@@ -71,6 +95,14 @@ def _place(capacity: Capacity) -> str:
     place = f"{capacity.cpu or 'a processor of unknown name'}, {capacity.cpu_count} of them"
     note = f" {capacity.note}" if capacity.note else ""
     return f"Measured on: {place}; {versions}.\nEach step was measured for {capacity.seconds:g} s.{note}\n"
+
+
+def _scaling(capacity: Capacity) -> str:
+    if not capacity.scaling:
+        return ""
+    rows = ["| workers | each holds, of what one alone does |", "|---|---|"]
+    rows += [f"| {one.workers} | {one.share:.0%} |" for one in capacity.scaling]
+    return _SCALING + "\n".join(rows) + "\n" + _FORETOLD
 
 
 def _needs(capacity: Capacity) -> str:
