@@ -76,7 +76,7 @@ def page_of(capacity: Capacity) -> str:
     margin = max((round(point.p99_ms - point.unloaded_p99_ms) for point in capacity.points), default=0)
     minutes = len(capacity.points) * 13 * (capacity.seconds + 5) / 60
     parts = [_HEAD.format(margin=margin), _points(capacity), _place(capacity), _scaling(capacity), _needs(capacity)]
-    return "\n".join(parts) + _OWN.format(minutes=minutes)
+    return "\n".join(filter(None, parts)) + _OWN.format(minutes=minutes)
 
 
 def _points(capacity: Capacity) -> str:
