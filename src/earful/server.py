@@ -27,6 +27,7 @@ from earful.telemetry.logs import Log, open_log
 from earful.telemetry.watchdog import Watchdog
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
+from earful.transport.turnstile import Turnstile
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
 
@@ -99,8 +100,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 service.app,
                 loop="auto",
-                http=protocol_with(settings.handshake_timeout_s, service.log),
-                ws=self._websockets(service),
+                **self._protocols(service),
                 ws_max_size=settings.max_message_bytes,
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,
@@ -123,13 +123,15 @@ class Server(uvicorn.Server):
         service.registry.sweepers.append(self._watchdog.moved)
 
     @staticmethod
-    def _websockets(service: Service) -> Any:
-        """What uvicorn hands an upgrade to; a callable will do, whatever its type says."""
-        if service.settings.transport == "asgi":
-            return partial(LendingProtocol, events=service.registry.events)
-        fast = FastTransport(service.registry, service.settings.max_message_bytes)
+    def _protocols(service: Service) -> dict[str, Any]:
+        """What uvicorn makes of a connection, and of an upgrade; a callable will do, whatever its types say."""
+        settings = service.settings
+        http = protocol_with(settings.handshake_timeout_s, service.log)
+        if settings.transport == "asgi":
+            return {"http": http, "ws": partial(LendingProtocol, events=service.registry.events)}
+        fast = FastTransport(service.registry, settings.max_message_bytes)
         service.registry.sweepers.append(fast.sweep)
-        return fast.protocol
+        return {"http": fast.behind_turnstile(http, settings.handshake_timeout_s), "ws": fast.protocol}
 
     def exit_code(self) -> int:
         """0 after a drain, also one that ran out of time. Raises ModelLoadError where the model did not load."""
@@ -179,11 +181,11 @@ class Server(uvicorn.Server):
             await self._ops.on_tick(counter)
         return await super().on_tick(counter)
 
-    def http_connections(self) -> list[BoundedHttpProtocol]:
-        """Those of both listeners."""
+    def http_connections(self) -> list[BoundedHttpProtocol | Turnstile]:
+        """Those of both listeners that are no WebSockets."""
         servers = [self] if self._ops is None else [self, self._ops]
         connections = [connection for server in servers for connection in server.server_state.connections]
-        return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol)]
+        return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol | Turnstile)]
 
     def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What nobody caught: told without its words, which may be what somebody said."""

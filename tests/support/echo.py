@@ -82,6 +82,7 @@ class Echoes:
     """Stands where the registry would: lets everybody in."""
 
     entrance = None
+    is_closed = False
 
     def __init__(self) -> None:
         self.events = Events(Record())

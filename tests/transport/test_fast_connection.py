@@ -88,6 +88,11 @@ class Hall:
         self.resuming: list[bool] = []
         self.sessions: list[Session] = []
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody new is let in."""
+        return self.is_full
+
     def check(self, *, resuming: bool) -> None:
         """Only who resumes has a place in a full one."""
         if self.is_full and not resuming:

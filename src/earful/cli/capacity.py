@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from earful.bench.machine import where
 from earful.bench.plan import CannotMeasureError
 from earful.bench.report import FAILED, HELD, INTERRUPTED, why_not
 from earful.bench.run import Run
+from earful.cli.asking import UnansweredError, ask
 from earful.cli.measuring import loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
 from earful.planning.capacity import Capacity, Point
@@ -29,6 +33,15 @@ DUTIES = (1.0, 0.4)
 UNLOADED_STREAMS = 20
 MARGIN_MS = 50.0
 """What may be added to the p99 of a few streams: as much as is left of 100 ms by a model that takes 50."""
+EASES_WITHIN_S = 30.0
+"""How long an overloaded server has to become normal again before the next point."""
+_LOOK_EVERY_S = 0.5
+
+
+class _Health(msgspec.Struct, frozen=True):
+    """Of a server's health, what the next point depends on; other servers than ours have no such field."""
+
+    overload_level: int = 0
 
 
 def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int:
@@ -40,6 +53,7 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
             out = open_output(file, opened)
             try:
                 for chunk_ms, duty in product(CHUNKS_MS, DUTIES):
+                    _await_calm(url)
                     points.append(_point(stream_url(url), replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
             except KeyboardInterrupt:
                 code = INTERRUPTED
@@ -63,6 +77,14 @@ def _point(url: str, plan: Plan, wav: str | None) -> Point:
     run = Run(url, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell)
     _run(run, find=True)
     return _found(run, unloaded_ms)
+
+
+def _await_calm(url: str) -> None:
+    """Wait while the server sheds load from the point before: it would refuse streams that it could hold."""
+    until = time.monotonic() + EASES_WITHIN_S
+    with suppress(UnansweredError):
+        while ask(url, "/v1/health", _Health).overload_level and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY_S)
 
 
 def _found(run: Run, unloaded_ms: float) -> Point:

@@ -54,6 +54,11 @@ class Places:
         """Slots in use: live sessions and those still shaking hands."""
         return self._taken
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody new would be let in now, by the limits and by how hard the worker is pressed."""
+        return self._is_full() or self.level not in SHARES
+
     def check(self, *, resuming: bool = False) -> None:
         """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""
         self._check_open()
@@ -116,7 +121,7 @@ class Places:
     def _refusal_of(self, *, resuming: bool) -> bool:
         """Raise why a session is not let in; of one that is, whether only because it is `resuming`."""
         limits = self.limits
-        is_full = self._taken >= limits.max_sessions or self._is_service_full()
+        is_full = self._is_full()
         if is_full and not (resuming and self._taken < limits.max_sessions + limits.resume_reserve):
             raise self._refused(ErrorCode.SESSION_LIMIT)
         share = SHARES.get(self.level)
@@ -125,9 +130,11 @@ class Places:
             raise self._refused(ErrorCode.OVERLOADED, _SHED if share is None else _TOO_MANY_AT_ONCE)
         return is_full or not has_room
 
-    def _is_service_full(self) -> bool:
-        most = self.limits.max_sessions_total
-        return most is not None and self._taken + self.sessions_elsewhere >= most
+    def _is_full(self) -> bool:
+        most, most_together = self.limits.max_sessions, self.limits.max_sessions_total
+        return self._taken >= most or (
+            most_together is not None and self._taken + self.sessions_elsewhere >= most_together
+        )
 
     def _check_open(self) -> None:
         if self.draining:

@@ -76,6 +76,10 @@ class Door(Protocol):
     def events(self) -> Events:
         """Where it is told who was refused."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody new would be let in now; free of charge, and counts nothing."""
+
     def check(self, *, resuming: bool) -> None:
         """Raise EarfulError where `slot` would raise now."""
 

@@ -5,12 +5,17 @@ uvicorn parses HTTP and hands each upgrade to a `FastConnection` (`ws=`). Guaran
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from earful.transport.farewell import Farewells
 from earful.transport.fast_connection import FastConnection
+from earful.transport.turnstile import Turnstile
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -30,6 +35,19 @@ class FastTransport:
         """Make the protocol of one connection; uvicorn calls this as its `ws=`."""
         del app_state
         return FastConnection(self, config, server_state)
+
+    def behind_turnstile(
+        self, http: Callable[..., asyncio.Protocol], timeout_s: float
+    ) -> Callable[..., asyncio.Protocol]:
+        """What uvicorn makes of each new connection, its `http=`: where nobody new is let in, a `Turnstile` first."""
+
+        def first_protocol(*, config: Config, server_state: ServerState, **others: Any) -> asyncio.Protocol:
+            go_on = partial(http, config=config, server_state=server_state, **others)
+            if not self.registry.is_closed:
+                return go_on()
+            return Turnstile(self.registry, config, server_state, go_on, timeout_s)
+
+        return first_protocol
 
     def sweep(self, now: float) -> None:
         """Abort what has been closing for too long; the worker's one sweep calls this."""
