@@ -7,8 +7,10 @@ Whatever is not plainly a new session's upgrade goes on to HTTP as if nothing ha
 from __future__ import annotations
 
 import asyncio
-import re
+import os
+import string
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from earful.errors import EarfulError
@@ -16,7 +18,7 @@ from earful.service.account import tell_refusal
 from earful.transport.answers import upgrade_refusal
 from earful.transport.origin import origin_of
 from earful.transport.peer import peer_of
-from earful.transport.upgrade import PATH, parse
+from earful.transport.upgrade import PATH, VERSION, is_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,25 +27,39 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from earful.service.wire import Door
-    from earful.transport.upgrade import UpgradeRequest
+    from earful.transport.upgrade import Header
 
-_PLAIN_UPGRADE = re.compile(
-    rb"GET %b HTTP/1\.1\r\n(?:[!#-'*+.0-9A-Z^_`a-z|~-]+:[ \t]*[\t -~]*\r\n)+\r\n" % re.escape(PATH.encode())
-)
-"""One whole request, and nothing behind it, without a query: one that asks for `resume` or `refuse` is looked at
-closely."""
-_BODILY = frozenset({b"content-length", b"transfer-encoding"})
+_FIRST_LINE = b"GET %b HTTP/1.1\r\n" % PATH.encode()
+"""Without a query: one that asks for `resume` or `refuse` is looked at closely."""
+_END = b"\r\n\r\n"
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_NAME = b"!#$%&'*+-.^_`|~" + string.ascii_letters.encode() + string.digits.encode()
+_READ_BYTES = 65_536
 
 
-def newcomer(data: bytes) -> UpgradeRequest | None:
-    """The request, where `data` is an upgrade without a fault, for a new session, alone and whole; pure."""
-    if _PLAIN_UPGRADE.fullmatch(data) is None:
+def newcomer(data: bytes) -> list[Header] | None:
+    """The headers, where `data` is an upgrade without a fault, for a new session, alone and whole; pure.
+
+    One that has a header twice is left to HTTP: what is plain is read in one way only.
+    """
+    if not (data.startswith(_FIRST_LINE) and data.endswith(_END)) or data.translate(None, _TEXT):
         return None
-    request = parse(data)
-    asks = [value.lower() for value in request.values(b"upgrade")] == ["websocket"]
-    means_it = "upgrade" in (value.lower() for value in request.values(b"connection"))
-    has_body = not _BODILY.isdisjoint(name for name, _ in request.headers)
-    return request if asks and means_it and not has_body and request.fault() is None else None
+    lines = data[len(_FIRST_LINE) : -len(_END)].split(b"\r\n")
+    pairs = [line.partition(b":") for line in lines]
+    headers = [(name.lower(), value.strip()) for name, _, value in pairs]
+    fields = dict(headers)
+    is_upgrade = (
+        len(fields) == len(headers)
+        and data.count(b"\r") == data.count(b"\n") == len(lines) + 2
+        and all(colon and name and not name.translate(None, _NAME) for name, colon, _ in pairs)
+        and fields.get(b"upgrade", b"").lower() == b"websocket"
+        and b"upgrade" in fields.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
+        and fields.get(b"sec-websocket-version") == VERSION.encode()
+        and is_key(fields.get(b"sec-websocket-key", b""))
+        and b"content-length" not in fields
+        and b"transfer-encoding" not in fields
+    )
+    return headers if is_upgrade else None
 
 
 class Turnstile(asyncio.Protocol):
@@ -64,6 +80,7 @@ class Turnstile(asyncio.Protocol):
         self._go_on = go_on
         self._gives_up_at = time.monotonic() + timeout_s
         self._is_refused = False
+        self._fd = -1
 
     @property
     def awaits_request(self) -> bool:
@@ -73,19 +90,25 @@ class Turnstile(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Uvicorn's listener has a connection."""
         self._transport = cast("asyncio.Transport", transport)
+        if transport.get_extra_info("ssl_object") is None:
+            self._fd = transport.get_extra_info("socket").fileno()
         self._server_state.connections.add(self)  # type: ignore[arg-type] # uvicorn names its own protocols alone
+        # The request came while the connection waited to be taken: the loop would read it a round later.
+        with suppress(OSError):
+            if self._fd >= 0 and (data := os.read(self._fd, _READ_BYTES)):
+                self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         """Refuse, or make way."""
         if self._is_refused:
             return
-        request = newcomer(data)
-        answer = None if request is None else self._refusal_of(request)
+        headers = newcomer(data)
+        answer = None if headers is None else self._refusal_of(headers)
         if answer is None:
             self._make_way(data)
             return
         self._is_refused = True
-        self._transport.write(answer)
+        self._say(answer)
         self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,13 +125,22 @@ class Turnstile(asyncio.Protocol):
         """Uvicorn ends."""
         self._transport.close()
 
-    def _refusal_of(self, request: UpgradeRequest) -> bytes | None:
+    def _say(self, answer: bytes) -> None:
+        """Give it to the kernel at once; what it does not take the loop sends later."""
+        sent = 0
+        if self._fd >= 0:
+            with suppress(OSError):
+                sent = os.write(self._fd, answer)
+        if sent < len(answer):
+            self._transport.write(answer[sent:])
+
+    def _refusal_of(self, headers: list[Header]) -> bytes | None:
         """The answer, where there is no place for anybody; None where there may be one by now."""
         try:
             self._door.check(resuming=False)
         except EarfulError as refused:
-            peer = peer_of(self._transport.get_extra_info("peername"), request.headers, self._config)
-            origin = origin_of(request.headers, peer, "fast")
+            peer = peer_of(self._transport.get_extra_info("peername"), headers, self._config)
+            origin = origin_of(headers, peer, "fast")
             tell_refusal(self._door.events, origin, refused)
             return upgrade_refusal(origin.request_id, refused, self._server_state.default_headers)
         return None

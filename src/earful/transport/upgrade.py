@@ -42,7 +42,7 @@ class UpgradeRequest:
         if self.values(b"sec-websocket-version") != [VERSION]:
             return HTTPStatus.UPGRADE_REQUIRED
         keys = self.values(b"sec-websocket-key")
-        if len(keys) != 1 or not _is_key(keys[0]):
+        if len(keys) != 1 or not is_key(keys[0]):
             return HTTPStatus.BAD_REQUEST
         return None
 
@@ -77,7 +77,8 @@ def response(status: HTTPStatus, headers: list[Header], body: bytes = b"") -> by
     return b"\r\n".join([*lines, b"", body])
 
 
-def _is_key(key: str) -> bool:
+def is_key(key: str | bytes) -> bool:
+    """Whether it is 16 bytes in Base64, as a request's key has to be."""
     try:
         return len(base64.b64decode(key, validate=True)) == _KEY_BYTES
     except (binascii.Error, ValueError):
