@@ -1,9 +1,7 @@
 """Every `sh` and `console` block of README and docs is run, or listed with its reason in blocks.toml.
 
-A block runs in a folder of its own that looks like a checkout with a `recording.wav` and the page's named Python files;
-a server stands where the page says one is. Only ports and `EARFUL_SECRET=...` are replaced, and
-`earful transcribe` is told where the server is. `earful serve` is awaited
-until it is ready, and ended after the block; `...` in an expected output stands for anything.
+A block runs in a folder that looks like a checkout with a `recording.wav` and the page's named Python files, beside a
+server where it starts none. What is replaced says `Shell.run`; in an expected output `...` stands for anything.
 """
 
 from __future__ import annotations
@@ -86,7 +84,11 @@ class Shell:
     servers: list[tuple[subprocess.Popen[str], LogLines]] = field(default_factory=list)
 
     def run(self, command: str) -> str:
-        """What it prints; raises where it fails or takes too long. One that serves goes on."""
+        """What it prints; raises where it fails or takes too long. One that serves is awaited until it is ready.
+
+        Replaced are ports, by free ones or the server's, and `EARFUL_SECRET=...`; curl fails where it is answered with
+        an error, and `earful transcribe` is told where the server is.
+        """
         command = _PORT.sub(lambda port: str(self.ports.get(port[0], 0)), command).replace("EARFUL_SECRET=...", SECRET)
         if is_server(command):
             self._serve(f"exec env {command}")
@@ -129,7 +131,7 @@ class Shell:
     @property
     def _env(self) -> dict[str, str]:
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "NO_PROXY": "127.0.0.1", "COLUMNS": "200"}
+        return {**os.environ, "PATH": path, "NO_PROXY": "127.0.0.1", "EARFUL_PORT": "0"}
 
 
 def furnish(folder: Path, page: Path) -> None:

@@ -104,7 +104,10 @@ def test_every_code_is_there() -> None:
 
 
 def test_the_document_holds_together() -> None:
-    """Each reference leads somewhere, each schema is one, and what AsyncAPI 3 requires is there."""
+    """Each reference leads somewhere, each schema is one, and what AsyncAPI 3 requires is there.
+
+    AsyncAPI's own JSON schema is no Python package; held to it once by hand (3.0.0, November 2026) it had no fault.
+    """
     for reference in references(ASYNCAPI):
         assert resolved(reference)
     for schema in SCHEMAS.values():
