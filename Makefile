@@ -46,6 +46,12 @@ unit: $(VENV)/.dev ## the tests, their coverage gates, and what their servers ha
 	@$(BIN)/coverage json --quiet -o coverage.json
 	@$(BIN)/python scripts/check_coverage.py coverage.json
 
+docs: $(VENV)/.dev ## the documentation as a site in site/, built strictly; the tests build it too
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+reference: $(VENV)/.dev ## the reference files of docs/, of the code as it is now
+	PYTHONPATH=src $(BIN)/python -m scripts.reference
+
 soak: $(VENV)/.dev $(VENV)/.earful ## two minutes of everything at once, after which nothing may be left
 	@$(BIN)/python bench/soak.py --minutes 2 --clients 20 --quick > .soak.log 2>&1 || { cat .soak.log; exit 1; }
 	@tail -1 .soak.log
@@ -66,7 +72,7 @@ lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(COMPILE) --extra audio --extra jwt --extra otel -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 
 clean: ## forget everything that was made
-	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-packages:
@@ -91,4 +97,4 @@ $(VENV)/.earful: $(VENV)/.run pyproject.toml hatch_build.py $(SOURCES)
 	$(PIP) install --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
-.PHONY: help demo serve test lint types imports unit soak installed campaign lock clean system-packages
+.PHONY: help demo serve test lint types imports unit docs reference soak installed campaign lock clean system-packages

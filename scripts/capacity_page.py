@@ -61,9 +61,11 @@ _OWN = """
 With your model and your machine the figures are yours: a model that computes on the same cores is most of the cost.
 Start a worker on a core of its own, and the load on another; it takes about {minutes:.0f} minutes:
 
-    taskset -c 0 earful serve --port 8000 --max-sessions 100000 &
-    taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 200 --pid $!
-    earful plan --sessions 100000 --duty 0.4 --capacity mine.json
+```sh
+taskset -c 0 earful serve --port 8000 --max-sessions 100000 &
+taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 200 --pid $!
+earful plan --sessions 100000 --duty 0.4 --capacity mine.json
+```
 
 `earful bench --scenario overload --streams N`, N being what a worker holds, shows what happens beyond it, and `--html`
 makes a page with pictures of it. `locust -f bench/locustfile.py --headless -u 100 -t 60s --host http://127.0.0.1:8000`

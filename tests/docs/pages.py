@@ -8,11 +8,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PROTOCOL = ROOT / "docs" / "protocol.md"
+QUICKSTART = ROOT / "docs" / "quickstart.md"
+BROWSER = ROOT / "docs" / "browser.md"
+MODEL = ROOT / "docs" / "model.md"
 TOUR = ROOT / "docs" / "tour.md"
 PAGES = (README, *sorted((ROOT / "docs").rglob("*.md")))
+LINKED = (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
 
 _LINK = re.compile(r"\[([^\[\]]+)\]\(([^()\s]+)\)")
+_REFERENCE = re.compile(r"^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def urls(page: Path) -> list[str]:
+    """Every address of another site."""
+    text = page.read_text("utf-8")
+    return [target for _, target in _LINK.findall(text) if "://" in target] + _REFERENCE.findall(text)
 
 
 def links(page: Path) -> list[tuple[str, str]]:

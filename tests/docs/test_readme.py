@@ -1,18 +1,17 @@
-"""The README's commands and snippets do what it says, against a real server."""
+"""The snippets of README, quick start and the page on browsers do what they say, against a real server."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import wave
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.docs.pages import PROTOCOL, README, ROOT, blocks
+from tests.docs.pages import BROWSER, MODEL, QUICKSTART, README, ROOT, blocks
 from tests.support.server import running
 
 from earful.protocol.codec import decode
@@ -22,9 +21,6 @@ from earful.samples import sample
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.server import Address
-
-WRITTEN_FOR = "http://127.0.0.1:8000"
 ENV = {**os.environ, "NO_PROXY": "127.0.0.1"}
 PLENTY_S = 15
 
@@ -47,7 +43,7 @@ def run(command: list[str]) -> str:
 @pytest.mark.e2e
 def test_the_python_client_works(tmp_path: Path) -> None:
     """It is 20 lines at most, and hears partials, the sentence, and the last final."""
-    (snippet,) = blocks(README, "python")
+    snippet = blocks(QUICKSTART, "python")[0]
     client = tmp_path / "client.py"
     client.write_text(snippet, "utf-8")
     with running() as server:
@@ -61,26 +57,9 @@ def test_the_python_client_works(tmp_path: Path) -> None:
     assert len(snippet.splitlines()) <= 20
 
 
-@pytest.mark.e2e
-def test_curl_uploads(tmp_path: Path) -> None:
-    """Every curl command of README and protocol page is answered with text."""
-    commands = [line for page in (README, PROTOCOL) for block in blocks(page, "sh") for line in block.splitlines()]
-    cut = str(first_sentence(tmp_path / "cut.wav"))
-    with running() as server:
-        answers = [run(shlex.split(aimed(command, server.address, cut))) for command in commands]
-
-    assert [True] * 3 == [bool(json.loads(answer)["text"]) for answer in answers]
-
-
-def aimed(command: str, address: Address, recording: str) -> str:
-    """A command at this server and with this recording; silent, and failing where the answer is an error."""
-    command = re.sub(r"@\S+", f"@{recording}", command.replace(WRITTEN_FOR, address.http))
-    return command.replace("curl", "curl --silent --show-error --fail-with-body", 1)
-
-
 def test_the_page_speaks_the_protocol() -> None:
     """The types that the browser snippet says and looks for are those of the plain protocol."""
-    (page,) = blocks(README, "html")
+    (page,) = blocks(BROWSER, "html")
     said = [decode(json.dumps({"type": kind, "data": ""})) for kind in re.findall(r'type: "(\w+)"', page)]
     heard = re.findall(r'message\.type === "(\w+)"', page)
 
@@ -91,6 +70,14 @@ def test_the_page_speaks_the_protocol() -> None:
 def test_the_commands_are_there() -> None:
     """What the README calls with make can be made."""
     rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = re.findall(r"^ +make (\w+)", README.read_text("utf-8"), re.MULTILINE)
+    named = re.findall(r"^make (\w+)", README.read_text("utf-8"), re.MULTILINE)
 
     assert (["demo", "serve", "test"], set()) == (named, set(named) - rules)
+
+
+def test_the_model_is_that_of_its_page() -> None:
+    """Ten lines, which the tests of blocks run."""
+    (model,) = blocks(README, "python")
+
+    assert model == blocks(MODEL, "python")[0]
+    assert 10 == len([line for line in model.splitlines() if line.strip() and not line.startswith("#")])
