@@ -52,6 +52,7 @@ VARIANTS: dict[str, tuple[Mapping[str, object], set[str]]] = {
     ),
     "everything else": (
         {
+            "env": [{"name": "FORWARDED_ALLOW_IPS", "value": "10.0.0.0/8"}],
             "imagePullSecrets": [{"name": "registry"}],
             "image": {"repository": "registry.example/earful", "tag": "1.2.3"},
             "podAnnotations": {"note": "a"},
