@@ -89,10 +89,21 @@ def engine() -> Iterator[None]:
             if starter is None:
                 raise NoEngineError(f"no container engine here has {BASE} or gets it")
             if not _answers():
-                stack.callback(_call, starter, "down", within_s=ASK_WITHIN_S)
+                stack.callback(_stop, starter)
             progress("starting a container engine")
-            _call(starter, "up", BASE, within_s=START_WITHIN_S)
+            try:
+                _call(starter, "up", BASE, within_s=START_WITHIN_S)
+            except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+                raise NoEngineError(f"no container engine could be started: {error}") from error
         yield
+
+
+def _stop(starter: str) -> None:
+    """Stop the engine, and wait until it is gone: who comes next must not meet it while it goes."""
+    _call(starter, "down", within_s=ASK_WITHIN_S, is_checked=False)
+    deadline = time.monotonic() + ASK_WITHIN_S
+    while _answers() and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY_S)
 
 
 def build() -> None:

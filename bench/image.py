@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import http.client
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,12 +37,13 @@ DEFAULT_PORT = 8000
 FEWEST_WORDS = 20
 _LOOK_EVERY_S = 0.02
 HEALTHY_WITHIN_S = 3.0
+STARTS = 3
 PATIENCE_S = 15.0
 GRACE_S = 15
 """More than `drain_s`: else Docker kills who still drains."""
 SPOKEN_WITHIN_S = 60.0
 KILL_AFTER_S = 5.0
-SOON = "--health-interval=500ms"
+SOON = "--health-interval=1s"
 """Docker's first look comes after an interval: the image's own of 10 s would be what is measured."""
 HARDENED = ("--read-only", "--tmpfs=/tmp", "--user=12345:54321", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
@@ -57,6 +59,17 @@ def built(report: Report) -> None:
     report.note("of which the base image, MB", round(base / 1e6))
 
 
+def started(report: Report) -> None:
+    """How soon it is healthy: of several starts, as the first reads all of the image from the disk."""
+    progress("starting containers")
+    took_s = []
+    for _ in range(STARTS):
+        with running(SOON, host="127.0.0.1", port=free_port()) as container:
+            took_s.append(container.wait_until_healthy(PATIENCE_S))
+    report.note("seconds until healthy, longest", round(max(took_s), 2))
+    report.most("seconds until healthy, median", round(statistics.median(took_s), 2), HEALTHY_WITHIN_S)
+
+
 def alone(report: Report) -> None:
     """One with no setting: it serves, and drains when it is stopped."""
     progress("one container, no setting")
@@ -66,7 +79,7 @@ def alone(report: Report) -> None:
     settings = {} if _is_free(DEFAULT_PORT) else {"port": free_port()}
     port = settings.get("port", DEFAULT_PORT)
     with running(SOON, **settings) as container:
-        report.most("seconds until healthy", round(container.wait_until_healthy(PATIENCE_S), 2), HEALTHY_WITHIN_S)
+        container.wait_until_healthy(PATIENCE_S)
         report.note("settings given", len(settings))
         words = len(transcribed(port).split())
         report.claim("words transcribed", words, f"at least {FEWEST_WORDS}", holds=words >= FEWEST_WORDS)
@@ -174,6 +187,7 @@ def main() -> int:
     try:
         with engine():
             built(report)
+            started(report)
             alone(report)
             run(_checked(report, wanted))
     except NoEngineError as error:
