@@ -59,6 +59,9 @@ soak: $(VENV)/.dev $(VENV)/.earful ## two minutes of everything at once, after w
 installed: $(VENV)/.dev $(VENV)/.earful ## what is compiled, once more as users get it
 	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 2 -o pythonpath="examples ." $(INSTALLED)
 
+image: system-packages $(VENV)/.dev $(VENV)/.earful ## the image built and run, where there is a container engine
+	$(BIN)/python bench/image.py
+
 campaign: $(VENV)/.dev $(VENV)/.earful ## the long runs, an hour of them
 	$(BIN)/python bench/soak.py
 	for scenario in kill one redis freeze rolling; do $(BIN)/python bench/faults.py $$scenario || exit 1; done
@@ -72,7 +75,7 @@ lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(COMPILE) --extra audio --extra jwt --extra otel -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 
 clean: ## forget everything that was made
-	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist site
+	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log .image.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-packages:
@@ -97,4 +100,4 @@ $(VENV)/.earful: $(VENV)/.run pyproject.toml hatch_build.py $(SOURCES)
 	$(PIP) install --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
-.PHONY: help demo serve test lint types imports unit docs reference soak installed campaign lock clean system-packages
+.PHONY: help demo serve test lint types imports unit docs reference soak installed image campaign lock clean system-packages

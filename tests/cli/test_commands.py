@@ -10,7 +10,7 @@ import pytest
 import earful
 from earful.__main__ import main
 from earful.bench.plan import Plan
-from earful.cli import bench, config, doctor, drain, serve, top, transcribe, why
+from earful.cli import bench, config, doctor, drain, healthcheck, serve, top, transcribe, why
 from earful.cli.commands import run
 
 
@@ -26,7 +26,18 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert all(
         command in shown
-        for command in ("serve", "config", "doctor", "transcribe", "drain", "bench", "plan", "top", "why")
+        for command in (
+            "serve",
+            "config",
+            "doctor",
+            "healthcheck",
+            "transcribe",
+            "drain",
+            "bench",
+            "plan",
+            "top",
+            "why",
+        )
     )
 
 
@@ -36,7 +47,9 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "sevre" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("command", "module"), [("serve", serve), ("config", config), ("doctor", doctor)])
+@pytest.mark.parametrize(
+    ("command", "module"), [("serve", serve), ("config", config), ("doctor", doctor), ("healthcheck", healthcheck)]
+)
 def test_settings_are_passed_on(command: str, module: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Untouched, `--help` too."""
     given: list[str] = []

@@ -1,4 +1,4 @@
-"""Two workers behind HAProxy and nginx, with the files of `deploy/`: spread, told apart, drained and killed."""
+"""Two workers behind HAProxy, nginx and Caddy, with the files of `deploy/`: spread, told apart, drained and killed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.session.ear import told
+from tests.support.caddy import caddy
 from tests.support.choir import Singer, all_under_way, newcomers, voice
 from tests.support.haproxy import haproxy
 from tests.support.nginx import nginx
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Balancer = Callable[[Address, Address], AbstractContextManager[Address]]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
-both = pytest.mark.parametrize("balancer", [haproxy, nginx])
+each = pytest.mark.parametrize("balancer", [haproxy, nginx, caddy])
 
 HIDDEN = (("GET", "/metrics"), ("GET", "/v1/workers"), ("PUT", "/v1/log-level"), ("POST", "/v1/drain"))
 """A worker's own, that a balancer lets nobody have."""
@@ -50,7 +51,7 @@ def sessions_of(worker: Running) -> int:
     return int(worker.address.get("/v1/health")["active_sessions"])
 
 
-@both
+@each
 def test_sessions_are_spread(balancer: Balancer) -> None:
     """Whoever has fewest gets the next."""
     with service(balancer) as (front, first, second):
@@ -63,7 +64,7 @@ def test_sessions_are_spread(balancer: Balancer) -> None:
             raw.close()
 
 
-@both
+@each
 def test_a_plain_client_is_served(balancer: Balancer) -> None:
     """It needs to know nothing of what stands between; an upload neither."""
     with service(balancer) as (front, _, _), connected(front) as raw:
@@ -78,7 +79,7 @@ def test_a_plain_client_is_served(balancer: Balancer) -> None:
     assert {404} == set(hidden.values())
 
 
-@both
+@each
 def test_the_worker_knows_who_the_client_is(balancer: Balancer) -> None:
     """Its address, also where it claims to speak for somebody else."""
 
@@ -94,8 +95,16 @@ def test_the_worker_knows_who_the_client_is(balancer: Balancer) -> None:
     assert ["127.0.0.2"] == [line["peer"] for line in ended]
 
 
-@both
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("balancer", "number"),
+    [
+        (haproxy, signal.SIGTERM),
+        (haproxy, signal.SIGKILL),
+        (nginx, signal.SIGTERM),
+        (nginx, signal.SIGKILL),
+        (caddy, signal.SIGKILL),  # For as long as it has not seen a drain it passes refusals on.
+    ],
+)
 def test_a_worker_that_goes_costs_nobody_anything(balancer: Balancer, number: signal.Signals) -> None:
     """Every session's finals are those of an undisturbed run, and no upgrade was refused meanwhile."""
     with service(balancer, first_exit=0 if number == signal.SIGTERM else -number) as (front, first, _):
@@ -124,7 +133,7 @@ async def perform(url: str, voices: list[bytes], worker: Running, number: signal
     return singers
 
 
-@both
+@each
 def test_a_drain_cuts_no_plain_session(balancer: Balancer) -> None:
     """The balancer sends nobody new, and leaves who is there to the worker, which gives them what they are owed."""
     with service(balancer) as (front, first, _):

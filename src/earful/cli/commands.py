@@ -74,6 +74,14 @@ def _config(context: typer.Context) -> None:
     raise typer.Exit(config(context.args))
 
 
+@app.command("healthcheck", context_settings=_PASSED_ON, add_help_option=False)
+def _healthcheck(context: typer.Context) -> None:
+    """Tell by the exit code whether the server with the same settings lives: for a container's own check."""
+    from earful.cli.healthcheck import healthcheck
+
+    raise typer.Exit(healthcheck(context.args))
+
+
 @app.command("doctor", context_settings=_PASSED_ON, add_help_option=False)
 def _doctor(context: typer.Context) -> None:
     """Look for what keeps a server from keeping its promises: limits, store, proxy, a running service."""

@@ -1,0 +1,28 @@
+{{/* What everything is called: the release's name, with the chart's unless that is in it already. */}}
+{{- define "earful.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "earful.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "earful.labels" -}}
+{{ include "earful.selector" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* A variable out of a Secret: one that is there, or the chart's own. */}}
+{{- define "earful.kept" -}}
+{{- if or .kept.existingSecret .kept.value }}
+- name: {{ .variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .kept.existingSecret | default .own }}
+      key: {{ empty .kept.existingSecret | ternary .key .kept.key }}
+{{- end }}
+{{- end }}
