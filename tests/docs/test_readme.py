@@ -69,7 +69,9 @@ def test_curl_uploads(tmp_path: Path) -> None:
     with running() as server:
         answers = [run(shlex.split(aimed(command, server.address, cut))) for command in commands]
 
-    assert [True] * 3 == [bool(json.loads(answer)["text"]) for answer in answers]
+    *told, captions = answers
+    assert [True] * 3 == [bool(json.loads(answer)["text"]) for answer in told]
+    assert captions.startswith("1\n00:00:00,")
 
 
 def aimed(command: str, address: Address, recording: str) -> str:
