@@ -70,6 +70,7 @@ class Upload:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._place = shown(address)
         self._path = f"{parts.path}?format={'json' if form == 'text' else form}"
+        self._is_wanted = True
         self._body: BinaryIO | Pipe | None = None
         self._connection = kind(parts.hostname or "", parts.port, timeout=CONNECT_WITHIN_S)
 
@@ -81,6 +82,8 @@ class Upload:
             try:
                 self._connection.connect()
                 self._connection.sock.settimeout(ANSWER_WITHIN_S)
+                if not self._is_wanted:
+                    raise ConnectionAbortedError
                 return self._answer(body)
             except (OSError, http.client.HTTPException):
                 raise ClientError(
@@ -89,6 +92,8 @@ class Upload:
 
     def give_up(self) -> None:
         """Nobody wants it any more: `run` ends soon."""
+        # Before the socket is looked for: where it is yet to be connected, `run` sees this afterwards.
+        self._is_wanted = False
         if isinstance(self._body, Pipe):
             self._body.give_up()
         if self._connection.sock is not None:
