@@ -36,6 +36,7 @@ COMPLETE = (
     "src/earful/bench/tally.py",
     "src/earful/bench/voice.py",
     "src/earful/bench/window.py",
+    "src/earful/captions.py",
     "src/earful/cli/advice.py",
     "src/earful/cli/amounts.py",
     "src/earful/cli/phrases.py",

@@ -10,8 +10,9 @@ import pytest
 import earful
 from earful.__main__ import main
 from earful.bench.plan import Plan
-from earful.cli import bench, config, doctor, drain, healthcheck, serve, top, transcribe, why
+from earful.cli import bench, config, doctor, drain, healthcheck, serve, top, wanted, why
 from earful.cli.commands import run
+from earful.cli.wanted import Wanted
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,15 +66,33 @@ def test_settings_are_passed_on(command: str, module: object, monkeypatch: pytes
 
 def test_transcribe_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     """By name, with their defaults."""
-    given: list[object] = []
+    given: list[Wanted] = []
 
-    def record(file: str, url: list[str], **options: bool) -> int:
-        given.extend((file, url, options))
+    def record(asked: Wanted) -> int:
+        given.append(asked)
         return 0
 
-    monkeypatch.setattr(transcribe, "transcribe", record)
+    monkeypatch.setattr(wanted, "listen", record)
+    flags = ["--fast", "--srt", "--vtt", "--json", "--upload", "--plain", "--force", "--mic"]
     assert 0 == run(["transcribe", "-", "--fast"])
-    assert ["-", ["ws://127.0.0.1:8000"], {"fast": True, "as_json": False, "terminal": False, "plain": False}] == given
+    assert 0 == run(
+        ["transcribe", "a", "b", *flags, "--output", "o", "--jobs", "9", "--device", "d", "--url", "ws://x"]
+    )
+    everything = Wanted(
+        ("a", "b"),
+        ("ws://x",),
+        output="o",
+        jobs=9,
+        device="d",
+        **dict.fromkeys(("fast", "as_json", "as_srt", "as_vtt", "uploads", "plain", "force", "mic"), True),
+    )
+    assert [Wanted(("-",), ("ws://127.0.0.1:8000",), fast=True), everything] == given
+
+
+def test_flags_that_do_not_go_together_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and the sentence."""
+    assert 2 == run(["transcribe"])
+    assert "Name a recording" in capsys.readouterr().err
 
 
 def test_drain_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,11 +82,16 @@ def test_the_last_final_is_success(recording: str, capsys: pytest.CaptureFixture
     assert ("[0:00.0 \N{EN DASH} 0:00.2] hello\n", "") == capsys.readouterr()
 
 
-@pytest.mark.parametrize("screen", [{"as_json": True, "terminal": False}, {"as_json": False, "terminal": True}])
-def test_other_screens_succeed_too(recording: str, screen: dict[str, bool], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("as_json", "terminal"), [(True, False), (False, True)])
+def test_other_screens_succeed_too(
+    as_json: bool,  # noqa: FBT001 - a parameter of the test
+    terminal: bool,  # noqa: FBT001 - a parameter of the test
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """JSON lines, or a terminal."""
     with answering(FINAL, LAST) as url:
-        assert 0 == transcribe(recording, url, fast=True, **screen)
+        assert 0 == transcribe(recording, url, fast=True, as_json=as_json, terminal=terminal)
     assert "hello" in capsys.readouterr().out
 
 

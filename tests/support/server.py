@@ -229,10 +229,14 @@ def await_true(condition: Any, within_s: float = 10.0) -> None:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Ours, without settings of whoever runs the tests, and with the sources where Python finds them too."""
+    """Ours, without settings of whoever runs the tests, and with the sources where Python finds them too.
+
+    What is empty in `extra` is left out.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
     paths = [extra.get("PYTHONPATH", ""), *PATHS, os.environ.get("PYTHONPATH", "")]
-    return {**kept, **extra, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    wanted = {**kept, **extra, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {name: value for name, value in wanted.items() if value or name not in extra}
 
 
 def _spell(value: object) -> str:

@@ -91,8 +91,15 @@ def _doctor(context: typer.Context) -> None:
 
 
 @app.command("transcribe")
-def _transcribe(
-    file: Annotated[str, typer.Argument(help="A recording, or - for standard input: 16 kHz mono s16le, or WAV.")],
+def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...",
+            show_default=False,
+            help="Recordings, folders of them, or - for standard input: 16 kHz mono s16le, or WAV.",
+        ),
+    ] = None,
     urls: Annotated[
         list[str] | None,
         typer.Option("--url", show_default=_SERVER, help="An address; several are tried in turn."),
@@ -100,13 +107,49 @@ def _transcribe(
     *,
     fast: Annotated[bool, typer.Option("--fast", help="As fast as the server allows, not in real time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message, one a line.")] = False,
+    as_srt: Annotated[bool, typer.Option("--srt", help="Print SubRip captions.")] = False,
+    as_vtt: Annotated[bool, typer.Option("--vtt", help="Print WebVTT captions.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="The plain protocol: one connection, no resuming.")] = False,
+    uploads: Annotated[bool, typer.Option("--upload", help="Upload whole files instead of streaming them.")] = False,
+    output: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write each transcript to a file of the recording's name there.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over transcripts that are there.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=1000, help="So many recordings at once.")] = 4,
+    mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone until Ctrl-C.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="Which, by name or number; file:PATH plays a recording as one.")
+    ] = None,
 ) -> None:
-    """Stream a recording to a server and show what it hears; a lost connection is resumed."""
-    from earful.cli.transcribe import transcribe
+    """Stream recordings, or a microphone, to a server and show what it hears; a lost connection is resumed.
 
-    terminal = sys.stdout.isatty()
-    raise typer.Exit(transcribe(file, urls or [_SERVER], fast=fast, as_json=as_json, terminal=terminal, plain=plain))
+    Of a folder all recordings are taken, also those in folders below. Transcripts are printed in the order of the
+    recordings, what else there is to say on stderr. The exit code is 0 where every recording was transcribed; one
+    that fails costs no other.
+    """
+    from earful.cli.wanted import Wanted, WantedError, listen
+
+    wanted = Wanted(
+        tuple(names or ()),
+        tuple(urls or [_SERVER]),
+        fast=fast,
+        as_json=as_json,
+        as_srt=as_srt,
+        as_vtt=as_vtt,
+        plain=plain,
+        uploads=uploads,
+        output=output,
+        force=force,
+        jobs=jobs,
+        mic=mic,
+        device=device,
+        terminal=sys.stdout.isatty(),
+    )
+    try:
+        code = listen(wanted)
+    except WantedError as error:
+        raise typer.BadParameter(str(error)) from None
+    raise typer.Exit(code)
 
 
 @app.command("drain")

@@ -80,7 +80,9 @@ def open_recording(name: str) -> Iterator[Recording]:
     with ExitStack() as opened:
         # Not around the yield: what fails there is not the recording.
         with _failing_as_read_error():
-            recording = _open_pipe(opened) if name == STDIN else _open_file(Path(name), opened)
+            recording = (
+                _from_pipe(opened.enter_context(standard_input())) if name == STDIN else _open_file(Path(name), opened)
+            )
         yield recording
 
 
@@ -92,11 +94,11 @@ def _failing_as_read_error() -> Iterator[None]:
         raise ReadError(error.strerror or str(error)) from None
 
 
-def _open_pipe(opened: ExitStack) -> Recording:
-    # None where the shell closed it.
+def standard_input() -> Pipe:
+    """What the shell connected; raises ReadError where it closed it."""
     if sys.stdin is None:
         raise ReadError("it is closed")
-    return _from_pipe(opened.enter_context(_Pipe(sys.stdin.fileno())))
+    return Pipe(sys.stdin.fileno())
 
 
 def _open_file(path: Path, opened: ExitStack) -> Recording:
@@ -120,7 +122,7 @@ def _wav_duration_ms(path: Path) -> float | None:
 class _Decoded:
     """What a decoder gives, converted."""
 
-    def __init__(self, decoder: Decoder, duration_ms: float | None, pipe: _Pipe | None = None) -> None:
+    def __init__(self, decoder: Decoder, duration_ms: float | None, pipe: Pipe | None = None) -> None:
         self.duration_ms = duration_ms
         self._pipe = pipe
         self._decoder = decoder
@@ -145,7 +147,7 @@ class _Raw:
 
     duration_ms: float | None = None
 
-    def __init__(self, prefix: bytes, pipe: _Pipe) -> None:
+    def __init__(self, prefix: bytes, pipe: Pipe) -> None:
         self._prefix = prefix
         self._pipe = pipe
 
@@ -158,7 +160,7 @@ class _Raw:
         self._pipe.give_up()
 
 
-class _Pipe:
+class Pipe:
     """A descriptor that is read as bytes come, until it is left or given up."""
 
     def __init__(self, descriptor: int) -> None:
@@ -175,7 +177,7 @@ class _Pipe:
         """Nobody wants more."""
         self._is_wanted = False
 
-    def read(self, most_bytes: int) -> bytes:
+    def read(self, most_bytes: int = CHUNK_BYTES) -> bytes:
         """Some bytes, as soon as there are any; b"" at the end, or when nobody wants them any more."""
         while self._is_wanted:
             if select.select([self._descriptor], [], [], _LOOK_UP_S)[0]:
@@ -186,7 +188,7 @@ class _Pipe:
 class _Rejoined:
     """A pipe with the bytes in front that were read to see what it is."""
 
-    def __init__(self, prefix: bytes, pipe: _Pipe) -> None:
+    def __init__(self, prefix: bytes, pipe: Pipe) -> None:
         self._prefix = prefix
         self._pipe = pipe
 
@@ -196,7 +198,7 @@ class _Rejoined:
         return data or self._pipe.read(most_bytes)
 
 
-def _from_pipe(pipe: _Pipe) -> Recording:
+def _from_pipe(pipe: Pipe) -> Recording:
     """WAV where it begins as such, else audio as it is."""
     prefix = b""
     while len(prefix) < SNIFF_BYTES and (more := pipe.read(SNIFF_BYTES - len(prefix))):

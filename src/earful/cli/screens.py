@@ -66,7 +66,7 @@ class Terminal:
     def __init__(self, duration_ms: float | None) -> None:
         """Take the recording's length in ms, where it is known."""
         self._bar = _progress()
-        self._task = self._bar.add_task("", total=duration_ms, heard="", clock=_clock(0))
+        self._task = self._bar.add_task("", total=duration_ms, heard="", clock=clock(0))
         self._heard = ""
 
     def show(self, message: dict[str, Any], text: str) -> None:  # noqa: ARG002 - one of three screens
@@ -81,7 +81,7 @@ class Terminal:
 
     def progress(self, sent_ms: float) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=sent_ms, clock=_clock(sent_ms), refresh=True)
+        self._bar.update(self._task, completed=sent_ms, clock=clock(sent_ms), refresh=True)
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -102,10 +102,10 @@ def line_of(final: dict[str, Any]) -> str:
     """A final for a reader: `[0:00.1 - 0:03.2] text`, with an en dash; without times where it has none."""
     if "start_ms" not in final:
         return str(final["text"])
-    return f"[{_clock(final['start_ms'])} \N{EN DASH} {_clock(final['end_ms'])}] {final['text']}"
+    return f"[{clock(final['start_ms'])} \N{EN DASH} {clock(final['end_ms'])}] {final['text']}"
 
 
-def _clock(ms: float) -> str:
+def clock(ms: float) -> str:
     """Minutes, seconds and tenths."""
     tenths = round(ms / 100)
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"

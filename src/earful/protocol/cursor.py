@@ -1,7 +1,7 @@
 """Where a session can go on, and as what: the content of the cursors that clients keep. Protocol section 5.
 
 Frozen values, compact as MessagePack arrays. Made by the session core at each mark; `seal.py` signs and
-reads them. Fields are only ever added at the end, with a default, or the tag of `Cursor` changes.
+reads them. Fields are only ever added at the end, with a default, or the tag of `Cursor` changes (docs/upgrades.md).
 """
 
 from __future__ import annotations

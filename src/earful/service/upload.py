@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from earful.audio.container import open_audio
 from earful.errors import EarfulError, ErrorCode
+from earful.models.types import SessionInfo
 from earful.protocol.messages import AudioChunk, Error, Final, Stop
 from earful.service.thread import in_thread
 from earful.session.session import Session
@@ -45,13 +46,16 @@ class UploadLimits:
 class Upload:
     """One recording on its way through the model; `run` once."""
 
-    def __init__(self, upload_id: str, limits: RegistryLimits, caps: UploadLimits, engine: Engine) -> None:
+    def __init__(
+        self, upload_id: str, limits: RegistryLimits, caps: UploadLimits, engine: Engine, *, words: bool = False
+    ) -> None:
         """Listen by the rules of live sessions, without the limits that only live ones need."""
         unhurried = replace(
             limits.session, idle_timeout_s=_FOREVER_S, max_session_s=_FOREVER_S, max_speed=0.0, max_chunk_ms=1 << 40
         )
         self.segments: list[Final] = []
         self.session = Session(upload_id, limits.rules, unhurried, time.monotonic())
+        self.session.info = SessionInfo(upload_id, words=words)
         self._caps = caps
         self._engine = engine
         self._seat: Seat = engine.seat(self.session.info)

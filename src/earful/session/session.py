@@ -130,7 +130,8 @@ class Session(Life):
 
     def use_format(self, audio_format: Format, *, lanes: int) -> None:
         """Settle an upload's format: PCM without header, `lanes` whole utterances in work side by side."""
-        self._set_up(audio_format, Transcript(partials="off", lanes=lanes, whole=True), may_have_header=False)
+        transcript = Transcript(partials="off", words=self.info.words, lanes=lanes, whole=True)
+        self._set_up(audio_format, transcript, may_have_header=False)
 
     def space_partials(self, every_ms: int) -> None:
         """Tell a partial for so much audio at most; a fragment that is left out comes with the next one."""

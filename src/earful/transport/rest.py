@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
@@ -17,12 +17,19 @@ from earful.service.upload import Upload, UploadLimits
 from earful.service.upload_account import account_of
 from earful.transport import schemas
 from earful.transport.spool import spooled
+from earful.transport.transcript import ANSWERS, TranscriptFormat, answer, transcription
 
 if TYPE_CHECKING:
     from earful.service.identity import Identity
     from earful.service.registry import Registry
     from earful.service.roster import Roster
     from earful.service.upload_account import UploadAccount
+
+
+Wanted = Annotated[
+    TranscriptFormat,
+    Query(alias="format", description="JSON with times; the text, an utterance a line; or captions."),
+]
 
 
 def status_of(registry: Registry) -> schemas.Status:
@@ -36,13 +43,13 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
     """`POST /v1/transcribe`."""
     router = APIRouter(tags=["transcription"])
 
-    async def carried(request: Request, account: UploadAccount) -> Upload:
+    async def carried(request: Request, account: UploadAccount, *, words: bool) -> Upload:
         """The upload, done."""
         with registry.upload():
             account.begins()
             async with spooled(request, max_upload_bytes) as file:
                 # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
-                upload = Upload(account.upload_id, registry.limits, caps, registry.engine)
+                upload = Upload(account.upload_id, registry.limits, caps, registry.engine, words=words)
                 account.listens(upload.session)
                 await upload.run(file)
                 registry.metrics.upload_audio_ms += upload.session.numbers.audio_ms
@@ -50,28 +57,30 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
             account.finishes(upload.segments)
         return upload
 
-    @router.post("/v1/transcribe", openapi_extra=schemas.UPLOAD_BODY, responses=schemas.UPLOAD_ERRORS)
-    async def transcribe(request: Request) -> schemas.Transcription:
+    @router.post(
+        "/v1/transcribe",
+        openapi_extra=schemas.UPLOAD_BODY,
+        response_model=schemas.Transcription,
+        responses=ANSWERS,
+    )
+    async def transcribe(request: Request, form: Wanted = "json") -> Response:
         """Transcribe a recording, sent as the raw body or as the multipart field `file`."""
         began = time.monotonic()
         with account_of(registry.events, request.state.origin, registry.tracer) as account:
             try:
-                upload = await carried(request, account)
+                upload = await carried(request, account, words=form in {"srt", "vtt"})
             except asyncio.CancelledError:
                 if not registry.draining:
                     raise
                 # The server's last act in a drain that ran out of time: the client is told, nothing is a fault.
                 raise EarfulError(ErrorCode.DRAINING) from None
-        return schemas.Transcription(
-            text=" ".join(segment.text for segment in upload.segments if segment.text),
+        told = transcription(
+            upload.segments,
             duration_ms=upload.session.numbers.audio_ms,
             processing_ms=round((time.monotonic() - began) * 1000),
-            segments=[
-                schemas.Segment(index=s.index, text=s.text, start_ms=s.start_ms, end_ms=s.end_ms)
-                for s in upload.segments
-            ],
             request_id=request.state.request_id,
         )
+        return answer(form, told, upload.segments)
 
     return router
 

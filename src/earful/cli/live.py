@@ -1,0 +1,128 @@
+"""Streams a recording to a server and shows on a screen what it hears, as it hears it.
+
+Guarantees that it returns only where the last final came; whatever else happened is an exception whose text is one
+sentence. An outage that the session survives is a sentence for `complain`. Used by `earful transcribe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import aclosing, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from earful.cli.recording import pieces
+from earful.client import Client, ClientError, Patience, Reconnecting, Resumed, speaking
+from earful.client.plain import CHUNK_BYTES, CHUNK_MS
+from earful.client.plain import stream as stream_plainly
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+
+    from earful.cli.recording import Recording
+    from earful.cli.screens import Screen
+    from earful.client import Note, Result
+
+_PATIENCE = Patience(begin_s=0)
+"""A server that is not there, or full, is told at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to stream: where to, in real time unless `fast`, with the plain protocol, asking for words' times.
+
+    `by_hand`: Ctrl-C ends the recording, and the session with its last finals; a second one ends the program.
+    """
+
+    urls: Sequence[str]
+    fast: bool = False
+    plain: bool = False
+    words: bool = False
+    by_hand: bool = False
+
+
+class _Listener:
+    """Passes messages to a screen and remembers whether the last final came."""
+
+    def __init__(self, screen: Screen, complain: Callable[[str], object]) -> None:
+        self.is_complete = False
+        self._screen = screen
+        self._complain = complain
+
+    def receive(self, text: str) -> None:
+        """Take in a message of the plain protocol."""
+        message: dict[str, Any] = json.loads(text)
+        self.is_complete |= message.get("type") == "final" and message.get("last") is True
+        self._screen.show(message, text)
+        if message.get("type") == "error":
+            self._complain(f"the server says: {message.get('message')} ({message.get('code')})")
+
+    def hear(self, result: Result | Note) -> None:
+        """Take in what the resuming client gives."""
+        match result:
+            case Reconnecting(reason):
+                self._complain(f"connection lost, resuming ... ({reason})")
+            case Resumed(started):
+                self.hear(started)
+            case _:
+                self.receive(msgspec.json.encode(result).decode())
+
+
+async def stream(recording: Recording, screen: Screen, manner: Manner, complain: Callable[[str], object]) -> None:
+    """Stream all of it; raises ClientError, and what reading the recording and showing the transcript raise."""
+    listener = _Listener(screen, complain)
+    with _ended_by_hand(recording) if manner.by_hand else nullcontext():
+        await (_plainly if manner.plain else _resuming)(recording, listener, screen, manner)
+
+
+@contextmanager
+def _ended_by_hand(recording: Recording) -> Iterator[None]:
+    """The first SIGINT gives up the recording."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        recording.give_up()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _resuming(recording: Recording, listener: _Listener, screen: Screen, manner: Manner) -> None:
+    """Over as many connections as it takes."""
+    client = Client(manner.urls, notes=True, patience=_PATIENCE, words=manner.words)
+    audio = _given(pieces(recording), client, screen, fast=manner.fast)
+    async with client, speaking(client, audio):
+        async for result in client:
+            listener.hear(result)
+            screen.progress(client.sent_ms)
+
+
+async def _plainly(recording: Recording, listener: _Listener, screen: Screen, manner: Manner) -> None:
+    """Over one connection."""
+    speed = None if manner.fast else 1.0
+    audio = pieces(recording)
+    ending = await stream_plainly(manner.urls[0], audio, listener.receive, speed=speed, sent=screen.progress)
+    if not listener.is_complete:
+        sentence = f"The server closed before the last final: code {ending.code} {ending.reason}".rstrip()
+        raise ClientError(f"{sentence}.")
+
+
+async def _given(audio: AsyncGenerator[bytes], client: Client, screen: Screen, *, fast: bool) -> AsyncGenerator[bytes]:
+    """Give the pieces, in real time by an absolute schedule unless `fast`, and show how far they got."""
+    clock = asyncio.get_running_loop().time
+    due = clock()
+    async with aclosing(audio):
+        async for piece in audio:
+            if not fast:
+                await asyncio.sleep(due - clock())
+                due += len(piece) / CHUNK_BYTES * CHUNK_MS / 1000
+            yield piece
+            screen.progress(client.sent_ms)
