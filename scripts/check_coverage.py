@@ -50,6 +50,8 @@ COMPLETE = (
     "src/earful/doctor/proxy.py",
     "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
+    "src/earful/models/agreement.py",
+    "src/earful/models/draft.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
     "src/earful/service/ladder.py",
