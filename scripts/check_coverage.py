@@ -62,6 +62,7 @@ COMPLETE = (
     "src/earful/store/values.py",
     "src/earful/telemetry/stall.py",
     "src/earful/telemetry/traceparent.py",
+    "src/earful/testing/words.py",
 )
 
 
