@@ -23,6 +23,10 @@ _SINGLE_THREAD = "MOONSHINE_ORT_SINGLE_THREAD"
 """The library looks for it when it loads. On two cores a second thread saves a third of the time and doubles the CPU:
 it spins while it waits."""
 
+_OPTIONS = {"return_audio_data": "false", "vad_threshold": "0"}
+"""Without its own voice detector, whose state goes from one call to the next: a session's words would show what another
+had said before."""
+
 
 class Moonshine(RerunModel):
     """One speaker's. `folder` and `architecture` (TINY, BASE) name other weights than the wheel's."""
@@ -38,7 +42,7 @@ class Moonshine(RerunModel):
         cls._transcriber = library.Transcriber(
             folder or _shipped(library),
             library.ModelArch[architecture],
-            options={"return_audio_data": "false"},
+            options=_OPTIONS,
         )
         cls.inference = Inference()
 
