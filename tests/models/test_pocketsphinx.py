@@ -68,3 +68,17 @@ def test_a_decoder_goes_from_hand_to_hand() -> None:
         assert 2 == len(PocketSphinx._idle)
 
     asyncio.run(main())
+
+
+def test_what_others_said_does_not_show() -> None:
+    """A decoder that has heard another speaker hears what a new one hears: of this audio it once did not."""
+
+    async def main() -> list[str]:
+        model = await began()
+        return [
+            (await heard(model, speech(4.0)[start:end]))[1].text
+            for start, end in ((64_000, 128_000), (0, 64_000), (64_000, 128_000))
+        ]
+
+    first, _, again = asyncio.run(main())
+    assert first == again

@@ -88,7 +88,9 @@ class PocketSphinx:
             decoder = self._idle.pop()
         except IndexError:
             decoder = _decoder(self._config)
-        decoder.set_cmn(self._means)  # As new: what it heard last must not be heard in what comes.
+        # As new: noise and loudness of what it heard last must not be heard in what comes, which may be another's.
+        decoder.reinit_feat()
+        decoder.set_cmn(self._means)
         decoder.start_utt()
         return decoder
 
