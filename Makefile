@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The extras that tests use; the others' runtimes are large and stood in for.
 TESTED := dev audio otel jwt mic moonshine pocketsphinx
+# The models with an extra of their own: `EARFUL_MODEL=moonshine make demo` installs it.
+MODELS := faster-whisper moonshine pocketsphinx sherpa-onnx
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 SOURCES := $(shell find src -type f -not -name '*.pyc')
@@ -19,7 +21,7 @@ INSTALLED := tests/installed.py tests/conformance tests/engine $(addprefix tests
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: $(VENV)/.earful ## stream and upload the sample recording to a server of its own
+demo: $(VENV)/.earful $(addprefix $(VENV)/.model-,$(filter $(MODELS),$(EARFUL_MODEL))) ## stream and upload the sample recording to a server of its own
 	@$(BIN)/python scripts/demo.py
 
 serve: $(VENV)/.earful ## run the server until stopped; flags in ARGS="--port 9000"
@@ -98,6 +100,11 @@ $(VENV)/.dev: $(BIN)/python requirements/dev.txt requirements/helm.txt
 # As users get it: a wheel, compiled where there is a compiler. Tests of the tree put src before it.
 $(VENV)/.earful: $(VENV)/.run pyproject.toml hatch_build.py $(SOURCES)
 	$(PIP) install --no-deps --no-build-isolation --force-reinstall .
+	@touch $@
+
+# The extra of a model, beside what is there: earful itself is not installed again.
+$(VENV)/.model-%: $(VENV)/.earful
+	$(PIP) install 'earful[$*]'
 	@touch $@
 
 .PHONY: help demo serve test lint types imports unit docs reference soak installed image campaign lock clean system-packages

@@ -51,6 +51,8 @@ COMPLETE = (
     "src/earful/doctor/proxy.py",
     "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
+    "src/earful/models/agreement.py",
+    "src/earful/models/draft.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
     "src/earful/service/ladder.py",
@@ -61,6 +63,7 @@ COMPLETE = (
     "src/earful/store/values.py",
     "src/earful/telemetry/stall.py",
     "src/earful/telemetry/traceparent.py",
+    "src/earful/testing/words.py",
 )
 
 

@@ -31,6 +31,7 @@ START_S = 30.0
 STREAM_S = 120.0
 ANSWER_S = 60.0
 STOP_S = 20.0
+MODEL = os.environ.get("EARFUL_MODEL", "mock")
 _INDENT = "   "
 _WIDTH = 96
 
@@ -46,9 +47,11 @@ class Server:
         """Start the process; `wait_until_ready` waits for it."""
         self.port = _free_port()
         self.log = log
-        # What is set for another server must not change this one.
+        # What is set for another server must not change this one, but for the model.
         env = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
-        self.process = subprocess.Popen(_earful("serve", "--port", str(self.port)), stderr=log, env=env)
+        self.process = subprocess.Popen(
+            _earful("serve", "--port", str(self.port), "--model", MODEL), stderr=log, env=env
+        )
 
     def wait_until_ready(self) -> None:
         """Wait until it answers; raises DemoError where it ends or takes too long."""
@@ -109,10 +112,9 @@ def _running(log: IO[str]) -> Iterator[Server]:
     started = time.monotonic()
     server = Server(log)
     try:
-        _head(1, "Start a server", f"earful serve --port {server.port}")
+        _head(1, "Start a server", f"earful serve --port {server.port}{'' if MODEL == 'mock' else f' --model {MODEL}'}")
         server.wait_until_ready()
-        _say(f"answers after {time.monotonic() - started:.2f} s, with the mock model: its words are made up from the")
-        _say("sound, the same sound always giving the same words. A real one comes with --model package.module:Class.")
+        _tell_of_model(time.monotonic() - started)
         yield server
         _head(5, "Stop it", f"kill -TERM {server.process.pid}")
         code = server.stop()
@@ -125,6 +127,14 @@ def _running(log: IO[str]) -> Iterator[Server]:
             server.process.wait()
 
 
+def _tell_of_model(start_s: float) -> None:
+    if MODEL != "mock":
+        _say(f"answers after {start_s:.2f} s, with the model {MODEL}")
+        return
+    _say(f"answers after {start_s:.2f} s, with the mock model: its words are made up from the sound, the same sound")
+    _say("always giving the same words. EARFUL_MODEL=moonshine make demo has a real one, which is installed for it.")
+
+
 def _stream(server: Server, recording: Path) -> None:
     _head(2, "Stream six sentences at the speed they are spoken", f"earful transcribe {recording.name}")
     command = _earful("transcribe", str(recording), "--url", f"ws://127.0.0.1:{server.port}")
@@ -134,7 +144,7 @@ def _stream(server: Server, recording: Path) -> None:
 
 
 def _write_live(command: list[str]) -> int:
-    """Write fragments as they come, where nothing can be rewritten: each final ends its line with its times."""
+    """Write what comes, where nothing can be rewritten: each final ends its line, with its text where it is another."""
     deadline = time.monotonic() + STREAM_S
     live = _Live()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -151,16 +161,20 @@ class _Live:
     def __init__(self) -> None:
         """Begin at the left."""
         self._column = 0
+        self._told = ""
 
     def show(self, message: dict[str, Any]) -> None:
         """Write a partial's words, or under them that they are final."""
         if message["type"] == "partial":
+            self._told += message["text"]
             for word in message["text"].split():
                 self._write(word)
         elif message["type"] == "final" and message["text"]:
             span = f"{message['start_ms'] / 1000:.1f} s to {message['end_ms'] / 1000:.1f} s"
-            print(f"\n{_INDENT}{_bold('final')}: {span}", flush=True)
-            self._column = 0
+            text = "" if message["text"] == self._told else f"  {message['text']}"
+            newline = "\n" if self._column else ""
+            print(f"{newline}{_INDENT}{_bold('final')}: {span}{text}", flush=True)
+            self._column, self._told = 0, ""
 
     def _write(self, word: str) -> None:
         if self._column + len(word) >= _WIDTH:

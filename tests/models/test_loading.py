@@ -136,14 +136,21 @@ def test_an_entry_point_is_found(directory: Path) -> None:
     sys.path.insert(0, str(directory))
     importlib.invalidate_caches()
     assert "fits" == load_model("fits", {}).name
-    assert 'There is no model "fit": use "fits", "mock" or "package.module:Class".' == sentence("fit")
+    known = '"faster-whisper", "fits", "mock", "moonshine", "pocketsphinx", "sherpa-onnx"'
+    assert f'There is no model "fit": use {known} or "package.module:Class".' == sentence("fit")
 
 
 @pytest.mark.usefixtures("directory")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("nothing", 'There is no model "nothing": use "mock" or "package.module:Class".'),
+        (
+            "nothing",
+            (
+                'There is no model "nothing": use "faster-whisper", "mock", "moonshine", "pocketsphinx", "sherpa-onnx" '
+                'or "package.module:Class".'
+            ),
+        ),
         (":Class", '":Class" does not name a model: write it as "package.module:Class".'),
         ("my_models:", '"my_models:" does not name a model: write it as "package.module:Class".'),
         (".my_models:Fits", '".my_models:Fits" does not name a model: write it as "package.module:Class".'),

@@ -152,6 +152,25 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
     raise typer.Exit(code)
 
 
+@app.command("check-model")
+def _check_model(
+    model: Annotated[
+        str, typer.Argument(help="As for `serve --model`: a name that comes with earful, or package.module:Class.")
+    ],
+    file: Annotated[str, typer.Option("--audio", help="A recording of speech; ten seconds of it are heard.")],
+    options: Annotated[str, typer.Option(help="The model's options, a JSON object.")] = "{}",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Try a model: does it keep the contract, how fast is it, and how many sessions should a worker hold.
+
+    Exit code 0 where the contract is kept, 1 where it is broken, 2 where the model or the recording cannot be used.
+    """
+    from earful.cli.check_model import check_model
+
+    raise typer.Exit(check_model(model, file=file, options=options, as_json=as_json))
+
+
 @app.command("drain")
 def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "http://127.0.0.1:8000") -> None:
     """Ask a server on this machine, with all its workers, to let nobody in, finish what it owes, and end."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from earful.models.extra import RuntimeMissingError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "earful.models"
 """Packages offer models under short names in this group."""
+SHIPPED = {
+    "mock": "earful.models.mock_batch:MockBatchModel",
+    "faster-whisper": "earful.models.faster_whisper:FasterWhisper",
+    "moonshine": "earful.models.moonshine:Moonshine",
+    "pocketsphinx": "earful.models.pocketsphinx:PocketSphinx",
+    "sherpa-onnx": "earful.models.sherpa_onnx:SherpaOnnx",
+}
+"""Names that come with earful: looking through what is installed costs start-up time, and these need none of it."""
 
 
 class ModelLoadError(Exception):
@@ -74,6 +84,8 @@ class LoadedModel:
             elif load is not None:
                 await _in_thread(lambda: load(**self._options))
             self._first = self._make()
+        except RuntimeMissingError as error:
+            raise ModelLoadError(f'The model "{self.name}" could not be loaded: {error}.') from error
         except (Exception, SystemExit) as error:
             raise ModelLoadError(f'The model "{self.name}" could not be loaded: {_words(error)}.') from error
 
@@ -102,7 +114,7 @@ class LoadedModel:
 
 
 def load_model(name: str, options: Mapping[str, object]) -> LoadedModel:
-    """Find the class `name` means: "mock", an entry point's name, or "package.module:Class".
+    """Find the class `name` means: one of `SHIPPED`, an entry point's name, or "package.module:Class".
 
     Modules in the current directory are found too. Makes no object and loads no weights. Raises
     ModelLoadError where there is no such class, it does not fit, or it does not take `options`.
@@ -124,8 +136,8 @@ def load_model(name: str, options: Mapping[str, object]) -> LoadedModel:
 
 
 def _find(name: str) -> object:
-    if name == "mock":
-        return _attribute(name, "earful.models.mock_batch", "MockBatchModel")
+    if name in SHIPPED:
+        return _attribute(name, *SHIPPED[name].split(":"))
     module, colon, attribute = name.partition(":")
     if not colon:
         return _from_entry_point(name)
@@ -138,12 +150,12 @@ def _find(name: str) -> object:
 
 
 def _from_entry_point(name: str) -> object:
-    from importlib.metadata import entry_points  # Costs start-up time, and "mock" needs none of it.
+    from importlib.metadata import entry_points
 
     installed = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
     if name in installed:
         return _attribute(name, installed[name].module, installed[name].attr)
-    known = ", ".join(f'"{known}"' for known in sorted({"mock", *installed}))
+    known = ", ".join(f'"{known}"' for known in sorted({*SHIPPED, *installed}))
     raise ModelLoadError(f'There is no model "{name}": use {known} or "package.module:Class".')
 
 

@@ -1,0 +1,78 @@
+"""Threads for a runtime's blocking calls, so that the event loop goes on. An adapter makes one when it loads.
+
+Guarantees order: calls start in the order in which they were asked for. It holds at most the calls that the engine
+has in flight, one a lane. The threads are daemons: a call that never returns does not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Inference:
+    """`threads` threads and what they owe."""
+
+    def __init__(self, threads: int = 1) -> None:
+        """Start them; raises ValueError where there would be none."""
+        if threads < 1:
+            raise ValueError("threads must be 1 or more")
+        self._number = threads
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._owed: set[Future[Any]] = set()
+        for nth in range(threads):
+            Thread(target=self._work, name=f"inference-{nth}", daemon=True).start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call would have to wait. What nobody waits for should not be asked for then."""
+        return len(self._owed) >= self._number
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Give what `function` returns or raises. A cancelled call that has begun goes on, its result thrown away."""
+        call: Future[T] = Future()
+        self._owed.add(call)
+        call.add_done_callback(self._owed.discard)  # In the thread, where it ran: one step under the GIL.
+        self._calls.put((call, partial(function, *args, **kwargs)))
+        return await asyncio.wrap_future(call)
+
+    async def complete(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function`, and end only when it has ended, cancelled or not: two of a batch model's must not meet."""
+        call = asyncio.ensure_future(self.run(function, *args, **kwargs))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.wait({call})
+            if not call.cancelled():
+                call.exception()  # Taken, or asyncio would report it as forgotten.
+            raise
+
+    def _work(self) -> None:
+        while True:
+            call, function = self._calls.get()
+            if call.set_running_or_notify_cancel():
+                _settle(call, function)
+            del call, function  # Or the last call's audio and result would stay until the next.
+
+
+def _settle(call: Future[Any], function: Callable[[], Any]) -> None:
+    try:
+        result = function()
+    except StopIteration as error:
+        failure = RuntimeError("the model raised StopIteration")
+        failure.__cause__ = error
+        call.set_exception(failure)  # asyncio's futures refuse the original, and nobody would be answered.
+    except BaseException as error:  # noqa: BLE001 - whatever a runtime raises belongs to the one who waits
+        call.set_exception(error)
+    else:
+        call.set_result(result)

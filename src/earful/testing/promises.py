@@ -1,0 +1,115 @@
+"""What every model promises, each as a function that raises BrokenError where it is not kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from earful.testing.hearing import BrokenError, Hearing, step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from earful.models.loading import LoadedModel
+
+_SAMPLE_BYTES: Final = 2
+_CHUNK_BYTES: Final = 3200
+_ODD_BYTES: Final = 2 * 1777
+
+
+async def answers_are_transcripts(model: LoadedModel, audio: bytes) -> None:
+    """A chunk is answered with `is_final` False, an end with True; texts and words are what the wire can carry."""
+    hearing = Hearing(model, words=True)
+    await hearing.utterance(_cut(audio, _CHUNK_BYTES))
+    await hearing.close()
+
+
+async def cutting_changes_nothing(model: LoadedModel, audio: bytes) -> None:
+    """The final does not depend on how the audio was cut into calls, which the load decides."""
+    wholes = [await _final(model, _cut(audio, size)) for size in (len(audio), _CHUNK_BYTES, _ODD_BYTES)]
+    _same(wholes[0], wholes[1], "in chunks of 100 ms")
+    _same(wholes[0], wholes[2], "in chunks of 111 ms")
+
+
+async def an_end_begins_anew(model: LoadedModel, audio: bytes) -> None:
+    """After an end the next utterance is heard as by a new object."""
+    hearing = Hearing(model)
+    await hearing.utterance(_cut(audio[: len(audio) // 4 * 2], _ODD_BYTES))
+    again = await hearing.utterance(_cut(audio, _CHUNK_BYTES))
+    await hearing.close()
+    _same(await _final(model, _cut(audio, _CHUNK_BYTES)), again, "as a session's second utterance")
+
+
+async def sessions_do_not_meet(model: LoadedModel, audio: bytes) -> None:
+    """Two sessions that speak in turns, or in one step, hear each its own."""
+    half = len(audio) // 4 * 2
+    speeches = [audio[:half], audio[half:]]
+    finals = await (_in_steps if model.is_batch else _in_turns)(model, speeches)
+    for speech, final in zip(speeches, finals, strict=True):
+        _same(await _final(model, _cut(speech, _CHUNK_BYTES)), final, "beside another session")
+
+
+async def little_is_borne(model: LoadedModel, audio: bytes) -> None:
+    """An end without audio, a single sample, and silence: all are answered."""
+    hearing = Hearing(model)
+    for chunks in ((), (audio[:_SAMPLE_BYTES],), _cut(bytes(5 * _CHUNK_BYTES), _CHUNK_BYTES)):
+        await hearing.utterance(chunks)
+    await hearing.close()
+
+
+async def a_session_may_break_off(model: LoadedModel, audio: bytes) -> None:
+    """One that goes in the middle of an utterance changes nothing for those that come."""
+    gone = Hearing(model)
+    await gone.hear(audio[:_CHUNK_BYTES])
+    await gone.close()
+    first, second = [await _final(model, _cut(audio, _CHUNK_BYTES)) for _ in range(2)]
+    _same(first, second, "after a session that broke off")
+
+
+PROMISES: Final[Sequence[Callable[[LoadedModel, bytes], Awaitable[None]]]] = (
+    answers_are_transcripts,
+    cutting_changes_nothing,
+    an_end_begins_anew,
+    sessions_do_not_meet,
+    little_is_borne,
+    a_session_may_break_off,
+)
+"""Each takes a model that is loaded, and some seconds of speech (16 kHz mono s16le)."""
+
+
+async def _final(model: LoadedModel, chunks: Sequence[bytes]) -> str:
+    hearing = Hearing(model)
+    final = await hearing.utterance(chunks)
+    await hearing.close()
+    return final
+
+
+async def _in_turns(model: LoadedModel, speeches: Sequence[bytes]) -> list[str]:
+    hearings = [Hearing(model, f"check {nth}") for nth in range(len(speeches))]
+    for chunks in zip(*(_cut(speech, _CHUNK_BYTES) for speech in speeches), strict=True):
+        for hearing, chunk in zip(hearings, chunks, strict=True):
+            await hearing.hear(chunk)
+    finals = [(await hearing.end()).text for hearing in hearings]
+    for hearing in hearings:
+        await hearing.close()
+    return finals
+
+
+async def _in_steps(model: LoadedModel, speeches: Sequence[bytes]) -> list[str]:
+    hearings = [Hearing(model, f"check {nth}") for nth in range(len(speeches))]
+    finals: list[str] = []
+    steps = list(zip(*(_cut(speech, _CHUNK_BYTES) for speech in speeches), strict=True))
+    for nth, chunks in enumerate(steps, start=1):
+        items = [hearing.step(chunk, end=nth == len(steps)) for hearing, chunk in zip(hearings, chunks, strict=True)]
+        finals = [answer.text for answer in await step_of(model, items)]
+        for hearing, item in zip(hearings, items, strict=True):
+            hearing.keep(item)
+    return finals
+
+
+def _cut(audio: bytes, size: int) -> list[bytes]:
+    return [audio[at : at + size] for at in range(0, len(audio), size)]
+
+
+def _same(expected: str, found: str, how: str) -> None:
+    if expected != found:
+        raise BrokenError(f"the same audio is {expected!r}, and {how} {found!r}")

@@ -1,0 +1,104 @@
+"""The contract that strangers import, over every model that ships or is shown.
+
+sherpa-onnx and faster-whisper are tried over stand-ins of their runtimes, since no test has their weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from tests.support import sherpa_runtime, whisper_runtime
+from tests.support.clock import run_virtual
+
+from earful.testing import ModelContract
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+T = TypeVar("T")
+real = pytest.mark.timeout(90)
+
+
+class Short(ModelContract):
+    """Two seconds of the sample: real models take their time."""
+
+    __test__ = False
+
+    def speech(self) -> bytes:
+        """The first half of what is heard otherwise."""
+        whole = super().speech()
+        return whole[: len(whole) // 4 * 2]
+
+
+class Quick(ModelContract):
+    """In virtual time: these sleep and do not compute."""
+
+    __test__ = False
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run `main` where sleeping takes no time."""
+        return run_virtual(main)
+
+
+class TestMock(Quick):
+    """The mock."""
+
+    __test__ = True
+    model = "mock"
+
+
+class TestPlainMock(Quick):
+    """The mock with an object a session."""
+
+    __test__ = True
+    model = "earful.models.mock:MockASRModel"
+
+
+class TestLoudness(Quick):
+    """The example."""
+
+    __test__ = True
+    model = "loudness_model:Loudness"
+
+
+@real
+class TestMoonshine(Short):
+    """Moonshine itself."""
+
+    __test__ = True
+    model = "moonshine"
+
+
+@real
+class TestPocketSphinx(Short):
+    """PocketSphinx itself."""
+
+    __test__ = True
+    model = "pocketsphinx"
+
+
+class TestSherpaOnnxStandIn(ModelContract):
+    """The adapter of sherpa-onnx over a stand-in of its runtime."""
+
+    model = "sherpa-onnx"
+
+    @pytest.fixture(autouse=True)
+    def _stand_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "sherpa_onnx", sherpa_runtime.module)
+        monkeypatch.setattr(type(self), "options", {"folder": str(tmp_path)})
+        for name in ("tokens.txt", "encoder.onnx", "decoder.onnx", "joiner.onnx"):
+            (tmp_path / name).touch()
+
+
+class TestFasterWhisperStandIn(ModelContract):
+    """The adapter of faster-whisper over a stand-in of its runtime."""
+
+    model = "faster-whisper"
+
+    @pytest.fixture(autouse=True)
+    def _stand_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "faster_whisper", whisper_runtime.module)
+        monkeypatch.setattr(type(self), "options", {"folder": str(tmp_path)})
