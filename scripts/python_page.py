@@ -22,7 +22,7 @@ HEAD = """# Python reference
 
 What applications import from `earful.client` and models from `earful.models`, in the words of the code; made by
 `make reference`. How the client behaves when connections break says [the Python client](client.md), how a model is
-brought [bring your model](model.md). A name that begins with `_` is nobody's but ours.
+brought [bring your model](models.md). A name that begins with `_` is nobody's but ours.
 """
 OF_MODELS = (base.ASRModel, base.BatchModel, types.TranscriptResult, types.Word, types.SessionInfo, types.Step)
 
