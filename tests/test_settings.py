@@ -91,6 +91,7 @@ def test_options_that_are_none_are_not_told(value: str) -> None:
                 " (flag --onset-window and flag --vad-frame-ms)"
             ),
         ),
+        ({"tls_key": "key.pem"}, "tls_key is nothing without tls_cert (flag --tls-key)"),
         ({"hangover_ms": 600}, "hangover_ms must be smaller than endpoint_silence_ms (flag --hangover-ms)"),
         (
             {"max_utterance_s": 1, "pre_roll_ms": 500},
@@ -123,6 +124,7 @@ def test_values_that_do_not_fit_together_are_one_sentence(flags: dict[str, objec
         {"port": 9001, "ops_port": 9000},
         {"port": 8999, "ops_port": 9000},
         {"port": 0, "ops_port": 0},
+        {"port": 9000, "ops_port": 9000, "uds": "s"},
     ],
 )
 def test_ports_that_do_not_meet_fit(flags: dict[str, object]) -> None:

@@ -62,6 +62,19 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    uds: str | None = Field(
+        default=None, min_length=1, description="Path of a Unix socket to listen on in place of host and port."
+    )
+    uds_mode: Literal["600", "660", "666"] = Field(default="660", description="Who may connect to it: its permissions.")
+    tls_cert: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File with the certificate and its chain (PEM): clients speak TLS, 1.2 or newer; read again at"
+        " SIGHUP.",
+    )
+    tls_key: str | None = Field(
+        default=None, min_length=1, description="File with its key (PEM, not encrypted), unless tls_cert has it too."
+    )
     ops_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the operations listener.")
     ops_port: int | None = Field(
         default=None,

@@ -21,6 +21,10 @@ def rules_of(settings: Settings) -> Iterator[tuple[bool, str]]:
     """Each rule: whether it holds, and what is to be said where it does not, with the names of the settings in it."""
     yield from _utterances(settings)
     yield from _addresses(settings)
+    yield (
+        settings.tls_cert is not None or settings.tls_key is None,
+        "tls_key is nothing without tls_cert",
+    )
     yield all(settings.secrets()), "secret must not be empty before, between or behind its commas"
 
 
@@ -58,7 +62,8 @@ def _ports_meet(settings: Settings) -> bool:
     """Whether one address would be asked for twice; where a name hides that, listening finds it out."""
     hosts = {settings.host, settings.ops_host}
     return (
-        bool(settings.ops_port and 0 <= settings.port - settings.ops_port < settings.workers)
+        settings.uds is None
+        and bool(settings.ops_port and 0 <= settings.port - settings.ops_port < settings.workers)
         and settings.port > 0
         and (len(hosts) == 1 or not hosts.isdisjoint(_EVERYWHERE))
     )

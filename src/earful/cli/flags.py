@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from earful.bounds import allowed_values
 from earful.settings import Settings, SettingsError, env_of, flag_of
 from earful.settings_sources import FILE_FLAG
-from earful.store.address import StoreAddress, StoreUrlError
+from earful.settings_store import check_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,10 +69,7 @@ def load_settings(
     """Read flags, environment and file; raises SettingsError, also for a store that cannot be one."""
     given, flags = read_flags(parser, arguments)
     settings = Settings.load(flags, env, given.config)
-    try:
-        StoreAddress.parse(settings.store.get_secret_value())
-    except StoreUrlError as error:
-        raise SettingsError(f"{error} ({settings.source_of('store')}).") from None
+    check_store(settings)
     return given, settings
 
 
