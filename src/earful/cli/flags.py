@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import SecretStr
-
 from earful.bounds import allowed_values
+from earful.cli.settings_page import default_of
 from earful.settings import Settings, SettingsError, env_of, flag_of
 from earful.settings_sources import FILE_FLAG
 from earful.settings_store import check_store
@@ -83,9 +81,5 @@ def _unknown(argument: str, command: str) -> str:
 
 
 def _help(field: FieldInfo) -> str:
-    default = field.get_default(call_default_factory=True)
-    if isinstance(default, SecretStr):  # A default is no secret.
-        default = default.get_secret_value()
-    shown = json.dumps(default) if isinstance(default, dict) else "none" if default in {None, ""} else str(default)
     # argparse formats help with %.
-    return f"{field.description} Takes {allowed_values(field)}; default {shown}.".replace("%", "%%")
+    return f"{field.description} Takes {allowed_values(field)}; default {default_of(field)}.".replace("%", "%%")
