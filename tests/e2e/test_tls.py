@@ -179,6 +179,40 @@ def test_files_that_cannot_be_used_end_the_start(tmp_path: Path, cert: str, key:
     check_refusal(run("serve", "--port", "0", *flags), said)
 
 
+# Commands
+
+
+@pytest.mark.parametrize("plain", [[], ["--plain"]])
+def test_commands_trust_a_file(tmp_path: Path, plain: list[str]) -> None:
+    """With `--ca` they speak to a server that the system would not trust; without it they say why not."""
+    with running(**certified(tmp_path)) as server:
+        ca = ["--ca", str(tmp_path / "certificate.pem")]
+        speech = ["transcribe", "-", "--url", server.address.ws, "--fast", *plain]
+        done = run(*speech, *ca, stdin=SENTENCE)
+        assert (0, True) == (done.returncode, bool(done.stdout)), done
+        untrusting = run(*speech, stdin=SENTENCE)
+        assert (1, True) == (untrusting.returncode, b"certificate verify failed" in untrusting.stderr), untrusting
+
+
+def test_bench_trusts_a_file(tmp_path: Path) -> None:
+    """The same, for streams in real time."""
+    with running(**certified(tmp_path)) as server:
+        load = ["bench", server.address.ws, "--streams", "2", "--seconds", "1", "--warmup-s", "0", "--json", "-"]
+        done = run(*load, "--ca", str(tmp_path / "certificate.pem"))
+        assert done.returncode in {0, 3}, done  # 3: this machine was busy.
+        assert b"certificate verify failed" in run(*load).stderr
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("", "no certificate in PEM")])
+def test_a_file_that_cannot_be_trusted_is_told(tmp_path: Path, content: str | None, why: str) -> None:
+    """Before anything is connected."""
+    ca = tmp_path / "ca.pem"
+    if content is not None:
+        ca.write_text(content, "utf-8")
+    done = run("transcribe", "-", "--ca", str(ca))
+    assert (2, True) == (done.returncode, why in " ".join(done.stderr.decode().split())), done
+
+
 # Unix sockets
 
 

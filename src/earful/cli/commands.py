@@ -20,6 +20,7 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_op
 
 _SERVER = "ws://127.0.0.1:8000"
 _WORKER = "http://127.0.0.1:8000"
+_CA = "For wss: trust the certificates in this file (PEM) instead of the system's."
 
 app = typer.Typer(
     name="earful",
@@ -93,10 +94,13 @@ def _transcribe(
     fast: Annotated[bool, typer.Option("--fast", help="As fast as the server allows, not in real time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message, one a line.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="The plain protocol: one connection, no resuming.")] = False,
+    ca: Annotated[str | None, typer.Option("--ca", help=_CA)] = None,
 ) -> None:
     """Stream a recording to a server and show what it hears; a lost connection is resumed."""
     from earful.cli.transcribe import transcribe
+    from earful.cli.trust import trust
 
+    trust(ca)
     terminal = sys.stdout.isatty()
     raise typer.Exit(transcribe(file, urls or [_SERVER], fast=fast, as_json=as_json, terminal=terminal, plain=plain))
 
@@ -176,6 +180,7 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     capacity: Annotated[
         str | None, typer.Option(help="Find what one worker holds at several chunk sizes and duties; write it here.")
     ] = None,
+    ca: Annotated[str | None, typer.Option("--ca", help=_CA)] = None,
 ) -> None:
     """Measure a server with streams in real time: latency from when a chunk was due to its answer.
 
@@ -195,7 +200,9 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
+    from earful.cli.trust import trust
 
+    trust(ca)
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
     if capacity is not None:
         from earful.cli.capacity import measure_capacity
