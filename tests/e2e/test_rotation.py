@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.test_workers import workers_of
-from tests.support.server import await_true, running
+from tests.support.server import PATHS, await_true, running
 from tests.support.speech import SPEECH, expected, pieces
 
 from earful.client import Client, Final, speaking
@@ -108,3 +111,27 @@ def test_workers_get_the_settings_of_the_file_anew(tmp_path: Path) -> None:
         server.log.wait_for("all workers replaced", 30)
         assert set(before.values()).isdisjoint(workers_of(server, 2).values())
         assert 9 == server.address.get("/v1/health")["worker"]["max_sessions"]
+
+
+def test_a_terminal_that_is_gone_is_the_end() -> None:
+    """SIGHUP then says that, also to a server alone: it drains, and ends."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "earful", "serve", "--port", "0", "--log-format", "json"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
+    )
+    try:
+        os.close(theirs)
+        said = b""
+        while b'"ready"' not in said:
+            said += os.read(ours, 4096)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert 0 == process.wait(15)
+    finally:
+        process.kill()
+        process.wait()
