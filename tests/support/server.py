@@ -127,14 +127,17 @@ class Address:
 
     def connect(self, within_s: float = 30, receive_buffer_bytes: int = 0) -> socket.socket:
         """A connection; each step of it may take so long."""
-        connection = socket.socket(socket.AF_UNIX if self.uds else socket.AF_INET)
-        if receive_buffer_bytes:  # Before connecting, or the window is agreed on without it.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        connection.settimeout(within_s)
-        connection.connect(self.uds or (self.host, self.port))
-        if not self.uds:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self.tls.wrap_socket(connection, server_hostname=self.host) if self.tls else connection
+        with contextlib.ExitStack() as failing:
+            plain = failing.enter_context(socket.socket(socket.AF_UNIX if self.uds else socket.AF_INET))
+            if receive_buffer_bytes:  # Before connecting, or the window is agreed on without it.
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            plain.settimeout(within_s)
+            plain.connect(self.uds or (self.host, self.port))
+            if not self.uds:
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self.tls.wrap_socket(plain, server_hostname=self.host) if self.tls else plain
+            failing.pop_all()
+        return connection
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
