@@ -56,6 +56,7 @@ COMPLETE = (
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
     "src/earful/service/ladder.py",
+    "src/earful/settings_rules.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",
     "src/earful/store/memory.py",

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from earful.bounds import allowed_values
-from earful.settings import Settings, SettingsError, env_of, flag_of, mock_settings, nearest
+from earful.settings import Settings, SettingsError, env_of, flag_of, mock_settings
+from earful.settings_sources import nearest
 
 
 def sentence(flags: dict[str, object] | None = None, env: dict[str, str] | None = None) -> str:
@@ -61,8 +62,6 @@ def test_they_are_frozen() -> None:
         ("transport", "quick", "fast or asgi"),
         ("log_level", "loud", "debug, info, warning or error"),
         ("host", "", "text that is not empty"),
-        ("model_options", "{", "a JSON object"),
-        ("model_options", "[1]", "a JSON object"),
     ],
 )
 def test_a_value_out_of_bounds_is_one_sentence(name: str, value: str, allowed: str) -> None:
@@ -70,6 +69,14 @@ def test_a_value_out_of_bounds_is_one_sentence(name: str, value: str, allowed: s
     assert f"{name} is {value!r} (flag {flag_of(name)}); it must be {allowed}." == sentence({name: value})
     assert f"{name} is {value!r} (environment {env_of(name)}); it must be {allowed}." == sentence(
         {}, {env_of(name): value}
+    )
+
+
+@pytest.mark.parametrize("value", ["{", "[1]", '{"api_key": "hush"'])
+def test_options_that_are_none_are_not_told(value: str) -> None:
+    """A key of somebody's may be among them."""
+    assert "model_options is set (flag --model-options); it must be a JSON object." == sentence(
+        {"model_options": value}
     )
 
 
@@ -84,6 +91,7 @@ def test_a_value_out_of_bounds_is_one_sentence(name: str, value: str, allowed: s
                 " (flag --onset-window and flag --vad-frame-ms)"
             ),
         ),
+        ({"tls_key": "key.pem"}, "tls_key is nothing without tls_cert (flag --tls-key)"),
         ({"hangover_ms": 600}, "hangover_ms must be smaller than endpoint_silence_ms (flag --hangover-ms)"),
         (
             {"max_utterance_s": 1, "pre_roll_ms": 500},
@@ -116,6 +124,7 @@ def test_values_that_do_not_fit_together_are_one_sentence(flags: dict[str, objec
         {"port": 9001, "ops_port": 9000},
         {"port": 8999, "ops_port": 9000},
         {"port": 0, "ops_port": 0},
+        {"port": 9000, "ops_port": 9000, "uds": "s"},
     ],
 )
 def test_ports_that_do_not_meet_fit(flags: dict[str, object]) -> None:
@@ -175,7 +184,7 @@ def test_an_unknown_variable_like_none_points_at_the_list() -> None:
 def test_an_unknown_flag_names_the_nearest() -> None:
     """The same for flags."""
     assert "The flag --prt is not a setting of earful; the nearest is --port." == sentence({"prt": "1"})
-    assert "the nearest is --max-sessions" == nearest("max_session", flag_of)
+    assert "the nearest is --max-sessions" == nearest("max_session", Settings.model_fields, flag_of)
 
 
 def test_the_mock_gets_its_settings_under_the_models_names() -> None:

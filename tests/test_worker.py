@@ -9,14 +9,14 @@ import pytest
 
 from earful.listening import CannotListen, bind
 from earful.settings import Settings
-from earful.worker import bind_slots
+from earful.worker import bind_ports
 
 
 def test_each_slot_has_a_socket_on_the_same_port() -> None:
     """A free one where 0 is asked for; each listens, and gets some of those who connect."""
     with ExitStack() as scope:
         listeners = [
-            scope.enter_context(listener) for listener in bind_slots(Settings.load({"port": 0, "workers": 3}, {}))
+            scope.enter_context(listener) for listener in bind_ports(Settings.load({"port": 0, "workers": 3}, {}))
         ]
         (port,) = {listener.getsockname()[1] for listener in listeners}
         for _ in range(200):
@@ -40,10 +40,10 @@ def waiting_at(listener: socket.socket) -> int:
 def test_strangers_do_not_share() -> None:
     """Another server of ours, with one worker or several, is told that the port is in use; nothing is left open."""
     with ExitStack() as scope:
-        first, second = bind_slots(Settings.load({"port": 0, "workers": 2}, {}))
+        first, second = bind_ports(Settings.load({"port": 0, "workers": 2}, {}))
         scope.enter_context(first)
         scope.enter_context(second)
         for workers in (1, 2):
             settings = Settings.load({"port": first.getsockname()[1], "workers": workers}, {})
             with pytest.raises(CannotListen, match="in use"):
-                (bind if workers == 1 else bind_slots)(settings)
+                (bind if workers == 1 else bind_ports)(settings)

@@ -28,9 +28,15 @@ def allowed_values(field: FieldInfo) -> str:
         int | None: "a whole number",
         float: "a number",
         str: "text that is not empty",
+        str | None: "text that is not empty",
         SecretStr: "text",
     }
     return f"{kinds.get(annotation, 'a JSON object')} {_bounds(field)}".rstrip()
+
+
+def is_private(field: FieldInfo) -> bool:
+    """Whether a value must not be told, whole: it is a secret, or a model's options, which may have one."""
+    return field.annotation is SecretStr or get_origin(field.annotation) is dict
 
 
 def _bounds(field: FieldInfo) -> str:
@@ -49,7 +55,7 @@ def complaint(
         reason = str(error["ctx"]["error"])
         return f"The settings do not fit together: {reason}{_named_in(reason, sources)}."
     name = str(error["loc"][0])
-    value = "set" if known[name].annotation is SecretStr else repr(given[name])
+    value = "set" if is_private(known[name]) else repr(given[name])
     return f"{name} is {value} ({sources[name]}); it must be {allowed_values(known[name])}."
 
 

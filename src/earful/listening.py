@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from earful.unix_socket import UnixSocketError, unix_listener
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from earful.settings import Settings
 
 OPS_BACKLOG = 128
@@ -18,6 +23,37 @@ OPS_BACKLOG = 128
 
 class CannotListen(Exception):  # noqa: N818 - what the start ends with, not what it raised
     """An address cannot be listened on; the text is one sentence for whoever chose it."""
+
+
+@contextmanager
+def listening(settings: Settings, backlog: int) -> Iterator[socket.socket]:
+    """The public address of a server alone, host and port or a Unix socket, for as long as the scope lasts.
+
+    Who connects waits until it is served. Raises as `bind`.
+    """
+    with bind(settings, backlog=backlog) if settings.uds is None else bind_path(settings, backlog) as listener:
+        yield listener
+
+
+@contextmanager
+def bind_path(settings: Settings, backlog: int) -> Iterator[socket.socket]:
+    """The public Unix socket, listening, for as long as the scope lasts. Raises CannotListen."""
+    path = str(settings.uds)
+    with ExitStack() as scope:
+        try:
+            listener = scope.enter_context(unix_listener(path, int(settings.uds_mode, 8)))
+        except UnixSocketError as error:
+            raise CannotListen(f"Cannot listen at {path!r}: {error}; choose another path with --uds.") from None
+        listener.listen(backlog)
+        yield listener
+
+
+def place_of(listener: socket.socket, settings: Settings) -> dict[str, object]:
+    """What the log tells of the public address."""
+    how = {} if settings.tls_cert is None else {"tls": True}
+    if settings.uds is not None:
+        return {"uds": settings.uds, **how}
+    return {"host": settings.host, "port": listener.getsockname()[1], **how}
 
 
 def bind(settings: Settings, shared_port: int | None = None, *, backlog: int = 0) -> socket.socket:

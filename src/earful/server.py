@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
@@ -17,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from earful.app import Service, build
-from earful.listening import bind, bind_ops, ops_url
+from earful.certificate import Certificate
+from earful.listening import bind_ops, listening, ops_url, place_of
 from earful.models.loading import ModelLoadError
+from earful.renewal import KEPT_ALONE, read_anew, tell_unusable
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.service.identity import Identity
 from earful.service.vitals import glance
+from earful.settings import Settings, SettingsError
 from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import Log, open_log
 from earful.telemetry.watchdog import Watchdog
@@ -36,8 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from types import FrameType
 
-    from earful.settings import Settings
-
 BACKLOG = 4096
 FORCED_EXIT = 1
 FORCE_WITHIN_S = 0.5
@@ -51,12 +53,13 @@ def run(settings: Settings) -> int:
     """Serve until told to stop; the process' exit code.
 
     Raises ModelLoadError for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces
-    that cannot be, and CannotListen for an address that cannot be had.
+    that cannot be and for a certificate that cannot be shown, and CannotListen for an address that cannot be had.
     """
+    certificate = Certificate.of(settings)
     files = make_room_for_files(settings.max_sessions)  # Before the log, which has a thread.
     with (
         closing(open_server_log(settings, worker=0)) as log,
-        bind(settings, backlog=BACKLOG) as listener,
+        listening(settings, BACKLOG) as listener,
         bind_ops(settings) or nullcontext() as ops_listener,
     ):
         server: Server | None = None
@@ -66,11 +69,11 @@ def run(settings: Settings) -> int:
                 server.stop()
 
         service = build(settings, log, drain, Identity(ops=ops_url(ops_listener)))
-        server = Server(service, ops_listener)
+        server = Server(service, ops_listener, certificate)
+        server.renews = True
         log.info(
             "starting",
-            host=settings.host,
-            port=listener.getsockname()[1],
+            **place_of(listener, settings),
             files=files,
             compiled=is_compiled(),
             **told_of([ops_listener]),
@@ -93,8 +96,19 @@ def told_of(ops_listeners: Iterable[socket.socket | None]) -> dict[str, object]:
 class Server(uvicorn.Server):
     """One worker's server: loads the model beside answering, drains before it closes anything."""
 
-    def __init__(self, service: Service, ops_listener: socket.socket | None = None) -> None:
-        """Serve `service.app` on sockets given to `run`, and `service.ops_app` on the `ops_listener`."""
+    renews = False
+    """Whether SIGHUP renews what clients are shown; for the main thread of a server alone."""
+
+    def __init__(
+        self,
+        service: Service,
+        ops_listener: socket.socket | None = None,
+        certificate: Certificate | None = None,
+    ) -> None:
+        """Serve `service.app` on sockets given to `run`, and `service.ops_app` on the `ops_listener`.
+
+        With a `certificate` the first is served over TLS.
+        """
         settings = service.settings
         super().__init__(
             uvicorn.Config(
@@ -109,10 +123,13 @@ class Server(uvicorn.Server):
                 server_header=False,
                 backlog=BACKLOG,
                 lifespan="on",
+                ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
         self._service = service
+        self._certificate = certificate
+        self._had_terminal = sys.stderr.isatty()
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
         self._ops: OpsServer | None = None
@@ -145,7 +162,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
-        asyncio.get_running_loop().set_exception_handler(self._note_fault)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._note_fault)
+        if self.renews:
+            loop.add_signal_handler(signal.SIGHUP, self._renew)
         await super().startup(sockets)
         if self._ops is not None:
             await self._ops.open()
@@ -186,6 +206,22 @@ class Server(uvicorn.Server):
         servers = [self] if self._ops is None else [self, self._ops]
         connections = [connection for server in servers for connection in server.server_state.connections]
         return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol | Turnstile)]
+
+    def _renew(self) -> None:
+        """Read secret and certificate anew; where the terminal is gone, end."""
+        if self._had_terminal and not os.isatty(sys.stderr.fileno()):
+            self.stop()
+            return
+        log = self._service.log
+        try:
+            settings = read_anew(self._service.settings, KEPT_ALONE, log)
+            if self._certificate is not None and settings.tls_cert is not None:
+                self._certificate.renew(settings)
+        except SettingsError as error:
+            tell_unusable(error, log)
+        else:
+            self._service.registry.seal.renew(settings.secrets())
+            log.info("settings read anew")
 
     def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What nobody caught: told without its words, which may be what somebody said."""

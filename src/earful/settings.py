@@ -1,4 +1,4 @@
-"""Every setting of the server: one frozen tree, read once, flags over `EARFUL_*` over defaults.
+"""Every setting of the server: one frozen tree, flags over `EARFUL_*` over a file over defaults.
 
 Guarantees that each value is inside its bounds and that the values fit together; whatever is wrong
 is one sentence (`SettingsError`). Read by the command line and `app.py`. Plain pydantic, which FastAPI
@@ -7,8 +7,9 @@ imports anyway: pydantic-settings knows neither sources nor unknown names, and c
 
 from __future__ import annotations
 
-import difflib
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -23,31 +24,25 @@ from pydantic import (
 )
 
 from earful.bounds import complaint
+from earful.settings_rules import rules_of
+from earful.settings_sources import (
+    FILE_FLAG,
+    Given,
+    SettingsError,
+    env_of,
+    flag_of,
+    from_environment,
+    from_file,
+    from_flags,
+    with_secrets,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from pydantic.fields import FieldInfo
+__all__ = ["Settings", "SettingsError", "env_of", "flag_of", "mock_settings"]
 
-ENV_PREFIX = "EARFUL_"
 _MOCK_PREFIX = "mock_"
-_LONGEST_ONSET_MS = 400
-_LAST_PORT = 65535
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
-
-
-class SettingsError(Exception):
-    """A setting cannot be used; the text is one sentence for whoever started the server."""
-
-
-def flag_of(name: str) -> str:
-    """The command-line flag of a setting: `max_sessions` is `--max-sessions`."""
-    return "--" + name.replace("_", "-")
-
-
-def env_of(name: str) -> str:
-    """The environment variable of a setting: `max_sessions` is `EARFUL_MAX_SESSIONS`."""
-    return ENV_PREFIX + name.upper()
 
 
 def _number(value: object) -> object:
@@ -67,6 +62,19 @@ class Settings(BaseModel, frozen=True):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    uds: str | None = Field(
+        default=None, min_length=1, description="Path of a Unix socket to listen on in place of host and port."
+    )
+    uds_mode: Literal["600", "660", "666"] = Field(default="660", description="Who may connect to it: its permissions.")
+    tls_cert: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File with the certificate and its chain (PEM): clients speak TLS, 1.2 or newer; read again at"
+        " SIGHUP.",
+    )
+    tls_key: str | None = Field(
+        default=None, min_length=1, description="File with its key (PEM, not encrypted), unless tls_cert has it too."
+    )
     ops_host: str = Field(default="127.0.0.1", min_length=1, description="Address of the operations listener.")
     ops_port: int | None = Field(
         default=None,
@@ -109,6 +117,9 @@ class Settings(BaseModel, frozen=True):
         description="What signs cursors, so that any worker that has it can resume a session: one secret, or several"
         " with commas between, the first to sign and all to verify. Without one it is drawn at each start.",
     )
+    secret_file: str | None = Field(
+        default=None, min_length=1, description="File that holds the secret in its place; read again at SIGHUP."
+    )
     resume_window_s: float = Field(
         default=120, ge=0, le=86_400, description="How long after a drop a client may go on trying to resume."
     )
@@ -120,6 +131,9 @@ class Settings(BaseModel, frozen=True):
         default=SecretStr("memory://"),
         description="Where workers know of each other's sessions: memory:// (each of its own), redis://host:port/db,"
         " redis+sentinel://host:port,.../service or redis+cluster://host:port,...; rediss for TLS.",
+    )
+    store_file: str | None = Field(
+        default=None, min_length=1, description="File that holds the store's URL in its place; read again at SIGHUP."
     )
     redis_max_connections: int = Field(
         default=16, ge=1, le=1000, description="Connections this worker has to Redis at once."
@@ -237,27 +251,47 @@ class Settings(BaseModel, frozen=True):
     )
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _loads: list[Callable[[], Self]] = PrivateAttr(default_factory=list)
 
     @classmethod
-    def load(cls, flags: Mapping[str, object], env: Mapping[str, str]) -> Self:
-        """The settings that `flags` (by setting name; only those given) and the environment ask for.
+    def load(cls, flags: Mapping[str, object], env: Mapping[str, str], file: str | None = None) -> Self:
+        """The settings that `flags` (by setting name; only those given), the environment and a TOML file ask for.
 
-        Raises SettingsError: an unknown flag or `EARFUL_*` name, a value out of bounds, values that do not fit.
+        The file is `file`, else the one that `EARFUL_CONFIG` names, else none. Raises SettingsError: a file that cannot
+        be read, an unknown name in any of them, a value out of bounds, values that do not fit.
         """
-        given, sources = _environment(env, cls.model_fields)
-        _reject_unknown(flags, cls.model_fields)
-        given |= flags
-        sources |= {name: f"flag {flag_of(name)}" for name in flags}
+        known = cls.model_fields
+        given = from_file(env.get(env_of(FILE_FLAG), "") if file is None else file, known)
+        cls._check_types(given)
+        given = given.under(from_environment(env, known)).under(from_flags(flags, known))
+        given = with_secrets(given, known)
         try:
-            settings = cls.model_validate(given)
+            settings = cls.model_validate(given.values)
         except ValidationError as error:
-            raise SettingsError(complaint(error.errors()[0], given, sources, cls.model_fields)) from None
-        settings._sources.update(sources)  # noqa: SLF001 - of its own class
-        _reject_idle_mock_options(settings, sources)
+            raise SettingsError(complaint(error.errors()[0], given.values, given.sources, known)) from None
+        settings._sources.update(given.sources)  # noqa: SLF001 - of its own class
+        settings._loads.append(partial(cls.load, dict(flags), dict(env), file))  # noqa: SLF001 - the same
+        _reject_idle_mock_options(settings, given.sources)
         return settings
 
+    @classmethod
+    def _check_types(cls, given: Given) -> None:
+        """Refuse text for a number and the like: a file has types, where flags and the environment have text alone."""
+        try:
+            cls.model_validate(given.values, strict=True)
+        except ValidationError as error:
+            for fault in filter(lambda fault: fault["loc"], error.errors()):  # Others are seen when all is known.
+                raise SettingsError(complaint(fault, given.values, given.sources, cls.model_fields)) from None
+
+    def read_anew(self) -> Self:
+        """The settings that the same flags and environment give now, with the files as they are now.
+
+        Raises SettingsError as `load`.
+        """
+        return self._loads[0]() if self._loads else self
+
     def source_of(self, name: str) -> str:
-        """Where a setting's value comes from: `default`, `environment EARFUL_X` or `flag --x`."""
+        """Where a setting's value comes from: `default`, `file PATH`, `environment EARFUL_X` or `flag --x`."""
         return self._sources.get(name, "default")
 
     def secrets(self) -> tuple[bytes, ...]:
@@ -275,64 +309,15 @@ class Settings(BaseModel, frozen=True):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         """Refuse values that are each allowed and make no sense beside each other."""
-        for holds, sentence in (
-            (self.onset_frames <= self.onset_window, "onset_frames must not be larger than onset_window"),
-            (
-                self.onset_window * self.vad_frame_ms <= _LONGEST_ONSET_MS,
-                f"onset_window times vad_frame_ms must not be longer than {_LONGEST_ONSET_MS} ms",
-            ),
-            (self.hangover_ms < self.endpoint_silence_ms, "hangover_ms must be smaller than endpoint_silence_ms"),
-            (
-                self.max_utterance_s * 1000 > self.pre_roll_ms + self.endpoint_silence_ms,
-                "max_utterance_s must be longer than pre_roll_ms and endpoint_silence_ms together",
-            ),
-            (
-                (self.ops_port or 0) + self.workers - 1 <= _LAST_PORT,
-                f"ops_port and one more for each of the workers must not be above {_LAST_PORT}",
-            ),
-            (not self._ports_meet(), "port must be neither ops_port nor one of those that follow it for more workers"),
-            (all(self.secrets()), "secret must not be empty before, between or behind its commas"),
-        ):
+        for holds, sentence in rules_of(self):
             if not holds:
                 raise ValueError(sentence)
         return self
-
-    def _ports_meet(self) -> bool:
-        """Whether one address would be asked for twice; where a name hides that, listening finds it out."""
-        hosts = {self.host, self.ops_host}
-        return (
-            bool(self.ops_port and 0 <= self.port - self.ops_port < self.workers)
-            and self.port > 0
-            and (len(hosts) == 1 or not hosts.isdisjoint(_EVERYWHERE))
-        )
 
 
 def mock_settings() -> tuple[str, ...]:
     """The settings that only the mock model reads."""
     return tuple(name for name in Settings.model_fields if name.startswith(_MOCK_PREFIX))
-
-
-def _environment(env: Mapping[str, str], known: Mapping[str, FieldInfo]) -> tuple[dict[str, object], dict[str, str]]:
-    """Values and sources of the settings in the environment."""
-    names = {env_of(name): name for name in known}
-    given = {variable: value for variable, value in env.items() if variable.startswith(ENV_PREFIX)}
-    for variable in sorted(given.keys() - names.keys()):
-        meant = nearest(variable.removeprefix(ENV_PREFIX).lower(), env_of)
-        raise SettingsError(f"The environment variable {variable} is not a setting of earful; {meant}.")
-    values: dict[str, object] = {names[variable]: value for variable, value in given.items()}
-    return values, {names[variable]: f"environment {variable}" for variable in given}
-
-
-def _reject_unknown(flags: Mapping[str, object], known: Mapping[str, FieldInfo]) -> None:
-    """Refuse a flag that is no setting."""
-    for name in sorted(flags.keys() - known.keys()):
-        raise SettingsError(f"The flag {flag_of(name)} is not a setting of earful; {nearest(name, flag_of)}.")
-
-
-def nearest(name: str, spell: Callable[[str], str]) -> str:
-    """Which setting was probably meant, spelled as the flag or the variable; else where to find the list."""
-    found = difflib.get_close_matches(name, Settings.model_fields, n=1)
-    return f"the nearest is {spell(found[0])}" if found else "`earful config` lists them all"
 
 
 def _reject_idle_mock_options(settings: Settings, sources: Mapping[str, str]) -> None:

@@ -12,14 +12,16 @@ import select
 import signal
 import socket
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from earful.app import CLOSE_WITHIN_S, build, seal_of
-from earful.listening import bind, bind_ops, ops_url
+from earful.certificate import Certificate
+from earful.listening import bind, bind_ops, bind_path, ops_url, place_of
 from earful.models.loading import ModelLoadError
+from earful.renewal import KEPT_BY_ALL, read_anew, tell_unusable
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.server import BACKLOG, GRACE_S, Server, open_server_log, told_of
 from earful.service.identity import Identity
@@ -31,12 +33,14 @@ from earful.telemetry.tracing import CLOSE_WITHIN_S as TRACES_WITHIN_S
 from earful.telemetry.tracing import check_tracing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from earful.app import Service
     from earful.protocol.seal import Seal
     from earful.supervisor.line import Line
-    from earful.supervisor.process import Station
+    from earful.supervisor.process import Station, Work
+    from earful.telemetry.logs import Logger
 
 CANNOT_START = 2
 NEWCOMERS_S = 1.0
@@ -54,19 +58,19 @@ def run(settings: Settings) -> int:
     """Serve with `settings.workers` processes until told to stop; the exit code.
 
     Raises CannotStart for a model that cannot be used, StoreUrlError for such a store, SettingsError for traces that
-    cannot be, and CannotListen for an address that cannot be had.
+    cannot be and for a certificate that cannot be shown, and CannotListen for an address that cannot be had.
     """
     check_tracing(settings)
+    certificate, seal = Certificate.of(settings), seal_of(settings)
     has_store = is_shared(settings.store.get_secret_value())
     files = make_room_for_files(0)  # A fork does not hand on more room than is used.
     with ExitStack() as scope:
         log = scope.enter_context(closing(open_server_log(settings)))
-        listeners = [scope.enter_context(listener) for listener in bind_slots(settings)]
+        listeners = scope.enter_context(bind_slots(settings))
         ops_listeners = [scope.enter_context(listener) for listener in bind_ops_slots(settings)]
         log.info(
             "starting",
-            host=settings.host,
-            port=listeners[0].getsockname()[1],
+            **place_of(listeners[0], settings),
             files=files,
             workers=settings.workers,
             compiled=is_compiled(),
@@ -76,14 +80,48 @@ def run(settings: Settings) -> int:
             log.info("without a shared store each worker counts, limits and lists its own sessions")
         # Before the forks: what the workers share need not be copied by looking at it.
         settle_collector(settings.transport)
-        work = partial(serve_slot, settings, seal_of(settings))
+        work = partial(serve_slot, settings, seal, certificate)
+        renew = partial(work_anew, settings, seal, log)
         end_within_s = settings.drain_s + SLACK_S
         retire_within_s = NEWCOMERS_S + end_within_s
         sockets = list(zip(listeners, ops_listeners, strict=True)) if ops_listeners else [(one,) for one in listeners]
-        return Supervisor(sockets, work, log, end_within_s=end_within_s, retire_within_s=retire_within_s).run()
+        return Supervisor(
+            sockets, work, log, end_within_s=end_within_s, retire_within_s=retire_within_s, renew=renew
+        ).run()
 
 
-def bind_slots(settings: Settings) -> list[socket.socket]:
+def work_anew(settings: Settings, seal: Seal, log: Logger) -> Work | None:
+    """What successors do: the same with the settings of now, and with the seal where these have no secret.
+
+    None, and a line in the log, where they cannot be used.
+    """
+    try:
+        anew = read_anew(settings, KEPT_BY_ALL, log)
+        certificate = Certificate.of(anew)
+    except SettingsError as error:
+        tell_unusable(error, log)
+        return None
+    log.info("settings read anew")
+    return partial(serve_slot, anew, seal_of(anew) if anew.secrets() else seal, certificate)
+
+
+@contextmanager
+def bind_slots(settings: Settings) -> Iterator[list[socket.socket]]:
+    """A listening socket for each worker, for as long as the scope lasts. Raises CannotListen.
+
+    On a path they are one socket several times, and whoever is free takes who comes.
+    """
+    with ExitStack() as scope:
+        if settings.uds is None:
+            listeners = bind_ports(settings)
+        else:
+            shared = scope.enter_context(bind_path(settings, BACKLOG))
+            listeners = [shared.dup() for _ in range(settings.workers)]
+            shared.close()  # So that with the last of the others nobody listens any more.
+        yield [scope.enter_context(listener) for listener in listeners]
+
+
+def bind_ports(settings: Settings) -> list[socket.socket]:
     """A listening socket for each worker, all on one port, between which the kernel spreads connections evenly.
 
     Raises CannotListen where anybody else, another `earful serve` too, has the port.
@@ -109,15 +147,15 @@ def bind_ops_slots(settings: Settings) -> list[socket.socket]:
     return listeners
 
 
-def serve_slot(settings: Settings, seal: Seal, station: Station) -> int:
-    """Be one worker, with the seal that all share: serve the slot's socket until told to stop; the exit code."""
+def serve_slot(settings: Settings, seal: Seal, certificate: Certificate | None, station: Station) -> int:
+    """Be one worker, with what all show to clients: serve the slot's socket until told to stop; the exit code."""
     make_room_for_files(settings.max_sessions)  # Before the first thread.
     outlive(station.line, NEWCOMERS_S + settings.drain_s + SLACK_S)
     identity = Identity(station.slot, settings.workers, ops=ops_url(*station.listeners[1:]))
     with closing(open_server_log(settings, station.slot)) as log:
         try:
             service = build(settings, log, partial(station.line.say, Word.DRAIN), identity, seal)
-            server = WorkerServer(service, station)
+            server = WorkerServer(service, station, certificate)
             server.run(sockets=[station.listeners[0]])
             return server.exit_code()
         except (ModelLoadError, SettingsError) as error:
@@ -141,9 +179,9 @@ def outlive(line: Line, for_s: float) -> None:
 class WorkerServer(Server):
     """One worker's server, with a supervisor above it and perhaps a successor beside it."""
 
-    def __init__(self, service: Service, station: Station) -> None:
+    def __init__(self, service: Service, station: Station, certificate: Certificate | None = None) -> None:
         """Serve `service` at `station`."""
-        super().__init__(service, *station.listeners[1:])
+        super().__init__(service, station.listeners[1] if station.listeners[1:] else None, certificate)
         self._station = station
         self._is_leaving = False
         self._ends_last = False

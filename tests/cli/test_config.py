@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from earful.cli.config import config
+from earful.cli.settings_page import settings_page
 from earful.settings import Settings
 
 
@@ -61,6 +62,24 @@ def test_a_secret_is_not_shown(
     shown = capsys.readouterr()
     assert "hush" not in shown.out + shown.err
     assert "**********" in shown.out
+
+
+def test_keys_among_a_models_options_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever has the name of a secret, however deep; the rest is."""
+    options = {"beam": 5, "api_key": "hush", "deep": {"Tokens": ["hush"], "keyboard": "en"}, "auth": {"a": {"b": "c"}}}
+    for form in ([], ["--json"]):
+        assert 0 == config(["--model", "a:B", "--model-options", json.dumps(options), *form])
+        shown = capsys.readouterr().out
+        assert "hush" not in shown
+        assert all(word in shown for word in ("api_key", "**********", "keyboard", '"en"', '"c"'))
+
+
+def test_the_page_is_the_same_whatever_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is about settings, not about these."""
+    assert 0 == config(["--markdown", "--port", "9"])
+    shown = capsys.readouterr().out
+    assert settings_page() == shown
+    assert "| `port` | `--port` | `EARFUL_PORT` | a whole number from 0 to 65535 | `8000` | TCP port to" in shown
 
 
 def test_a_flag_it_does_not_know_leads_to_its_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,12 @@ def test_a_refusal_is_told_as_it_is(status: int, said: str, capsys: pytest.Captu
     assert f"earful: {url}/v1/drain answered {said}\n" == capsys.readouterr().err
 
 
+def test_a_credential_in_the_address_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing answers there, and the sentence has stars."""
+    assert 1 == drain("http://me:hush@127.0.0.1:1")
+    assert "earful: Nothing answers at http://***@127.0.0.1:1/v1/drain; is" in capsys.readouterr().err
+
+
 def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A proxy would be told of a worker it cannot reach, or drain it from elsewhere."""
     monkeypatch.delenv("no_proxy", raising=False)

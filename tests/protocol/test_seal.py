@@ -71,6 +71,17 @@ def test_the_first_secret_signs_and_all_verify() -> None:
     assert refused(by_new, Seal((OLD,)))
 
 
+def test_a_seal_is_renewed_in_its_place() -> None:
+    """What is signed from then on has the new secret; none changes nothing."""
+    seal = Seal.drawn()
+    by_drawn = seal.sign(TYPICAL)
+    seal.renew(())
+    assert (TYPICAL, "here") == (seal.read(by_drawn), seal.reach)
+    seal.renew((NEW, OLD))
+    assert (SEAL.sign(TYPICAL), "anywhere") == (seal.sign(TYPICAL), seal.reach)
+    assert refused(by_drawn, seal)
+
+
 def test_a_foreign_secret_is_refused() -> None:
     """As is a secret drawn elsewhere; a drawn one says that nobody else has it."""
     assert refused(Seal((FOREIGN,)).sign(TYPICAL))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.server import PATHS, LogLines, await_true
-from tests.support.troupe import GATE, SILENT_WITHIN_S
+from tests.support.troupe import GATE, RENEWED, SILENT_WITHIN_S
 
 from earful.supervisor.slot import AT_ONCE
 
@@ -310,6 +310,30 @@ def test_a_successor_that_dies_ends_the_round(tmp_path: Path) -> None:
         here.wait_for("replacing stopped: a successor did not get ready")
         assert 0 == here.end()
         assert 2 == here.count("worker started")
+
+
+def test_new_work_that_comes_to_nothing_is_forgotten() -> None:
+    """Who dies after a round that stopped is followed by one with the former work."""
+    with troupe("good", 1, **{RENEWED: "hopeless"}) as here:
+        old = here.started(0)
+        here.process.send_signal(signal.SIGHUP)
+        here.wait_for("replacing stopped: a successor did not get ready")
+        assert ["There are no weights."] == here.causes("worker died")
+        os.kill(old, signal.SIGKILL)
+        here.started(0, 3)
+        assert 0 == here.end()
+        assert ["There are no weights.", "SIGKILL"] == here.causes("worker died")
+
+
+def test_nobody_is_replaced_where_there_is_no_new_work() -> None:
+    """Whoever was asked for it has said why not."""
+    with troupe("good", 1, **{RENEWED: "nobody"}) as here:
+        old = here.started(0)
+        here.process.send_signal(signal.SIGHUP)
+        os.kill(old, signal.SIGKILL)
+        here.started(0, 2)
+        assert 0 == here.end()
+        assert (2, 0) == (here.count("worker started"), here.count("replacing all workers"))
 
 
 def test_a_slot_that_waits_for_a_worker_is_passed_over() -> None:

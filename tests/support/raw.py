@@ -76,12 +76,7 @@ class RawSocket:
     """One connection; `response` is the answer to its upgrade."""
 
     def __init__(self, address: Address, *, receive_buffer_bytes: int = 0) -> None:
-        self.socket = socket.socket()
-        if receive_buffer_bytes:  # Before connecting, or the window is agreed on without it.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        self.socket.settimeout(PATIENCE_S)
-        self.socket.connect((address.host, address.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = address.connect(PATIENCE_S, receive_buffer_bytes)
         self.response = Response(0)
         self._unread = b""
 

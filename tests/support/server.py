@@ -11,6 +11,8 @@ import http.client
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -108,22 +110,41 @@ class Address:
 
     port: int
     host: str = "127.0.0.1"
+    tls: ssl.SSLContext | None = None
+    """Trusts the server, where it speaks TLS."""
+    uds: str = ""
+    """Path of the Unix socket, where it listens on one."""
 
     @property
     def http(self) -> str:
         """The server's root."""
-        return f"http://{self.host}:{self.port}"
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}"
 
     @property
     def ws(self) -> str:
         """The stream."""
-        return f"ws://{self.host}:{self.port}/v1/transcribe/stream"
+        return f"ws{'s' if self.tls else ''}://{self.host}:{self.port}/v1/transcribe/stream"
+
+    def connect(self, within_s: float = 30, receive_buffer_bytes: int = 0) -> socket.socket:
+        """A connection; each step of it may take so long."""
+        with contextlib.ExitStack() as failing:
+            plain = failing.enter_context(socket.socket(socket.AF_UNIX if self.uds else socket.AF_INET))
+            if receive_buffer_bytes:  # Before connecting, or the window is agreed on without it.
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            plain.settimeout(within_s)
+            plain.connect(self.uds or (self.host, self.port))
+            if not self.uds:
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self.tls.wrap_socket(plain, server_hostname=self.host) if self.tls else plain
+            failing.pop_all()
+        return connection
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Ask once, on a connection of its own."""
         with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=30)) as connection:
+            connection.sock = self.connect()
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return Answer(answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read())
@@ -191,11 +212,12 @@ def running(
     assert process.stderr is not None
     log, out = LogLines(process.stderr), LogLines(process.stdout)
     try:
-        port = log.wait_for("starting", START_WITHIN_S)["port"]
+        port = log.wait_for("starting", START_WITHIN_S).get("port", 0)
         workers = int(str(settings.get("workers", 1)))
         for which in [{}] if workers == 1 else [{"worker": slot} for slot in range(workers)]:
             log.wait_for("ready", START_WITHIN_S, **which)
-        server = Running(process, log, out, Address(port))
+        address = Address(port, tls=_trust_in(settings.get("tls_cert")), uds=str(settings.get("uds", "")))
+        server = Running(process, log, out, address)
         yield server
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -237,6 +259,11 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     paths = [extra.get("PYTHONPATH", ""), *PATHS, os.environ.get("PYTHONPATH", "")]
     wanted = {**kept, **extra, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return {name: value for name, value in wanted.items() if value or name not in extra}
+
+
+def _trust_in(certificate: object) -> ssl.SSLContext | None:
+    """What trusts the server that shows it."""
+    return None if certificate is None else ssl.create_default_context(cafile=str(certificate))
 
 
 def _spell(value: object) -> str:

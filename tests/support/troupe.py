@@ -29,6 +29,8 @@ END_WITHIN_S = 0.5
 RETIRE_WITHIN_S = 10.0
 READY_WITHIN_S = 1.0
 SILENT_WITHIN_S = 2.0
+RENEWED = "TROUPE_RENEWED"
+"""Names in the environment the part of successors from a SIGHUP on, or `nobody`: then none is replaced."""
 GATE = "TROUPE_GATE"
 """Names a FIFO in the environment: `gated` successors wait until somebody opens it for writing."""
 
@@ -168,6 +170,7 @@ def main(part: str, number: str) -> int:
         retire_within_s=RETIRE_WITHIN_S,
         ready_within_s=READY_WITHIN_S if PARTS[part] in LATE else 60,
         silent_within_s=SILENT_WITHIN_S if PARTS[part] in SILENT else 60,
+        renew=lambda: PARTS.get(os.environ.get(RENEWED, part)),
     )
     try:
         return supervisor.run()

@@ -20,6 +20,7 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_op
 
 _SERVER = "ws://127.0.0.1:8000"
 _WORKER = "http://127.0.0.1:8000"
+_CA = "For wss: trust the certificates in this file (PEM) instead of the system's."
 
 app = typer.Typer(
     name="earful",
@@ -120,6 +121,7 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
     device: Annotated[
         str | None, typer.Option(help="Which, by name or number; file:PATH plays a recording as one.")
     ] = None,
+    ca: Annotated[str | None, typer.Option("--ca", help=_CA)] = None,
 ) -> None:
     """Stream recordings, or a microphone, to a server and show what it hears; a lost connection is resumed.
 
@@ -127,8 +129,10 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
     recordings, what else there is to say on stderr. The exit code is 0 where every recording was transcribed; one
     that fails costs no other.
     """
+    from earful.cli.trust import trust
     from earful.cli.wanted import Wanted, WantedError, listen
 
+    trust(ca)
     wanted = Wanted(
         tuple(names or ()),
         tuple(urls or [_SERVER]),
@@ -246,6 +250,7 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     capacity: Annotated[
         str | None, typer.Option(help="Find what one worker holds at several chunk sizes and duties; write it here.")
     ] = None,
+    ca: Annotated[str | None, typer.Option("--ca", help=_CA)] = None,
 ) -> None:
     """Measure a server with streams in real time: latency from when a chunk was due to its answer.
 
@@ -265,7 +270,9 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
+    from earful.cli.trust import trust
 
+    trust(ca)
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
     if capacity is not None:
         from earful.cli.capacity import measure_capacity

@@ -1,32 +1,44 @@
 """`earful config`: every setting, its value, and where it came from.
 
-A table on a terminal, plain lines when piped, one JSON object with `--json`. Called by `commands`.
+A table on a terminal, plain lines when piped, one JSON object with `--json`; with `--markdown` the page of them all.
+What may be a secret is stars, whole, also among the model's options. Called by `commands`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
 from earful.cli.flags import load_settings, settings_parser
+from earful.cli.settings_page import settings_page
 from earful.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_STARS = "**********"
+"""As pydantic shows a secret."""
+_SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|auth|(^|[_-]|api)key$", re.IGNORECASE)
 
 
 def config(arguments: Sequence[str]) -> int:
     """Show what `earful serve` with the same flags would run with; the exit code, 2 where it would not."""
     parser = settings_parser("config", "Show every setting, its value, and where it came from.")
     parser.add_argument("--json", action="store_true", default=False, help="One JSON object for machines.")
+    parser.add_argument(
+        "--markdown", action="store_true", default=False, help="The page of all settings, whatever is set."
+    )
     try:
         given, settings = load_settings(parser, arguments, os.environ)
     except SettingsError as error:
         print(f"earful: {error}", file=sys.stderr)
         return 2
-    if given.json:
+    if given.markdown:
+        print(settings_page(), end="")
+    elif given.json:
         print(json.dumps(_as_tree(settings), indent=2, default=str))  # A secret is shown as stars.
     elif sys.stdout.isatty():
         _print_table(settings)
@@ -37,7 +49,16 @@ def config(arguments: Sequence[str]) -> int:
 
 def _rows(settings: Settings) -> list[tuple[str, object, str]]:
     """Name, value and source of each setting, in the order of their definition."""
-    return [(name, getattr(settings, name), settings.source_of(name)) for name in Settings.model_fields]
+    return [(name, _masked(getattr(settings, name)), settings.source_of(name)) for name in Settings.model_fields]
+
+
+def _masked(value: object, key: str = "") -> object:
+    """The value with stars for what has the name of a secret in a table, however deep."""
+    if isinstance(value, dict):
+        return {name: _masked(part, name) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_masked(part, key) for part in value]
+    return _STARS if _SECRET_NAME.search(key) else value
 
 
 def _as_tree(settings: Settings) -> dict[str, dict[str, object]]:

@@ -11,6 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request
 
 from earful.cli.asking import address_at, no_address, opener
+from earful.client.address import shown
 
 TIMEOUT_S = 10.0
 _FAILED = 1
@@ -23,17 +24,18 @@ def drain(url: str) -> int:
     address = drain_address(url)
     if address is None:
         return _complain_of_address(url)
+    place = shown(address)
     try:
         # Through a proxy the worker would not know that it is asked from its own machine.
         with opener().open(Request(address, method="POST"), timeout=TIMEOUT_S):  # noqa: S310 - http and https only
-            print(f"{address} is draining.")
+            print(f"{place} is draining.")
             return 0
     except HTTPError as refused:
-        return _complain(f"{address} {_refusal(refused)}")
+        return _complain(f"{place} {_refusal(refused)}")
     except (http.client.InvalidURL, UnicodeError):
         return _complain_of_address(url)
     except (URLError, OSError, http.client.HTTPException):
-        return _complain(f"Nothing answers at {address}; is the worker running?")
+        return _complain(f"Nothing answers at {place}; is the worker running?")
 
 
 def drain_address(url: str) -> str | None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import json
 from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import SecretStr
-
 from earful.bounds import allowed_values
+from earful.cli.settings_page import default_of
 from earful.settings import Settings, SettingsError, env_of, flag_of
-from earful.store.address import StoreAddress, StoreUrlError
+from earful.settings_sources import FILE_FLAG
+from earful.settings_store import check_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +39,12 @@ def settings_parser(command: str, description: str) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
+    parser.add_argument(
+        flag_of(FILE_FLAG),
+        metavar="FILE",
+        default=None,
+        help=f"A TOML file with settings; {env_of(FILE_FLAG)} names it too. Environment and flags win over it.",
+    )
     group = parser.add_argument_group("settings")
     for name, field in Settings.model_fields.items():
         group.add_argument(flag_of(name), dest=name, metavar="VALUE", help=_help(field))
@@ -59,13 +64,10 @@ def read_flags(
 def load_settings(
     parser: argparse.ArgumentParser, arguments: Sequence[str], env: Mapping[str, str]
 ) -> tuple[argparse.Namespace, Settings]:
-    """Read flags and environment; raises SettingsError, also for a store that cannot be one."""
+    """Read flags, environment and file; raises SettingsError, also for a store that cannot be one."""
     given, flags = read_flags(parser, arguments)
-    settings = Settings.load(flags, env)
-    try:
-        StoreAddress.parse(settings.store.get_secret_value())
-    except StoreUrlError as error:
-        raise SettingsError(f"{error} ({settings.source_of('store')}).") from None
+    settings = Settings.load(flags, env, given.config)
+    check_store(settings)
     return given, settings
 
 
@@ -73,15 +75,11 @@ def _unknown(argument: str, command: str) -> str:
     if not argument.startswith("--"):
         return f"`{command}` does not know what to do with {argument!r}; it takes flags only."
     flag = argument.partition("=")[0]
-    found = difflib.get_close_matches(flag[2:].replace("-", "_"), Settings.model_fields, n=1)
+    found = difflib.get_close_matches(flag[2:].replace("-", "_"), [*Settings.model_fields, FILE_FLAG], n=1)
     meant = f"the nearest is {flag_of(found[0])}" if found else f"`{command} --help` lists the flags"
     return f"{flag} is not a flag of `{command}`; {meant}."
 
 
 def _help(field: FieldInfo) -> str:
-    default = field.get_default(call_default_factory=True)
-    if isinstance(default, SecretStr):  # A default is no secret.
-        default = default.get_secret_value()
-    shown = json.dumps(default) if isinstance(default, dict) else "none" if default in {None, ""} else str(default)
     # argparse formats help with %.
-    return f"{field.description} Takes {allowed_values(field)}; default {shown}.".replace("%", "%%")
+    return f"{field.description} Takes {allowed_values(field)}; default {default_of(field)}.".replace("%", "%%")

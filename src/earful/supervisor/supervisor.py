@@ -22,7 +22,7 @@ from earful.supervisor.slot import Slot
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from earful.supervisor.process import Closable, Work
     from earful.telemetry.logs import Logger
@@ -59,15 +59,18 @@ class Supervisor:
         retire_within_s: float,
         ready_within_s: float = READY_WITHIN_S,
         silent_within_s: float = SILENT_WITHIN_S,
+        renew: Callable[[], Work | None] | None = None,
     ) -> None:
         """Start nothing yet; `listeners` are the sockets of each slot.
 
+        `renew` gives what successors do from a SIGHUP on, None where nobody is to be replaced: by default the same.
         A worker that was told to end has `end_within_s` for it, to retire `retire_within_s`.
         Each has `ready_within_s` to get ready; where it is the successor of one that lives, that one serves meanwhile.
         One that is ready must say a word within `silent_within_s`, one that cannot start must end within it.
         """
         self._slots = [Slot(index, sockets) for index, sockets in enumerate(listeners)]
         self._work = work
+        self._renew = renew or (lambda: self._work)
         self._log = log
         self._end_within_s = end_within_s
         self._retire_within_s = retire_within_s
@@ -256,13 +259,18 @@ class Supervisor:
         """Go on with the round of replacements as far as it goes without waiting."""
         if self._round is None and self._is_round_wanted:
             self._is_round_wanted = False
-            self._round = self._replace_all()
+            work = self._renew()
+            self._round = None if work is None else self._replace_all(work)
         if self._round is not None and next(self._round, self) is self:
             self._round = None
 
-    def _replace_all(self) -> Iterator[None]:
-        """Replace the worker of each slot; yields where it has to wait. Ends early where a successor does not come."""
+    def _replace_all(self, work: Work) -> Iterator[None]:
+        """Replace the worker of each slot; yields where it has to wait. Ends early where a successor does not come.
+
+        Then whoever dies is followed by one with the former work again.
+        """
         began = time.monotonic()
+        former, self._work = self._work, work
         self._log.info("replacing all workers")
         for slot in self._slots:
             old = slot.process
@@ -273,6 +281,7 @@ class Supervisor:
                 yield
             if successor is None or not self._is_there(successor):
                 self._log.warning("replacing stopped: a successor did not get ready", worker=slot.index)
+                self._work = former
                 return
             slot.process, slot.successor = successor, None
             if self._is_there(old):
