@@ -12,6 +12,7 @@ from typing import Any
 
 OVERALL_PERCENT = 95.0
 COMPLETE = (
+    "src/earful/access/",
     "src/earful/protocol/",
     "src/earful/session/",
     "src/earful/audio/pcm.py",
@@ -52,6 +53,7 @@ COMPLETE = (
     "src/earful/engine/batching.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
+    "src/earful/service/buckets.py",
     "src/earful/service/ladder.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",

@@ -107,6 +107,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
                 backlog=BACKLOG,
                 lifespan="on",
                 timeout_graceful_shutdown=GRACE_S,

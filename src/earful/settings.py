@@ -8,11 +8,9 @@ imports anyway: pydantic-settings knows neither sources nor unknown names, and c
 from __future__ import annotations
 
 import difflib
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -23,6 +21,7 @@ from pydantic import (
 )
 
 from earful.bounds import complaint
+from earful.settings_access import AccessSettings, access_rules_of, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,12 +54,7 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _json(value: object) -> object:
-    """Text as JSON; anything else as it is."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
-class Settings(BaseModel, frozen=True):
+class Settings(AccessSettings, frozen=True):
     """The settings of one server. Use `load`, which says in one sentence what is wrong."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
@@ -83,7 +77,7 @@ class Settings(BaseModel, frozen=True):
     model: str = Field(
         default="mock", min_length=1, description="The model: mock, an installed name, or package.module:Class."
     )
-    model_options: Annotated[dict[str, Any], BeforeValidator(_json)] = Field(
+    model_options: Annotated[dict[str, Any], BeforeValidator(from_json)] = Field(
         default_factory=dict, description="Keyword arguments of the model's constructor, as a JSON object."
     )
     model_timeout_s: float = Field(default=30, ge=0.01, le=3600, description="Longest a single model call may take.")
@@ -292,6 +286,7 @@ class Settings(BaseModel, frozen=True):
             ),
             (not self._ports_meet(), "port must be neither ops_port nor one of those that follow it for more workers"),
             (all(self.secrets()), "secret must not be empty before, between or behind its commas"),
+            *access_rules_of(self),
         ):
             if not holds:
                 raise ValueError(sentence)
