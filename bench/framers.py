@@ -75,8 +75,8 @@ async def serve_fast(listener: socket.socket) -> None:
     class Hall:
         entrance = None
 
-        def slot(self, *, resuming: bool) -> Any:
-            del resuming
+        def slot(self, *, resuming: bool, admission: Any) -> Any:
+            del resuming, admission
             return nullcontext("id")
 
         def connect(self, session_id: str, wire: Any, peer: str, admission: object) -> Answering:

@@ -12,6 +12,7 @@ from typing import Any
 
 OVERALL_PERCENT = 95.0
 COMPLETE = (
+    "src/earful/access/",
     "src/earful/protocol/",
     "src/earful/session/",
     "src/earful/audio/pcm.py",
@@ -55,6 +56,7 @@ COMPLETE = (
     "src/earful/models/draft.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
+    "src/earful/service/buckets.py",
     "src/earful/service/ladder.py",
     "src/earful/settings_rules.py",
     "src/earful/store/address.py",

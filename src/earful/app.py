@@ -17,6 +17,7 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from earful import __version__
+from earful.access.loading import gate_of
 from earful.engine.engine import Engine
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
@@ -44,6 +45,7 @@ from earful.transport import ops, rest
 from earful.transport.asgi import websocket_routes
 from earful.transport.faults import answer_faults
 from earful.transport.request_id import RequestId
+from earful.transport.visitors import Operators, Visitors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -94,10 +96,10 @@ def build(
     """Assemble one worker, by default the only one. `drain` is what `POST /v1/drain` asks of the server.
 
     A server that passes it also loads the model (`service.engine.load()`), beside answering "starting"; without one
-    the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before a
-    WebSocket is let in; by default nobody is. `tracer` wins over the settings' tracing. Raises ModelLoadError where the
-    settings' model cannot be imported, StoreUrlError where their store cannot be one, SettingsError where they want
-    traces that cannot be.
+    the app loads it before its first request. `seal` wins over the settings' secret. `doorkeeper` is asked before
+    anybody is let in, instead of the one that the settings ask for, if they do. `tracer` wins over the settings'
+    tracing. Raises ModelLoadError where the settings' model cannot be imported, StoreUrlError where their store cannot
+    be one, SettingsError where they want traces, or an `auth`, that cannot be.
     """
     identity = identity or Identity()
     tracer = tracer or open_tracer(settings, log, identity.id)
@@ -121,6 +123,7 @@ def build(
         on_answer=None if tracer is NO_TRACER else tracer.model_called,
     )
     claims = _shared_claims(settings, identity, metrics, tracer)
+    doorkeeper = doorkeeper or gate_of(settings, log)
     entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
     registry = Registry(
         _registry_limits(settings),
@@ -144,8 +147,12 @@ def build(
     workers = Workers(registry, identity, None if claims is None else claims.directory)
     guard = ops.from_no_page if has_ops else ops.from_this_machine
     guards = [Depends(ops.by_own_name)] if has_ops and ops.is_loopback(settings.ops_host) else []
+    tenants = operators = guards
+    if entrance is not None and not has_ops:
+        tenants, operators = [Depends(Visitors(entrance))], [Depends(Operators(entrance))]
+    (ops_app or app).include_router(ops.session_routes(roster), dependencies=tenants)
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
-        (ops_app or app).include_router(router, dependencies=guards)
+        (ops_app or app).include_router(router, dependencies=operators)
     return Service(app, ops_app, registry, engine, settings, log)
 
 
@@ -173,14 +180,14 @@ def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, h
     """The app with its streams and uploads."""
     app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
-    app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)))
+    asked = [] if registry.entrance is None else [Depends(Visitors(registry.entrance))]
+    app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)), dependencies=asked)
     return app
 
 
 def _ops_routes(registry: Registry, roster: Roster, workers: Workers, identity: Identity) -> Iterator[APIRouter]:
     """What whoever runs the service may ask."""
     yield ops.metrics_routes(registry, roster)
-    yield ops.session_routes(roster)
     yield ops.worker_routes(workers, identity)
     yield ops.event_routes(registry.events.journal, workers, identity)
 

@@ -48,8 +48,11 @@ class ErrorCode(StrEnum):
     MODEL_FAILED = "model_failed"
     MODEL_TIMEOUT = "model_timeout"
     UNEXPECTED_MESSAGE = "unexpected_message"
+    UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     SESSION_LIMIT = "session_limit"
+    TENANT_LIMIT = "tenant_limit"
+    RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     DRAINING = "draining"
     IDLE_TIMEOUT = "idle_timeout"
@@ -107,8 +110,17 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
         504, CloseCode.INTERNAL, True, "The speech model took too long; the session goes on without this audio."
     ),
     ErrorCode.UNEXPECTED_MESSAGE: ErrorRow(409, CloseCode.POLICY, False, "This message is not allowed at this point."),
+    ErrorCode.UNAUTHORIZED: ErrorRow(
+        401, CloseCode.UNAUTHENTICATED, False, "Who you are is not known here; bring a valid credential."
+    ),
     ErrorCode.FORBIDDEN: ErrorRow(403, CloseCode.FORBIDDEN, False, "This is not allowed for you."),
     ErrorCode.SESSION_LIMIT: ErrorRow(503, CloseCode.TRY_LATER, True, "This server is full; try again later."),
+    ErrorCode.TENANT_LIMIT: ErrorRow(
+        429, CloseCode.TRY_LATER, True, "Your tenant has as many sessions as it may have; try again later."
+    ),
+    ErrorCode.RATE_LIMITED: ErrorRow(
+        429, CloseCode.TRY_LATER, True, "Too many requests come from your address; try again shortly."
+    ),
     ErrorCode.OVERLOADED: ErrorRow(503, CloseCode.TRY_LATER, True, "This server is overloaded; try again later."),
     ErrorCode.DRAINING: ErrorRow(503, CloseCode.RESTART, True, "This server is shutting down; start again elsewhere."),
     ErrorCode.IDLE_TIMEOUT: ErrorRow(

@@ -121,6 +121,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
                 backlog=BACKLOG,
                 lifespan="on",
                 ssl_context_factory=None if certificate is None else lambda *_: certificate.context,

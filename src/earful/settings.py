@@ -7,13 +7,11 @@ imports anyway: pydantic-settings knows neither sources nor unknown names, and c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -24,6 +22,7 @@ from pydantic import (
 )
 
 from earful.bounds import complaint
+from earful.settings_access import AccessSettings, from_json
 from earful.settings_rules import rules_of
 from earful.settings_sources import (
     FILE_FLAG,
@@ -50,12 +49,7 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _json(value: object) -> object:
-    """Text as JSON; anything else as it is."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
-class Settings(BaseModel, frozen=True):
+class Settings(AccessSettings, frozen=True):
     """The settings of one server. Use `load`, which says in one sentence what is wrong."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
@@ -91,7 +85,7 @@ class Settings(BaseModel, frozen=True):
     model: str = Field(
         default="mock", min_length=1, description="The model: mock, an installed name, or package.module:Class."
     )
-    model_options: Annotated[dict[str, Any], BeforeValidator(_json)] = Field(
+    model_options: Annotated[dict[str, Any], BeforeValidator(from_json)] = Field(
         default_factory=dict, description="Keyword arguments of the model's constructor, as a JSON object."
     )
     model_timeout_s: float = Field(default=30, ge=0.01, le=3600, description="Longest a single model call may take.")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from earful.settings_access import access_rules_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,6 +27,7 @@ def rules_of(settings: Settings) -> Iterator[tuple[bool, str]]:
         settings.tls_cert is not None or settings.tls_key is None,
         "tls_key is nothing without tls_cert",
     )
+    yield from access_rules_of(settings)
     yield all(settings.secrets()), "secret must not be empty before, between or behind its commas"
 
 

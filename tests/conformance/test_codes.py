@@ -20,6 +20,8 @@ from earful.protocol.codec import decode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ACCESS = "test_access.py"
+"""Where those are provoked that need keys."""
 pytestmark = pytest.mark.e2e
 
 CHUNK = {"type": "audio_chunk"}
@@ -319,8 +321,8 @@ def test_a_reader_too_slow_is_closed(transport: str) -> None:
 
 
 def test_every_code_that_a_socket_can_see_is_provoked_here() -> None:
-    """A new row of the table needs a test of its own above."""
+    """A new row of the table needs a test of its own above, or one of access."""
     rest_only = {"not_audio", "not_found", "too_large", "no_decoder", "bad_request"}
-    text = Path(__file__).read_text(encoding="utf-8")
+    text = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("test_codes.py", ACCESS))
     assert [] == [code.value for code in ErrorCode if code.value not in rest_only and f'"{code.value}"' not in text]
     assert Gone(1000).code == 1000

@@ -19,7 +19,8 @@ from tests.deploy.charts import CONFIG
 from tests.support.prometheus import promtool
 from tests.support.server import ROOT
 
-from earful.settings import ENV_PREFIX, Settings
+from earful.settings import Settings
+from earful.settings_sources import ENV_PREFIX
 
 FOLDER: Final = ROOT / "deploy" / "compose"
 WORKERS: Final = ("worker1", "worker2")

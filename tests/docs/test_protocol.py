@@ -32,7 +32,6 @@ REST_ONLY = {
     ErrorCode.TOO_LARGE,
     ErrorCode.NO_DECODER,
     ErrorCode.BAD_REQUEST,
-    ErrorCode.FORBIDDEN,
 }
 MISTAKES = tables(PROTOCOL, "code", "counted", "text")
 OURS = tables(PROTOCOL, "code", "retryable", "text")

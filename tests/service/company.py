@@ -17,6 +17,7 @@ from tests.support.wire import RecordingWire
 
 from earful.engine.engine import Engine
 from earful.protocol.seal import Seal
+from earful.service.admission import Admission
 from earful.service.claims import LocalClaims
 from earful.service.identity import Identity
 from earful.service.presence import Presence
@@ -142,10 +143,10 @@ class Colleague:
     door: Door
     log: Record
 
-    def begin(self, slot: str, text: str | None = '{"type":"start"}') -> RecordingWire:
-        """A connection in this slot whose client says this first."""
+    def begin(self, slot: str, text: str | None = '{"type":"start"}', *, tenant: str = "") -> RecordingWire:
+        """A connection in this slot, of this tenant, whose client says this first."""
         wire = RecordingWire()
-        connection = self.registry.connect(slot, wire)
+        connection = self.registry.connect(slot, wire, admission=Admission(tenant))
         if text is not None:
             connection.message(text)
         return wire

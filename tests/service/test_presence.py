@@ -13,6 +13,7 @@ from tests.support.clock import settle
 from tests.support.speech import codes
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import Admission, TenantLimits
 from earful.service.presence import EXCHANGE_EVERY_S, GROWTH, LEAST_SLICE, MOST_ENTRIES
 
 if TYPE_CHECKING:
@@ -300,3 +301,32 @@ def test_all_workers_together_have_a_limit() -> None:
                 raise AssertionError
 
     together(scenario, max_sessions_total=3)
+
+
+def test_a_tenants_sessions_at_the_others_count() -> None:
+    """Also at a worker where it has none, once it has come there; without the store each keeps to its share."""
+    three = Admission("acme", TenantLimits(max_sessions=3))
+
+    def may_begin(colleague: Colleague) -> bool:
+        try:
+            colleague.registry.tenants.check(three)
+        except EarfulError:
+            return False
+        return True
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        for name in "abc":
+            one.begin(name, None, tenant="acme")
+        assert may_begin(other)
+        for colleague in (one, other, one):
+            await colleague.presence.exchange()
+        assert [False, False] == [may_begin(one), may_begin(other)]
+        assert {"acme": 0} == other.door.reports[-1].tenants
+        store.is_away = True
+        await other.presence.exchange()
+        assert may_begin(other)
+        other.begin("d", None, tenant="acme")
+        other.begin("e", None, tenant="acme")
+        assert not may_begin(other)
+
+    together(scenario)

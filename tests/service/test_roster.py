@@ -195,3 +195,36 @@ def test_a_report_that_cannot_be_read_is_passed_over() -> None:
             await one.roster.find("a")
 
     together(scenario)
+
+
+def test_a_foreign_session_is_as_one_that_never_was() -> None:
+    """Here and at the other worker, with the store and without it; in no list, and `end` does not end it."""
+
+    async def told(colleague: Colleague, session_id: str, tenant: str | None) -> list[object]:
+        said: list[object] = []
+        for ask in (colleague.roster.find, colleague.roster.end):
+            try:
+                said.append(await ask(session_id, tenant))
+            except EarfulError as refused:
+                said.append((refused.code, refused.text))
+        return said
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        wire = one.begin("a", tenant="acme")
+        await one.presence.exchange()
+        for is_away in (False, True):
+            store.is_away = is_away
+            for colleague in (one, other):
+                assert await told(colleague, "never-was", "globex") == await told(colleague, "a", "globex")
+                assert [] == (await colleague.roster.page("", 9, "globex")).sessions
+        store.is_away = False
+        for colleague in (one, other):
+            for tenant in ("acme", None):
+                assert ["a"] == [one["session_id"] for one in (await colleague.roster.page("", 9, tenant)).sessions]
+                assert "acme" == (await colleague.roster.find("a", tenant))["tenant"]
+        assert None is wire.closed
+        await other.roster.end("a", "acme")
+        await one.presence.exchange()
+        assert (1000, "deleted") == wire.closed
+
+    together(scenario)

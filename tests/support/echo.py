@@ -57,9 +57,9 @@ class Echo:
     def __init__(self, wire: FastConnection) -> None:
         self._wire = wire
 
-    def message(self, text: bytes) -> None:
+    def message(self, text: bytes | str) -> None:
         """Say it again."""
-        self._wire.send(text)
+        self._wire.send(text.encode() if isinstance(text, str) else text)
 
     def audio(self, data: bytes) -> None:
         """Say it again, as binary: what no session ever does."""
@@ -90,9 +90,12 @@ class Echoes:
     def check(self, *, resuming: bool) -> None:
         """There is always a place."""
 
-    def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
+    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+        """Everybody may."""
+
+    def slot(self, *, resuming: bool, admission: Admission) -> AbstractContextManager[str]:
         """A place."""
-        del resuming
+        del resuming, admission
         return nullcontext("echo")
 
     def connect(self, session_id: str, wire: Wire, origin: Origin, admission: Admission) -> Echo:

@@ -98,9 +98,13 @@ class Hall:
         if self.is_full and not resuming:
             raise EarfulError(ErrorCode.OVERLOADED)
 
+    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+        """Whoever is known may stay."""
+
     @contextmanager
-    def slot(self, *, resuming: bool) -> Iterator[str]:
+    def slot(self, *, resuming: bool, admission: Admission) -> Iterator[str]:
         """A place."""
+        del admission
         self.resuming.append(resuming)
         if self.refusal is not None:
             raise self.refusal

@@ -33,6 +33,7 @@ ADVICE: Final = {
     "invalid_utf8": "Mend the client: audio belongs into binary frames, after a start.",
     "message_too_big": "Have the client send smaller chunks, or raise max_message_bytes.",
     "overloaded": "Nothing needs doing: the client tries again later; where it happens often, add workers.",
+    "unauthorized": "Give the client a valid credential.",
     "forbidden": "Give the client a credential that may do this.",
     "internal": f"{_RESUMES} Report it, with the traceback that the log has under `session failed`.",
 }

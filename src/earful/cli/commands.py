@@ -183,6 +183,14 @@ def _drain(url: Annotated[str, typer.Argument(help="The worker's address.")] = "
     raise typer.Exit(drain(url))
 
 
+@app.command("key")
+def _key(tenant: Annotated[str, typer.Argument(help="Whose key it is to be.")]) -> None:
+    """Draw a key for a tenant, and print the line for the file of `auth=static`."""
+    from earful.cli.key import key
+
+    raise typer.Exit(key(tenant))
+
+
 # An id may begin with a dash: one of an older release, or what somebody else has made up.
 @app.command("why", context_settings={"ignore_unknown_options": True})
 def _why(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 GROUPS = {
+    "auth": "Who may come in",
     "host": "Where it listens",
     "model": "The model",
     "secret": "Resuming",
@@ -36,7 +37,7 @@ _INTRODUCTION = """\
 
 Made by `earful config --markdown` from the code. `earful config` shows what is in force here, and where each value
 comes from: a flag wins over the environment, that over the file that `--config FILE` or `EARFUL_CONFIG` names, that
-over the default. The file is TOML; a setting has the name that it has here, `model_options` is a table.
+over the default. The file is TOML; a setting has the name that it has here, options are tables.
 [Operations](operations.md#settings-anew-without-a-restart) says what SIGHUP changes.
 """
 

@@ -6,14 +6,14 @@ Where there is no doorkeeper nobody is asked. `app.py` builds the one `Entrance`
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from earful.errors import EarfulError, ErrorCode
 from earful.telemetry.cleaning import places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from earful.telemetry.logs import Logger
     from earful.telemetry.metrics import Metrics
@@ -28,6 +28,27 @@ class Caller:
     query: Mapping[str, Sequence[str]]
     peer: str
     """The client's address, behind proxies that are trusted; empty where it is not known."""
+    token: str = field(default="", repr=False)
+    """What `start` brought, where the upgrade left it open who comes; that one was asked about before without it."""
+    is_stream: bool = True
+    """Whether it wants a WebSocket, whose `start` may bring a token yet; else it is a REST request."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """What all sessions of one tenant together may be; None is what the settings say, or no limit."""
+
+    max_sessions: int | None = None
+    max_new_sessions_per_s: float | None = None
+
+    def over(self, others: TenantLimits) -> TenantLimits:
+        """These, and of the `others` what these do not say."""
+        most = others.max_sessions if self.max_sessions is None else self.max_sessions
+        rate = others.max_new_sessions_per_s if self.max_new_sessions_per_s is None else self.max_new_sessions_per_s
+        return TenantLimits(most, rate)
+
+
+NO_LIMITS = TenantLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +56,21 @@ class Admission:
     """As whom somebody was let in."""
 
     tenant: str = ""
+    limits: TenantLimits = NO_LIMITS
+    is_operator: bool = False
+    """Whether it may see and end every tenant's sessions, and give orders to workers."""
+    is_open: bool = False
+    """Nobody knows yet: only `start`, with its token, will say."""
 
 
 ANYBODY = Admission()
 """As whom everybody comes in where nobody is asked."""
+UNDECIDED = Admission(is_open=True)
+"""Of a WebSocket that brought nothing to tell it by; until its `start` does, nothing of it is heard."""
 
 
 class Doorkeeper(Protocol):
-    """Decides who may come in. Shared by all callers of a worker, and called for many of them at once."""
+    """Decides who may come in, and as whom. Shared by all callers of a worker, and called for many of them at once."""
 
     async def __call__(self, caller: Caller) -> Admission:
         """Let in; raises EarfulError for who may not come in, whose row is the answer.
@@ -59,7 +87,9 @@ class Entrance:
     def __init__(self, doorkeeper: Doorkeeper, within_s: float, metrics: Metrics, log: Logger) -> None:
         """Open; an answer takes `within_s` at most."""
         self._doorkeeper = doorkeeper
-        self._within_s = within_s
+        self.within_s = within_s
+        self.on_close: set[Callable[[], None]] = set()
+        """Called, once, when the worker drains: by whom it lets nobody in any more."""
         self._metrics = metrics
         self._log = log
         self._is_closed = False
@@ -74,8 +104,12 @@ class Entrance:
         try:
             return await self._ask(caller)
         except EarfulError as refused:
-            self._metrics.refused(refused.code)
+            self.count(refused)
             raise
+
+    def count(self, refused: EarfulError) -> None:
+        """Somebody was not let in, for a reason that nobody had to be asked for."""
+        self._metrics.refused(refused.code)
 
     def close(self) -> None:
         """Refuse those who wait, and those who still come: the worker drains."""
@@ -84,11 +118,13 @@ class Entrance:
         for deadline in self._deadlines:
             if not deadline.expired():
                 deadline.reschedule(now)
+        for tell in tuple(self.on_close):
+            tell()
 
     async def _ask(self, caller: Caller) -> Admission:
         if self._is_closed:
             raise EarfulError(ErrorCode.DRAINING)
-        deadline = asyncio.timeout(self._within_s)
+        deadline = asyncio.timeout(self.within_s)
         try:
             async with deadline:
                 self._deadlines.add(deadline)
@@ -108,7 +144,7 @@ class Entrance:
     def _late(self) -> EarfulError:
         if self._is_closed:
             return EarfulError(ErrorCode.DRAINING)
-        self._log.warning("doorkeeper took too long", within_s=self._within_s)
+        self._log.warning("doorkeeper took too long", within_s=self.within_s)
         return EarfulError(ErrorCode.OVERLOADED, "It could not be decided in time whether to let you in; try again.")
 
 

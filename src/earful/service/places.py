@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import ANYBODY
 from earful.service.arrivals import Arrivals
 from earful.service.drawn_id import drawn_id
 from earful.service.ladder import Level
+from earful.service.tenants import Tenants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from earful.engine.engine import Engine
+    from earful.service.admission import Admission
     from earful.service.registry import RegistryLimits
     from earful.telemetry.metrics import Metrics
 
@@ -43,6 +46,7 @@ class Places:
         self.uploads = 0
         self.sessions_elsewhere = 0
         """What the other workers hold, as of the last word from the store; 0 while there is none."""
+        self.tenants = Tenants(clock)
         self._clock = clock
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
         self._taken = 0
@@ -65,15 +69,17 @@ class Places:
         self._refusal_of(resuming=resuming)
 
     @contextmanager
-    def slot(self, *, resuming: bool = False) -> Iterator[str]:
+    def slot(self, *, resuming: bool = False, admission: Admission = ANYBODY) -> Iterator[str]:
         """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
 
         Raises EarfulError: `draining`; `session_limit` where all `max_sessions` are taken, or all workers together
-        have `max_sessions_total`; `overloaded` where the worker is pressed, or too many begin at once. Who is
-        `resuming` is let in all the same, for that alone, as long as there is a place, or one of the reserve.
+        have `max_sessions_total`; `overloaded` where the worker is pressed, or too many begin at once; `tenant_limit`
+        as `Tenants.check`. Who is `resuming` is let in all the same, for that alone, as long as there is a place, or
+        one of the reserve.
         """
         self._check_open()
         is_reserved = self._refusal_of(resuming=resuming)
+        is_reserved |= self._is_over_limit(admission, resuming=resuming)
         self._taken += 1
         self._arrivals.note()
         session_id = drawn_id()
@@ -86,17 +92,30 @@ class Places:
             self._returning.pop(session_id, None)
             self._vacated()
 
+    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+        """Whoever has this slot, undecided so far, is to come in as `admission` says; raises as `slot` of a tenant."""
+        if self._is_over_limit(admission, resuming=resuming):
+            self._returning[session_id] = True
+
     @contextmanager
-    def upload(self) -> Iterator[None]:
+    def upload(self, admission: Admission = ANYBODY) -> Iterator[None]:
         """A place for one upload while the scope lasts.
 
-        Raises EarfulError: `draining`, or `overloaded` where `max_uploads` are under way, or the worker is pressed.
+        Raises EarfulError: `draining`, or `overloaded` where `max_uploads` are under way, or the worker is pressed;
+        `tenant_limit` where its tenant may have no session.
         """
         self._check_open()
         if self.level >= Level.FINALS_ONLY:
             raise self._refused(ErrorCode.OVERLOADED, _NO_UPLOADS)
         if self.uploads >= self.limits.max_uploads:
             raise self._refused(ErrorCode.OVERLOADED, _UPLOADS_FULL)
+        self._is_over_limit(admission, resuming=False)
+        with self.tenants.upload(admission.tenant), self._upload():
+            yield
+
+    @contextmanager
+    def _upload(self) -> Iterator[None]:
+        """Count one that was let in."""
         self.uploads += 1
         self.metrics.upload_started()
         began = self._clock()
@@ -135,6 +154,14 @@ class Places:
         return self._taken >= most or (
             most_together is not None and self._taken + self.sessions_elsewhere >= most_together
         )
+
+    def _is_over_limit(self, admission: Admission, *, resuming: bool) -> bool:
+        """Raise `tenant_limit`; of one that is let in, whether only because it is `resuming`."""
+        try:
+            return self.tenants.check(admission, resuming=resuming)
+        except EarfulError as refused:
+            self.metrics.refused(refused.code)
+            raise
 
     def _check_open(self) -> None:
         if self.draining:

@@ -84,6 +84,7 @@ class Presence:
             news = await self._directory.exchange(report)
         except StoreUnavailableError as fault:
             self._registry.sessions_elsewhere = self._registry.workers_elsewhere = 0
+            self._registry.tenants.cut_off()
             self._most_entries = max(LEAST_SLICE, self._most_entries // 2)
             self._note_away(str(fault))
             return
@@ -99,7 +100,8 @@ class Presence:
             sessions=tuple(self._entry(connection, now) for connection in islice(self._due(), self._most_entries)),
             ended=tuple(islice((name for name in self._told if name not in connections), MOST_ENDED)),
             passed=self._passed(),
-            tenants=dict(Counter(connection.session.opening.tenant for connection in connections.values())),
+            tenants=self._registry.tenants.asked_for()
+            | dict(Counter(connection.session.opening.tenant for connection in connections.values())),
             numbers=window.numbers(),
             histograms=window.histograms(),
             expires_s=self._claims.expires_s,
@@ -148,6 +150,8 @@ class Presence:
             self._told[entry.session_id] = entry.attempt
         self._registry.sessions_elsewhere = max(0, news.sessions - sum(report.tenants.values()))
         self._registry.workers_elsewhere = max(0, news.workers - 1)
+        elsewhere = {name: number - report.tenants[name] for name, number in news.tenants.items() if name}
+        self._registry.tenants.learn(elsewhere, news.workers)
         for notice in news.notices:
             self._heed(notice)
 

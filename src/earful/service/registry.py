@@ -136,6 +136,7 @@ class Registry(Places):
         connection.account = Account(session, self.events, origin, trace, tells_text=self.limits.log_text)
         connection.ask = self._ask
         self.connections[session_id] = connection
+        self.tenants.enter(admission.tenant)
         self._left_at = None
         self.metrics.session_started()
         connection.account.connected(is_resuming=session_id in self._returning)
@@ -272,6 +273,7 @@ class Registry(Places):
             silent_s=now - connection.seen_at,
         )
         self.connections.pop(session.info.session_id, None)
+        self.tenants.leave(session.opening.tenant)
         self.metrics.session_ended(reason, failed=is_fault(reason))
         self.metrics.of_ended.add(connection.totals)
         self._left_at = None if self.connections else now

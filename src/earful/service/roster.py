@@ -56,20 +56,20 @@ class Roster:
         """Live sessions, as far as can be told now."""
         return len(self._registry.connections)
 
-    async def page(self, after: str, limit: int) -> Page:
-        """Up to `limit` sessions with ids above `after`."""
-        return self._page_of(after, limit, {})
+    async def page(self, after: str, limit: int, tenant: str | None = None) -> Page:
+        """Up to `limit` sessions with ids above `after`: of `tenant`, or of all where it is None."""
+        return self._page_of(after, limit, {}, tenant=tenant)
 
-    async def find(self, session_id: str) -> Figures:
-        """One session. Raises EarfulError: `not_found`, or `overloaded` where it cannot be told."""
-        connection = self._registry.connections.get(session_id)
+    async def find(self, session_id: str, tenant: str | None = None) -> Figures:
+        """One session. Raises EarfulError: `not_found`, for another tenant's too; `overloaded` if unknowable."""
+        connection = self._here(session_id, tenant)
         if connection is None:
             raise _not_found()
         return self._own(connection, self._clock())
 
-    async def end(self, session_id: str) -> None:
+    async def end(self, session_id: str, tenant: str | None = None) -> None:
         """End one session for good, as `Registry.delete`. Raises as `find`."""
-        connection = self._registry.connections.get(session_id)
+        connection = self._here(session_id, tenant)
         if connection is None:
             raise _not_found()
         self._registry.delete(connection)
@@ -78,15 +78,28 @@ class Roster:
         """What was served, and how fast."""
         return self._registry.metrics.summary(self._clock())
 
+    def _here(self, session_id: str, tenant: str | None) -> Connection | None:
+        """A session of this worker's; None where it has none of this id, or it is another tenant's."""
+        connection = self._registry.connections.get(session_id)
+        return connection if connection is not None and _is_of(connection, tenant) else None
+
     def _own(self, connection: Connection, now: float) -> Figures:
         """One of this worker's."""
         return figures_of(connection, now)
 
     def _page_of(
-        self, after: str, limit: int, others: dict[str, Figures], until: str | None = None, *, is_partial: bool = False
+        self,
+        after: str,
+        limit: int,
+        others: dict[str, Figures],
+        until: str | None = None,
+        *,
+        tenant: str | None,
+        is_partial: bool = False,
     ) -> Page:
         """This worker's sessions and these; beyond `until`, if given, there may be more of the others'."""
-        live = self._registry.connections
+        connections = self._registry.connections
+        live = connections if tenant is None else {name: c for name, c in connections.items() if _is_of(c, tenant)}
         own = {name for name in live if after < name and (until is None or name <= until)}
         names = own | others.keys()
         page = heapq.nsmallest(limit, names)
@@ -119,40 +132,40 @@ class SharedRoster(Roster):
         """All workers', the others' as of the last second; this worker's alone while the store is away."""
         return super().active_sessions + self._registry.sessions_elsewhere
 
-    async def page(self, after: str, limit: int) -> Page:
+    async def page(self, after: str, limit: int, tenant: str | None = None) -> Page:
         """Of all workers; partial, of this one, while the store is away."""
         try:
             # One more, so that it shows whether there is a next page.
-            listed = await self._directory.page(after, limit + 1, None)
+            listed = await self._directory.page(after, limit + 1, tenant)
         except StoreUnavailableError:
-            return self._page_of(after, limit, {}, is_partial=True)
+            return self._page_of(after, limit, {}, tenant=tenant, is_partial=True)
         until = listed[-1].entry.session_id if len(listed) > limit else None
-        return self._page_of(after, limit, dict(self._elsewhere(listed)), until)
+        return self._page_of(after, limit, dict(self._elsewhere(listed)), until, tenant=tenant)
 
-    async def find(self, session_id: str) -> Figures:
+    async def find(self, session_id: str, tenant: str | None = None) -> Figures:
         """Of any worker."""
-        if session_id in self._registry.connections:
-            return await super().find(session_id)
+        if self._here(session_id, tenant) is not None:
+            return await super().find(session_id, tenant)
         try:
-            listed = await self._directory.find(session_id, None)
+            listed = await self._directory.find(session_id, tenant)
         except StoreUnavailableError:
             raise _unknowable() from None
         for _, figures in self._elsewhere([listed] if listed is not None else []):
             return figures
         raise _not_found()
 
-    async def end(self, session_id: str) -> None:
+    async def end(self, session_id: str, tenant: str | None = None) -> None:
         """Of any worker; its owner learns it within about a second.
 
         One that no worker has is `not_found`, but it is not resumed either: it may be between two connections.
         """
-        if session_id in self._registry.connections:
-            await super().end(session_id)
+        if self._here(session_id, tenant) is not None:
+            await super().end(session_id, tenant)
             with suppress(StoreUnavailableError):  # Then the next exchange tells it.
                 await self._claims.tell()
             return
         try:
-            ended = await self._directory.end(session_id, None, self._registry.limits.session.cursor_life_s)
+            ended = await self._directory.end(session_id, tenant, self._registry.limits.session.cursor_life_s)
         except StoreUnavailableError:
             raise _unknowable() from None
         if ended is None or not ended.is_live or ended.owner == self._directory.worker:
@@ -186,6 +199,11 @@ class SharedRoster(Roster):
     def _others(self, peers: Iterable[Peer]) -> list[Window]:
         read = (read_window(peer.numbers, peer.histograms) for peer in peers if peer.worker != self._directory.worker)
         return [window for window in read if window is not None]
+
+
+def _is_of(connection: Connection, tenant: str | None) -> bool:
+    """Whether it is this tenant's; None is everybody."""
+    return tenant is None or connection.session.opening.tenant == tenant
 
 
 def _not_found() -> EarfulError:

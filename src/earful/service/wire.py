@@ -46,7 +46,7 @@ class Wire(Protocol):
 class Talk(Protocol):
     """What goes on over an upgraded WebSocket, seen from the transport: a `Connection`. No method waits or raises."""
 
-    def message(self, text: bytes) -> None:
+    def message(self, text: bytes | str) -> None:
         """A text frame came."""
 
     def audio(self, data: bytes) -> None:
@@ -83,7 +83,10 @@ class Door(Protocol):
     def check(self, *, resuming: bool) -> None:
         """Raise EarfulError where `slot` would raise now."""
 
-    def slot(self, *, resuming: bool) -> AbstractContextManager[str]:
+    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+        """Who has this slot, and was undecided, comes in as this; raises EarfulError where its tenant may not."""
+
+    def slot(self, *, resuming: bool, admission: Admission) -> AbstractContextManager[str]:
         """A place while the scope lasts, and the session's id; raises EarfulError where there is none."""
 
     def connect(self, session_id: str, wire: Wire, origin: Origin, admission: Admission) -> Talk:

@@ -32,6 +32,7 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _LONGEST_WAIT_S = 5
 UNFIT = "The request is no WebSocket upgrade as RFC 6455 has it."
 _STATUS_HEADERS: dict[HTTPStatus, list[Header]] = {
+    HTTPStatus.UNAUTHORIZED: [(b"www-authenticate", b'Bearer realm="earful"')],
     HTTPStatus.UPGRADE_REQUIRED: [(b"sec-websocket-version", VERSION.encode())],
     HTTPStatus.METHOD_NOT_ALLOWED: [(b"allow", b"GET")],
 }
@@ -54,7 +55,8 @@ def error_body(error: EarfulError, request_id: str) -> bytes:
 
 def refusal(error: EarfulError, *, request_id: str, retry_after_s: int | None = None) -> Response:
     """The answer to a request that failed: the row's status and the error's body."""
-    headers = {"x-request-id": request_id}
+    special = _STATUS_HEADERS.get(HTTPStatus(error.row.http_status), [])
+    headers = {"x-request-id": request_id, **{name.decode(): value.decode() for name, value in special}}
     if retry_after_s is not None:
         headers["retry-after"] = str(retry_after_s)
     return Response(error_body(error, request_id), error.row.http_status, headers, "application/json")

@@ -29,17 +29,18 @@ from earful.transport.answers import (
 from earful.transport.frames import NO_CODE
 from earful.transport.origin import origin_of
 from earful.transport.upgrade import PATH
+from earful.transport.vestibule import welcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.routing import BaseRoute
     from starlette.types import Message
 
     from earful.service.admission import Admission
-    from earful.service.connection import Connection
     from earful.service.origin import Origin
     from earful.service.registry import Registry
+    from earful.service.wire import Talk
     from earful.transport.uvicorn_ws import Socket
 
 LINGER_S = 2.0
@@ -110,13 +111,13 @@ class AsgiWire:
 
     async def may_read(self) -> None:
         """Wait while reading is paused."""
-        if not self._readable.is_set():
+        while not self._readable.is_set():  # Again, where it was allowed and forbidden in one step.
             if self._socket is not None:
                 # The server took the message before this one, and with that went on reading.
                 self._socket.pause_reading()
             await self._readable.wait()
 
-    async def write(self, connection: Connection) -> None:
+    async def write(self, connection: Talk) -> None:
         """Send what is queued, then the close; ends by itself."""
         while True:
             while self._queue:
@@ -156,22 +157,24 @@ async def stream(websocket: WebSocket, registry: Registry) -> None:
     origin = _origin(websocket)
     try:
         resuming = websocket.query_params.get("resume") == "1"
-        admission = await _admission(websocket, registry, origin, resuming=resuming)
-        with registry.slot(resuming=resuming) as session_id:
+        caller = Caller(websocket.url.path, websocket.headers.raw, parse_qs(websocket.url.query), origin.peer)
+        admission = await _admission(registry, caller, resuming=resuming)
+        with registry.slot(resuming=resuming, admission=admission) as session_id:
             if await _is_accepted(websocket, session_id, origin, registry.limits.session.handshake_timeout_s):
-                await _carry(websocket, registry, session_id, origin, admission)
+                await _carry(
+                    websocket, partial(welcome, registry, session_id, origin=origin, admission=admission, caller=caller)
+                )
     except EarfulError as refused:
         tell_refusal(registry.events, origin, refused)
         await _refuse(websocket, refused, origin)
 
 
-async def _admission(websocket: WebSocket, registry: Registry, origin: Origin, *, resuming: bool) -> Admission:
+async def _admission(registry: Registry, caller: Caller, *, resuming: bool) -> Admission:
     """As whom this one may come in; raises EarfulError where it may not, or where there is no place for anybody."""
     if registry.entrance is None:
         return ANYBODY
     registry.check(resuming=resuming)
-    query = parse_qs(websocket.url.query)
-    return await registry.entrance.ask(Caller(websocket.url.path, websocket.headers.raw, query, origin.peer))
+    return await registry.entrance.ask(caller)
 
 
 async def _is_accepted(websocket: WebSocket, session_id: str, origin: Origin, within_s: float) -> bool:
@@ -194,14 +197,12 @@ def _subprotocol(websocket: WebSocket) -> str | None:
     return SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", []) else None
 
 
-async def _carry(
-    websocket: WebSocket, registry: Registry, session_id: str, origin: Origin, admission: Admission
-) -> None:
+async def _carry(websocket: WebSocket, begin: Callable[[AsgiWire], Talk]) -> None:
     socket: Socket | None = websocket.scope.get("extensions", {}).get("earful.socket")
     try:
         async with asyncio.timeout(None) as deadline:
             wire = AsgiWire(websocket, socket, deadline)
-            connection = registry.connect(session_id, wire, origin, admission)
+            connection = begin(wire)
             async with _writing(wire, connection):
                 try:
                     if socket is not None:
@@ -217,7 +218,7 @@ async def _carry(
 
 
 @asynccontextmanager
-async def _writing(wire: AsgiWire, connection: Connection) -> AsyncIterator[None]:
+async def _writing(wire: AsgiWire, connection: Talk) -> AsyncIterator[None]:
     """Write beside the scope; a server that does not let go of a message then is left with it."""
     writer = asyncio.create_task(wire.write(connection), name="websocket writer")
     try:
@@ -229,7 +230,7 @@ async def _writing(wire: AsgiWire, connection: Connection) -> AsyncIterator[None
             _take_exception(writer)
 
 
-async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) -> None:
+async def _read(websocket: WebSocket, connection: Talk, wire: AsgiWire) -> None:
     while True:
         await wire.may_read()
         # Not through a name: this frame would keep each message, 20 KB mostly, until the next one comes.
@@ -237,7 +238,7 @@ async def _read(websocket: WebSocket, connection: Connection, wire: AsgiWire) ->
             return
 
 
-def _hear(message: Message, connection: Connection) -> bool:
+def _hear(message: Message, connection: Talk) -> bool:
     """Hand one message on; False where it is the end."""
     if message["type"] == "websocket.disconnect":
         code = message.get("code", NO_CODE)

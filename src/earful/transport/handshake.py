@@ -16,6 +16,7 @@ from earful.transport.answers import SUBPROTOCOL, UNFIT, late_refusal, upgrade_r
 from earful.transport.origin import origin_of
 from earful.transport.peer import peer_of
 from earful.transport.upgrade import PATH, granted
+from earful.transport.vestibule import welcome
 
 if TYPE_CHECKING:
     from http import HTTPStatus
@@ -47,6 +48,7 @@ class Handshake:
         self._request = request
         peer = peer_of(connection.transport.get_extra_info("peername"), request.headers, config)
         self._origin = origin_of(request.headers, peer, "fast")
+        self._caller = Caller(request.path, request.headers, request.query, self._origin.peer)
         self._asking: asyncio.Task[None] | None = None
         self._early = b""
 
@@ -86,9 +88,9 @@ class Handshake:
         return self._request.query.get("resume") == ["1"]
 
     async def _ask(self, entrance: Entrance) -> None:
-        request, connection = self._request, self._connection
+        connection = self._connection
         try:
-            admission = await entrance.ask(Caller(request.path, request.headers, request.query, self._origin.peer))
+            admission = await entrance.ask(self._caller)
         except EarfulError as refused:
             self._turn_away(refused)
         else:
@@ -100,14 +102,14 @@ class Handshake:
         """Take a place, say so, and begin to talk; where there is none, turn away."""
         connection = self._connection
         try:
-            session_id = connection.slot.enter_context(self._door.slot(resuming=self._is_resuming))
+            session_id = connection.slot.enter_context(self._door.slot(resuming=self._is_resuming, admission=admission))
         except EarfulError as refused:
             self._turn_away(refused)
             return
         connection.upgrade(
             self._granted([(b"x-session-id", session_id.encode()), (b"x-request-id", self._origin.request_id.encode())])
         )
-        connection.talk(self._door.connect(session_id, connection, self._origin, admission))
+        connection.talk(welcome(self._door, session_id, connection, self._origin, admission, self._caller))
 
     def _granted(self, headers: list[Header]) -> bytes:
         offered = SUBPROTOCOL in self._request.values(b"sec-websocket-protocol")

@@ -16,6 +16,7 @@ from earful.errors import EarfulError, ErrorCode
 from earful.service.readings import gauges_of
 from earful.store.directory import StoreUnavailableError
 from earful.transport import schemas
+from earful.transport.visitors import tenant_seen_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,20 +87,21 @@ def session_routes(roster: Roster) -> APIRouter:
 
     @router.get("/v1/sessions", responses=schemas.BAD_PARAMETERS, response_model_exclude_unset=True)
     async def sessions(
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=1000, description="Most sessions in one answer.")] = 100,
         cursor: Annotated[str, Query(max_length=64, description="`next_cursor` of the page before.")] = "",
     ) -> schemas.SessionPage:
         """List the live sessions, in the order of their ids."""
-        page = await roster.page(cursor, limit)
+        page = await roster.page(cursor, limit, tenant_seen_by(request))
         partial = {"partial": True} if page.is_partial else {}
         return schemas.SessionPage.model_validate(
             {"sessions": page.sessions, "next_cursor": page.next_cursor, **partial}
         )
 
     @router.get("/v1/sessions/{session_id}", responses=schemas.NO_SESSION)
-    async def session(session_id: str) -> schemas.SessionView:
+    async def session(request: Request, session_id: str) -> schemas.SessionView:
         """Inspect one live session; never any of its text."""
-        return schemas.SessionView.model_validate(await roster.find(session_id))
+        return schemas.SessionView.model_validate(await roster.find(session_id, tenant_seen_by(request)))
 
     @router.delete(
         "/v1/sessions/{session_id}",
@@ -107,9 +109,9 @@ def session_routes(roster: Roster) -> APIRouter:
         responses=schemas.NO_SESSION | schemas.FORBIDDEN,
         dependencies=[Depends(from_no_page)],
     )
-    async def end(session_id: str) -> schemas.Alive:
+    async def end(request: Request, session_id: str) -> schemas.Alive:
         """End one live session: its open utterance is finalised, then it is closed with 1000."""
-        await roster.end(session_id)
+        await roster.end(session_id, tenant_seen_by(request))
         return schemas.Alive(status="ending")
 
     return router

@@ -18,6 +18,7 @@ from earful.service.upload_account import account_of
 from earful.transport import schemas
 from earful.transport.spool import spooled
 from earful.transport.transcript import ANSWERS, TranscriptFormat, answer, transcription
+from earful.transport.visitors import admission_of
 
 if TYPE_CHECKING:
     from earful.service.identity import Identity
@@ -45,7 +46,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
 
     async def carried(request: Request, account: UploadAccount, *, words: bool) -> Upload:
         """The upload, done."""
-        with registry.upload():
+        with registry.upload(admission_of(request)):
             account.begins()
             async with spooled(request, max_upload_bytes) as file:
                 # Not before the body is there: it takes a seat at the engine, which only `run` gives back.

@@ -7,6 +7,7 @@ What is no upgrade is answered as on the fast transport, never in the words of a
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from websockets.frames import Frame
     from websockets.http11 import Request
 
-    from earful.service.connection import Connection
+    from earful.service.wire import Talk
     from earful.telemetry.events import Events
 
 CLOSE_TIMEOUT_S = 2.0
@@ -39,6 +40,9 @@ SHUTDOWN_S = 0.5
 """How long a closing server waits for a peer to take what is unsent."""
 
 SLICE_BYTES = 8192
+
+QUIET = "uvicorn.error.websocket"
+"""Name of the logger without uvicorn's lines about each upgrade."""
 
 _TOO_LONG = "The request's headers are too long, or too many."
 
@@ -62,7 +66,7 @@ class Socket(Protocol):
     def resume_reading(self) -> None:
         """Read again, unless a message still waits to be taken."""
 
-    def listen(self, connection: Connection) -> None:
+    def listen(self, connection: Talk) -> None:
         """Tell `connection` of pings and pongs."""
 
 
@@ -72,9 +76,11 @@ class LendingProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, events: Events | None = None, **kwargs: Any) -> None:
         """Bound the closing handshake; `events` is told who was refused before the application was asked."""
         super().__init__(*args, **kwargs)
+        # uvicorn tells each upgrade's query, the library headers and messages: keys, and what is spoken.
+        self.logger, self.conn.debug = _quiet_logger(), False
         self._events = events
         self.close_timeout = CLOSE_TIMEOUT_S
-        self._listener: Connection | None = None
+        self._listener: Talk | None = None
         self._unparsed = bytearray()
         self._turn: asyncio.Handle | None = None
         self._reads = True
@@ -162,7 +168,7 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         # A TLS transport of asyncio's that has gone cannot be asked, nor told, anything.
         return 0 if self.disconnected else self.transport.get_write_buffer_size()
 
-    def listen(self, connection: Connection) -> None:
+    def listen(self, connection: Talk) -> None:
         """Tell `connection` of pings and pongs."""
         self._listener = connection
 
@@ -303,6 +309,14 @@ class LendingProtocol(WebSocketsSansIOProtocol):
             self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
         self._listener = None
         super().connection_lost(exc)
+
+
+def _quiet_logger() -> logging.Logger:
+    """uvicorn's, for warnings and errors alone, whatever level the process logs at."""
+    quiet = logging.getLogger(QUIET)
+    if quiet.level != logging.WARNING:
+        quiet.setLevel(logging.WARNING)
+    return quiet
 
 
 def _is_utf8(pieces: list[bytes]) -> bool:

@@ -1,0 +1,25 @@
+"""What decides who somebody is. Two ship, `static` and `jwt`; others are named in the settings, by module and class."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from earful.service.admission import Admission, Caller
+
+TENANT = re.compile(r"[A-Za-z0-9._@:+-]{1,128}")
+"""What a tenant may be called: it stands in logs, in cursors and in the store."""
+
+
+class Authenticator(Protocol):
+    """One object a worker, made with `auth_options` as keyword arguments, and called for many at once."""
+
+    async def __call__(self, caller: Caller, /) -> Admission | None:
+        """As whom `caller` comes in; None where it brings nothing to tell it by.
+
+        Raises EarfulError (`unauthorized`, `forbidden`) for whom it does not let in. It has `handshake_timeout_s`, and
+        then is cancelled; what else it raises is `internal` to the caller, and logged without its words. Of a stream
+        for which it answers None it is asked once more, when `start` has brought a `token`.
+        """
+        ...

@@ -1,0 +1,159 @@
+"""`auth=jwt`: signed tokens of somebody else's making, checked with PyJWT, which is loaded only here.
+
+Guarantees that a token is believed by the algorithms and keys of the settings alone, whatever its header says. It is
+looked at when a session begins and when it is resumed: one that expires meanwhile ends no session.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from earful.access.authenticator import TENANT
+from earful.access.credential import credential_of
+from earful.access.watched import Watched
+from earful.errors import EarfulError, ErrorCode
+from earful.service.admission import Admission
+from earful.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from earful.service.admission import Caller
+    from earful.telemetry.logs import Logger
+
+SHARED_SECRET = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""And how many bytes each must have at least: RFC 7518, section 3.2."""
+RSA = frozenset({"RS", "PS"})
+PUBLIC_KEY = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA"}
+)
+LONGEST_LEEWAY_S = 300
+LEAST_RSA_BITS = 2048
+
+Key: TypeAlias = "Any"
+"""Of PyJWT: a PEM or a secret as bytes, or a `PyJWK`."""
+
+
+class JwtTokens:
+    """An `Authenticator`."""
+
+    def __init__(  # noqa: PLR0913 - the names that `auth_options` may have
+        self,
+        *,
+        algorithms: Sequence[str],
+        log: Logger,
+        key_file: str = "",
+        jwks_file: str = "",
+        audience: str | list[str] | None = None,
+        issuer: str | list[str] | None = None,
+        tenant_claim: str = "tenant",
+        operator_claim: str = "operator",
+        leeway_s: float = 10,
+        in_query: bool = False,
+    ) -> None:
+        """Verify with what stands in one of the two files: a public key in PEM or a secret, or a set of keys.
+
+        Tokens must have `exp` and the `tenant_claim`; `aud` and `iss` must be those given, `aud` absent where none is.
+        Raises SettingsError where this cannot be done.
+        """
+        self._jwt = _library()
+        _check(algorithms, key_file, jwks_file, leeway_s)
+        self._algorithms = list(algorithms)
+        self._keys: Watched[dict[str, Key]] = (
+            Watched(jwks_file, self._read_set, log) if jwks_file else Watched(key_file, self._read_key, log)
+        )
+        self._has_set = bool(jwks_file)
+        self._log = log
+        self._audience, self._issuer = audience, issuer
+        self._tenant_claim, self._operator_claim = tenant_claim, operator_claim
+        self._leeway_s = leeway_s
+        self._in_query = in_query
+
+    async def __call__(self, caller: Caller) -> Admission | None:
+        """Whose token it is. Raises EarfulError(UNAUTHORIZED), for every fault alike, where it is not believed."""
+        token = credential_of(caller, in_query=self._in_query)
+        if token is None:
+            return None
+        try:
+            claims = self._claims(token)
+        except self._jwt.PyJWTError as fault:
+            self._log.debug("token is not believed", error=type(fault).__name__)
+            raise EarfulError(ErrorCode.UNAUTHORIZED) from None
+        tenant = claims.get(self._tenant_claim)
+        if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
+            raise EarfulError(ErrorCode.UNAUTHORIZED)
+        return Admission(tenant, is_operator=claims.get(self._operator_claim) is True)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        claims: dict[str, Any] = self._jwt.decode(
+            token,
+            self._key_of(token),
+            algorithms=self._algorithms,
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=self._leeway_s,
+            options={"require": ["exp"], "enforce_minimum_key_length": True},
+        )
+        return claims
+
+    def _key_of(self, token: str) -> Key:
+        """The key that the token names, among ours; a set of one needs no name."""
+        keys = self._keys.value()
+        if not self._has_set:
+            return keys[""]
+        name = self._jwt.get_unverified_header(token).get("kid")
+        if name is None and len(keys) == 1:
+            return next(iter(keys.values()))
+        if not isinstance(name, str) or name not in keys:
+            raise self._jwt.InvalidKeyError
+        return keys[name]
+
+    def _read_key(self, text: str) -> dict[str, Key]:
+        """The one key of a file: a secret of decent length, or what the algorithm can read."""
+        key = text.strip().encode()
+        for name in self._algorithms:
+            try:
+                prepared = self._jwt.get_algorithm_by_name(name).prepare_key(key)
+            except (self._jwt.PyJWTError, ValueError, TypeError):
+                raise ValueError(f"it holds no key for {name}") from None
+            least_bytes = SHARED_SECRET.get(name, 0)
+            if len(key) < least_bytes:
+                raise ValueError(f"its secret for {name} is shorter than {least_bytes} bytes")
+            if name[:2] in RSA and prepared.key_size < LEAST_RSA_BITS:
+                raise ValueError(f"its RSA key is shorter than {LEAST_RSA_BITS} bits")
+        return {"": key}
+
+    def _read_set(self, text: str) -> dict[str, Key]:
+        """The keys of a JWKS by their ids, those for the algorithms of the settings."""
+        try:
+            found = self._jwt.PyJWKSet.from_dict(json.loads(text))
+        except (self._jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            raise ValueError("it is no JSON Web Key Set") from None
+        keys = {key.key_id or "": key for key in found.keys if key.algorithm_name in self._algorithms}
+        if not keys:
+            raise ValueError("it has no key for the algorithms of auth_options")
+        return keys
+
+
+def _library() -> Any:
+    try:
+        import jwt
+        from cryptography.hazmat.primitives import hashes
+    except ImportError:
+        raise SettingsError("auth=jwt needs PyJWT: install earful[jwt].") from None
+    del hashes
+    return jwt
+
+
+def _check(algorithms: Sequence[str], key_file: str, jwks_file: str, leeway_s: float) -> None:
+    """Refuse what would be unsafe, or nothing: above all a secret and a public key at once, which could be confused."""
+    named = set(algorithms) if isinstance(algorithms, list) else set()
+    for holds, sentence in (
+        (bool(named), 'algorithms must be a list, such as ["RS256"]'),
+        (named <= SHARED_SECRET.keys() or named <= PUBLIC_KEY, "algorithms must be all HS..., or all of public keys"),
+        (bool(key_file) != bool(jwks_file), "needs either key_file or jwks_file"),
+        (0 <= leeway_s <= LONGEST_LEEWAY_S, f"leeway_s must be from 0 to {LONGEST_LEEWAY_S}"),
+    ):
+        if not holds:
+            raise SettingsError(f"auth_options of jwt: {sentence}.")

@@ -1,0 +1,83 @@
+"""A small file that may change while the server runs: what it says, read anew within about a second of a change.
+
+Guarantees that a file which cannot be used changes nothing: what it said before holds, and the log says so once.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from earful.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from earful.telemetry.logs import Logger
+
+T = TypeVar("T")
+
+LOOK_EVERY_S = 1.0
+MOST_BYTES = 1 << 20
+"""Some 8,000 keys: read on the event loop in about 20 ms, once a change."""
+
+
+class Watched(Generic[T]):
+    """What one file says, as `read` understands it."""
+
+    def __init__(
+        self, file: str, read: Callable[[str], T], log: Logger, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read it; `read` raises ValueError in words fit for the log. Raises SettingsError where it cannot be used."""
+        self._path = Path(file)
+        self._read = read
+        self._log = log
+        self._clock = clock
+        self._looked_at = clock()
+        self._state = self._seen()
+        try:
+            self._value = self._load()
+        except (OSError, ValueError) as fault:
+            raise SettingsError(f"The file {file} of auth_options cannot be used: {_why(fault)}.") from None
+
+    def value(self) -> T:
+        """What it says, or said when it could last be used."""
+        now = self._clock()
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            seen = self._seen()
+            if seen != self._state:
+                self._state = seen
+                self._reload()
+        return self._value
+
+    def _reload(self) -> None:
+        try:
+            self._value = self._load()
+        except (OSError, ValueError) as fault:
+            self._log.warning("access file is not usable", file=self._path.name, error=_why(fault))
+        else:
+            self._log.info("access file is read anew", file=self._path.name)
+
+    def _load(self) -> T:
+        with self._path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it is longer than {MOST_BYTES} bytes")
+        return self._read(content.decode("utf-8"))
+
+    def _seen(self) -> tuple[int, ...]:
+        """What changes with the file, also where another one is put in its place; empty where there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _why(fault: Exception) -> str:
+    """Never what stands in the file: an exception may quote it."""
+    if isinstance(fault, OSError):
+        return fault.strerror or type(fault).__name__
+    return "it is no UTF-8 text" if isinstance(fault, UnicodeDecodeError) else str(fault)

@@ -1,0 +1,40 @@
+"""Token buckets by name, of tenants or addresses, as many as there is room for. Pure.
+
+Guarantees that whoever makes names up costs no more than the room there is: the bucket that was asked for longest ago
+makes way, and is full when it comes back.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from earful.service.arrivals import Arrivals
+
+MOST_BUCKETS = 10_000
+
+
+class Buckets:
+    """One second's worth at once in each, then as many a second as its rate."""
+
+    def __init__(self, most: int = MOST_BUCKETS) -> None:
+        """Hold `most` buckets."""
+        self._most = most
+        self._buckets: OrderedDict[str, tuple[float, Arrivals]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._buckets)
+
+    def take(self, name: str, rate_per_s: float, now: float) -> bool:
+        """Whether one more may come under this name, which counts it; a bucket of another rate begins anew, full."""
+        held = self._buckets.pop(name, None)
+        if held is None or held[0] != rate_per_s:
+            held = (rate_per_s, Arrivals(rate_per_s, now))
+            if len(self._buckets) >= self._most:
+                self._buckets.popitem(last=False)
+        self._buckets[name] = held
+        bucket = held[1]
+        if not bucket.has_room(now):
+            return False
+        bucket.note()
+        return True

@@ -1,0 +1,33 @@
+"""Token buckets by name."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earful.service.buckets import Buckets
+
+
+def test_each_name_has_its_own() -> None:
+    """A second's worth at once, then by its rate."""
+    buckets = Buckets()
+    assert [True, True, False] == [buckets.take("a", 2.0, 0.0) for _ in range(3)]
+    assert buckets.take("b", 2.0, 0.0)
+    assert [True, False] == [buckets.take("a", 2.0, 0.5) for _ in range(2)]
+
+
+def test_a_new_rate_holds_at_once() -> None:
+    """With a full bucket."""
+    buckets = Buckets()
+    assert [True, False] == [buckets.take("a", 1.0, 0.0) for _ in range(2)]
+    assert [True, True, True, False] == [buckets.take("a", 3.0, 0.0) for _ in range(4)]
+
+
+@given(st.lists(st.integers(0, 50), max_size=200))
+def test_there_are_never_more_than_there_is_room_for(names: list[int]) -> None:
+    """However many names are made up; what was asked for last stays."""
+    buckets = Buckets(most=5)
+    for name in names:
+        buckets.take(str(name), 1.0, 0.0)
+        assert len(buckets) <= 5
+        assert not buckets.take(str(name), 1.0, 0.0)
