@@ -12,6 +12,7 @@ from typing import Any
 
 OVERALL_PERCENT = 95.0
 COMPLETE = (
+    "src/earful/backoff.py",
     "src/earful/protocol/",
     "src/earful/session/",
     "src/earful/audio/pcm.py",
