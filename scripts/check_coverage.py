@@ -51,6 +51,8 @@ COMPLETE = (
     "src/earful/doctor/proxy.py",
     "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
+    "src/earful/engine/kept.py",
+    "src/earful/engine/messages.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
     "src/earful/service/ladder.py",

@@ -10,7 +10,8 @@ import math
 import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
@@ -18,6 +19,8 @@ from fastapi_offline import FastAPIOffline
 
 from earful import __version__
 from earful.engine.engine import Engine
+from earful.engine.pool import ProcessRules
+from earful.engine.processes import RaisedInProcessError
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
 from earful.service.admission import Entrance
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 
     from fastapi import APIRouter
 
+    from earful.engine.pool import Ended
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
@@ -110,6 +114,8 @@ def build(
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
         error, places = type(raised).__name__, places_of(raised)
+        if isinstance(raised, RaisedInProcessError):
+            error, places = raised.error, raised.places
         registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
     engine = Engine(
@@ -119,7 +125,10 @@ def build(
         on_error=model_raised,
         on_batch=metrics.batch_ended,
         on_answer=None if tracer is NO_TRACER else tracer.model_called,
+        processes=_process_rules(settings),
     )
+    if engine.processes is not None:
+        engine.processes.pool.on_ended = partial(_tell_ended, log)
     claims = _shared_claims(settings, identity, metrics, tracer)
     entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
     registry = Registry(
@@ -147,6 +156,18 @@ def build(
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
         (ops_app or app).include_router(router, dependencies=guards)
     return Service(app, ops_app, registry, engine, settings, log)
+
+
+def _process_rules(settings: Settings) -> ProcessRules | None:
+    """How the model has processes of its own; None where it has none."""
+    if not settings.model_processes:
+        return None
+    return ProcessRules(settings.model_processes, settings.model_process_max_mb * 1_000_000)
+
+
+def _tell_ended(log: Logger, ended: Ended) -> None:
+    """Log that a process of the model ended, and is followed."""
+    log.warning("model process ended", **asdict(ended))
 
 
 def create() -> FastAPI:

@@ -87,6 +87,10 @@ class Settings(BaseModel, frozen=True):
         default_factory=dict, description="Keyword arguments of the model's constructor, as a JSON object."
     )
     model_timeout_s: float = Field(default=30, ge=0.01, le=3600, description="Longest a single model call may take.")
+    model_processes: int = Field(default=0, ge=0, le=64, description="Processes the model runs in; 0 is the worker's.")
+    model_process_max_mb: int = Field(
+        default=0, ge=0, le=10_000_000, description="Memory above which one of them is replaced; 0 is any."
+    )
     mock_latency_ms: float = Field(
         default=50, ge=0, le=60_000, description="How long each call of the mock model takes."
     )
