@@ -55,6 +55,7 @@ COMPLETE = (
     "src/earful/engine/messages.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
+    "src/earful/service/headroom.py",
     "src/earful/service/ladder.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",

@@ -142,7 +142,7 @@ def build(
     )
     registry.tracer = tracer
     overload = Overload(registry, _ladder_rules(settings), has_siblings=not identity.is_alone)
-    registry.sweepers += [tracer.sweep, overload.sweep]
+    registry.sweepers += [tracer.sweep, registry.measure, overload.sweep]
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)
     has_ops = settings.ops_port is not None
@@ -297,6 +297,7 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
         ),
         max_sessions_total=settings.max_sessions_total,
         max_new_sessions_per_s=settings.max_new_sessions_per_s,
+        max_model_load=settings.model_load_percent / 100,
         log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

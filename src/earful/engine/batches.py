@@ -47,6 +47,11 @@ class Batches:
         self._running: dict[Batch, None] = {}
 
     @property
+    def places(self) -> None:
+        """Unknown: a step of many costs less than many of one, so what one costs says nothing of what fits."""
+        return
+
+    @property
     def waiting(self) -> int:
         """Works waiting for the next batch."""
         return len(self._ready)

@@ -44,6 +44,11 @@ class Calls:
         self._waiting: OrderedDict[Call, None] = OrderedDict()
 
     @property
+    def places(self) -> int | None:
+        """How many calls run side by side; None without a limit."""
+        return self._places
+
+    @property
     def in_flight(self) -> int:
         """Works with the model now."""
         return len(self._running)

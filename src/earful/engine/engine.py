@@ -14,6 +14,7 @@ from earful.engine.calls import Calls
 from earful.engine.processes import Processes
 from earful.engine.seat import Seat
 from earful.engine.tally import OnAnswer, OnBatch, OnCall, OnError, Tally
+from earful.models.types import MODEL_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from earful.engine.pool import ProcessRules
     from earful.models.loading import LoadedModel
     from earful.models.types import SessionInfo
+
+_BYTES_PER_S = 2 * MODEL_RATE_HZ
 
 
 class Engine:
@@ -87,6 +90,21 @@ class Engine:
     def replaced(self) -> int:
         """How often a session lost its model object, or a batch model's memory of it, to a failure."""
         return self._tally.replaced
+
+    @property
+    def busy_s(self) -> float:
+        """Time that calls took which went well, since the start."""
+        return self._tally.busy_s
+
+    @property
+    def heard_s(self) -> float:
+        """Audio in those calls."""
+        return self._tally.heard_bytes / _BYTES_PER_S
+
+    @property
+    def places(self) -> int | None:
+        """How many calls of the model run side by side; None where there is no limit, or calls are steps."""
+        return self._runner.places
 
     @property
     def in_flight(self) -> int:

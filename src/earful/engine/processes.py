@@ -68,6 +68,11 @@ class Processes:
         self._flushing = False
 
     @property
+    def places(self) -> int | None:
+        """How many calls run side by side; None where they are steps, of which that says nothing."""
+        return None if self._tells_steps else self.pool.number
+
+    @property
     def in_flight(self) -> int:
         """Works that a process hears now."""
         return sum(len(process.asked) for process in self.pool.processes)

@@ -40,6 +40,8 @@ class Gauges:
     """Cancelled, and not ended yet."""
     model_replaced: int = 0
     """Since the start: model objects lost to a failure."""
+    model_load: float | None = None
+    """The share of its time that its sessions take; None where that is not known."""
     model_processes: int = 0
     """Of the model's own, those that take works."""
     model_process_ends: dict[str, int] = field(default_factory=dict)
