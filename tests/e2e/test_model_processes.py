@@ -22,7 +22,7 @@ AT = 1000 * BYTES_PER_MS
 LARGEST_MB = 80
 SETTINGS: dict[str, Any] = {
     "model_processes": 2,
-    "model_timeout_s": 1,
+    "model_timeout_s": 3,
     "model_process_max_mb": LARGEST_MB,
     "max_speed": 0,
 }

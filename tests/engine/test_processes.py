@@ -134,7 +134,7 @@ def test_of_a_step_that_dies_each_is_heard_alone() -> None:
     async def scenario(here: Wickedness) -> None:
         first, wicked, third = (here.client(name) for name in "abc")
         said = await asyncio.gather(first.say(ONE), wicked.say(CRASH), third.say(TWO, end=True))
-        assert ((words(ONE), None), FAILED, (words(TWO), None)) == said
+        assert [(words(ONE), None), FAILED, (words(TWO), None)] == list(said)
         assert (words(ONE, THREE), None) == await first.say(THREE, end=True)
 
     here = within(scenario, WICKED_BATCH)
@@ -171,7 +171,7 @@ def test_one_that_hangs_is_ended(model: str) -> None:
         assert TIMED_OUT == await hanging
         assert (words(THREE), None) == await wicked.say(THREE, end=True)
 
-    here = within(scenario, model, timeout_s=0.5)
+    here = within(scenario, model, timeout_s=4.0)
     assert ({"hung": 1}, 1) == (here.pool.ends, here.engine.timeouts)
 
 
@@ -264,10 +264,10 @@ def test_without_a_process_works_wait_and_then_time_out() -> None:
             await here.until(lambda: here.pool.ends["not_started"])
             assert not here.engine.ready
             assert TIMED_OUT == await client.say(ONE)
+        await here.until(lambda: here.engine.ready)
         assert (words(TWO), None) == await client.say(TWO, end=True)
-        assert here.engine.ready
 
-    within(scenario, timeout_s=2.0)
+    within(scenario, timeout_s=1.0)
 
 
 def test_sessions_may_go_at_any_moment() -> None:
