@@ -13,6 +13,7 @@ from typing import Any
 OVERALL_PERCENT = 95.0
 COMPLETE = (
     "src/earful/access/",
+    "src/earful/backoff.py",
     "src/earful/protocol/",
     "src/earful/session/",
     "src/earful/audio/pcm.py",
@@ -52,11 +53,14 @@ COMPLETE = (
     "src/earful/doctor/proxy.py",
     "src/earful/doctor/service.py",
     "src/earful/engine/batching.py",
+    "src/earful/engine/kept.py",
+    "src/earful/engine/messages.py",
     "src/earful/models/agreement.py",
     "src/earful/models/draft.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
     "src/earful/service/buckets.py",
+    "src/earful/service/headroom.py",
     "src/earful/service/ladder.py",
     "src/earful/settings_rules.py",
     "src/earful/store/address.py",

@@ -10,7 +10,8 @@ import math
 import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
@@ -19,6 +20,8 @@ from fastapi_offline import FastAPIOffline
 from earful import __version__
 from earful.access.loading import gate_of
 from earful.engine.engine import Engine
+from earful.engine.pool import ProcessRules
+from earful.engine.processes import RaisedInProcessError
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
 from earful.service.admission import Entrance
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 
     from fastapi import APIRouter
 
+    from earful.engine.pool import Ended
     from earful.models.types import SessionInfo
     from earful.service.admission import Doorkeeper
     from earful.telemetry.logs import Logger
@@ -112,6 +116,8 @@ def build(
     def model_raised(info: SessionInfo, raised: BaseException) -> None:
         # Without the exception's words: they are the model's, and may be what somebody said.
         error, places = type(raised).__name__, places_of(raised)
+        if isinstance(raised, RaisedInProcessError):
+            error, places = raised.error, raised.places
         registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
     engine = Engine(
@@ -121,7 +127,10 @@ def build(
         on_error=model_raised,
         on_batch=metrics.batch_ended,
         on_answer=None if tracer is NO_TRACER else tracer.model_called,
+        processes=_process_rules(settings),
     )
+    if engine.processes is not None:
+        engine.processes.pool.on_ended = partial(_tell_ended, log)
     claims = _shared_claims(settings, identity, metrics, tracer)
     doorkeeper = doorkeeper or gate_of(settings, log)
     entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
@@ -136,7 +145,7 @@ def build(
     )
     registry.tracer = tracer
     overload = Overload(registry, _ladder_rules(settings), has_siblings=not identity.is_alone)
-    registry.sweepers += [tracer.sweep, overload.sweep]
+    registry.sweepers += [tracer.sweep, registry.measure, overload.sweep]
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)
     has_ops = settings.ops_port is not None
@@ -154,6 +163,18 @@ def build(
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
         (ops_app or app).include_router(router, dependencies=operators)
     return Service(app, ops_app, registry, engine, settings, log)
+
+
+def _process_rules(settings: Settings) -> ProcessRules | None:
+    """How the model has processes of its own; None where it has none."""
+    if not settings.model_processes:
+        return None
+    return ProcessRules(settings.model_processes, settings.model_process_max_mb * 1_000_000)
+
+
+def _tell_ended(log: Logger, ended: Ended) -> None:
+    """Log that a process of the model ended, and is followed."""
+    log.warning("model process ended", **asdict(ended))
 
 
 def create() -> FastAPI:
@@ -283,6 +304,7 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
         ),
         max_sessions_total=settings.max_sessions_total,
         max_new_sessions_per_s=settings.max_new_sessions_per_s,
+        max_model_load=settings.model_load_percent / 100,
         log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
     )

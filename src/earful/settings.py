@@ -89,9 +89,12 @@ class Settings(AccessSettings, frozen=True):
         default_factory=dict, description="Keyword arguments of the model's constructor, as a JSON object."
     )
     model_timeout_s: float = Field(default=30, ge=0.01, le=3600, description="Longest a single model call may take.")
-    mock_latency_ms: float = Field(
-        default=50, ge=0, le=60_000, description="How long each call of the mock model takes."
+    model_processes: int = Field(default=0, ge=0, le=64, description="Processes the model runs in; 0 is the worker's.")
+    model_process_max_mb: int = Field(default=0, ge=0, le=10**7, description="Memory of one, to be replaced; 0 is any.")
+    model_load_percent: float = Field(
+        default=90, ge=0, le=100, description="Share of the model's time above which nobody new is let in; 0 is never."
     )
+    mock_latency_ms: float = Field(default=50, ge=0, le=60_000, description="How long a call of the mock model takes.")
     mock_words_per_chunk: int = Field(
         default=2, ge=0, le=100, description="Words the mock model gives for 100 ms of audio."
     )

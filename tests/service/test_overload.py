@@ -7,6 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.service.test_headroom import measured
 from tests.service.worker import LIMITS, registered, speak
 from tests.support.models import scripted, sleeps
 from tests.support.speech import OPENING, pieces
@@ -101,6 +102,20 @@ def test_answers_that_do_not_come_are_pressure() -> None:
         (3, "no_new_sessions", "audio_lag"),
     ] == told
     assert [2, 1, 0] == [line["overload_level"] for line in log.all_of("overload eased")]
+
+
+def test_a_model_without_time_is_told_to_balancers() -> None:
+    """As slowly as a level, which stays what it is."""
+
+    async def scenario(registry: Registry, _: Machine) -> None:
+        registry.headroom = measured(0.5)
+        assert not registry.headroom.has_room(1)
+        assert 0 == await level_after(registry, 4)
+        assert registry.is_accepting
+        assert 0 == await level_after(registry, 2)
+        assert not registry.is_accepting
+
+    pressed(scenario)
 
 
 def test_one_session_that_hangs_is_no_overload() -> None:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.service.test_headroom import measured
 from tests.service.worker import LIMITS, registered
 from tests.support.speech import of_type
 from tests.support.wire import RecordingWire
@@ -54,6 +55,23 @@ def test_each_level_lets_fewer_in(level: Level, lets_in: list[str]) -> None:
         assert (0, 0) == (registry.taken, registry.uploads)
 
     registered(scenario)
+
+
+def test_a_model_without_time_takes_nobody_new() -> None:
+    """Uploads wait for it, who resumes was there before, and who would be alone may come."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.headroom = measured(0.5)
+        places = [registry.upload(), registry.slot(resuming=True), registry.slot()]
+        assert ["", "", ""] == [refusal(place) for place in places]
+        with registry.slot():
+            assert "no time" in refusal(registry.slot())
+            assert "" == refusal(registry.slot(resuming=True))
+        registry.headroom = measured(0.4)
+        with registry.slot():
+            assert "" == refusal(registry.slot())
+
+    registered(scenario, limits=LOTS)
 
 
 def test_who_would_be_refused_is_told_before_anything_is_done() -> None:

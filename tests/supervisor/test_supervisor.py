@@ -18,7 +18,7 @@ import pytest
 from tests.support.server import PATHS, LogLines, await_true
 from tests.support.troupe import GATE, RENEWED, SILENT_WITHIN_S
 
-from earful.supervisor.slot import AT_ONCE
+from earful.backoff import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

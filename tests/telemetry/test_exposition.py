@@ -131,3 +131,12 @@ def test_the_process_and_the_log_are_told() -> None:
     assert 0 < found["process_open_fds", ""] < found["process_max_fds", ""]
     assert ("python_gc_collections_total", "0") in found
     assert f'version="{__version__}"' in render(metrics, GAUGES).decode()
+
+
+def test_processes_of_the_model_are_shown() -> None:
+    """With each cause of an end from the beginning; a load only where it is known."""
+    assert ("earful_model_load", "") not in samples(Metrics(0.0))
+    gauges = Gauges(model_load=0.4, model_processes=2, model_process_ends={"died": 3}, model_replays=5)
+    found = samples(Metrics(0.0), gauges)
+    assert (0.4, 2, 5) == tuple(found[f"earful_model_{name}", ""] for name in ("load", "processes", "replays_total"))
+    assert (3, 0) == tuple(found["earful_model_process_ends_total", cause] for cause in ("died", "hung"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.service.test_headroom import measured
 from tests.support.house import MuteWire, ask, fault, in_house
 from tests.support.sounds import speech, wav
 
@@ -52,6 +53,17 @@ def test_health_of_a_worker_that_is_well() -> None:
     health = {"status": "ok", "active_sessions": 0, "scope": "service", "worker": worker, "version": __version__}
     answer = ask("GET", "/v1/health", max_sessions=7, identity=Identity(id="w7"))
     assert (200, health) == (answer.status_code, answer.json())
+
+
+def test_health_tells_how_busy_the_model_is() -> None:
+    """Where that is known."""
+
+    async def scenario(house: House) -> None:
+        house.service.registry.headroom = measured(0.5)
+        with house.service.registry.slot():
+            assert 0.5 == pytest.approx((await house.client.get("/v1/health")).json()["worker"]["model_load"])
+
+    in_house(scenario)
 
 
 def test_health_of_one_worker_of_several() -> None:

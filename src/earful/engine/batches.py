@@ -47,12 +47,23 @@ class Batches:
         self._running: dict[Batch, None] = {}
 
     @property
+    def places(self) -> None:
+        """Unknown: a step of many costs less than many of one, so what one costs says nothing of what fits."""
+        return
+
+    @property
     def waiting(self) -> int:
         """Works waiting for the next batch."""
         return len(self._ready)
 
-    def open(self) -> None:
-        """Take over the loaded model; what was handed in before starts now."""
+    @property
+    def orphans(self) -> int:
+        """Batches that were cancelled and have not ended yet."""
+        return self.leftovers.orphans
+
+    async def load(self) -> None:
+        """Load the model and take it over; what was handed in before starts then. Raises ModelLoadError."""
+        await self._loaded.load()
         self._places = self._loaded.concurrency
         self._max_batch = self._loaded.max_batch
         self._retries = self._loaded.retry_safe
@@ -88,6 +99,10 @@ class Batches:
         """Cancel what runs for nobody any more; every seat has left before."""
         for batch in tuple(self._running):
             self._abandon(batch)
+
+    async def wait(self, within_s: float) -> None:
+        """Wait at most `within_s` for what was left behind."""
+        await self.leftovers.wait(within_s)
 
     def _free(self) -> int | None:
         """Places for batches now; None where there is no limit."""

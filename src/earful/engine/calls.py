@@ -44,6 +44,11 @@ class Calls:
         self._waiting: OrderedDict[Call, None] = OrderedDict()
 
     @property
+    def places(self) -> int | None:
+        """How many calls run side by side; None without a limit."""
+        return self._places
+
+    @property
     def in_flight(self) -> int:
         """Works with the model now."""
         return len(self._running)
@@ -53,8 +58,14 @@ class Calls:
         """Works waiting for one of the model's places."""
         return len(self._waiting)
 
-    def open(self) -> None:
-        """Take over the limits of the model, which is loaded now."""
+    @property
+    def orphans(self) -> int:
+        """Calls that were cancelled and have not ended yet."""
+        return self.leftovers.orphans
+
+    async def load(self) -> None:
+        """Load the model, and take over its limits. Raises ModelLoadError."""
+        await self._model.load()
         self._places = self._model.concurrency
         self._attempts = 2 if self._model.retry_safe else 1
 
@@ -83,6 +94,10 @@ class Calls:
 
     def close(self) -> None:
         """Nothing is left to do: every seat has left before, and with it all calls."""
+
+    async def wait(self, within_s: float) -> None:
+        """Wait at most `within_s` for what was left behind."""
+        await self.leftovers.wait(within_s)
 
     def _has_place(self) -> bool:
         return self._places is None or len(self._running) + self.leftovers.places < self._places

@@ -1,4 +1,4 @@
-"""The one place that runs models. A facade: it seats sessions, and one of two runners does the work.
+"""The one place that runs models. A facade: it seats sessions, and one of three runners does the work.
 
 Each work is answered once and by its deadline, and nothing a model does ends the worker or touches
 another session's work. `app` builds it, the registry's sweep calls `sweep`, sessions sit on a `Seat`.
@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 
 from earful.engine.batches import Batches
 from earful.engine.calls import Calls
+from earful.engine.processes import Processes
 from earful.engine.seat import Seat
 from earful.engine.tally import OnAnswer, OnBatch, OnCall, OnError, Tally
+from earful.models.types import MODEL_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from earful.engine.call import Lane
+    from earful.engine.pool import ProcessRules
     from earful.models.loading import LoadedModel
     from earful.models.types import SessionInfo
+
+_BYTES_PER_S = 2 * MODEL_RATE_HZ
 
 
 class Engine:
@@ -38,17 +43,33 @@ class Engine:
         on_error: OnError | None = None,
         on_batch: OnBatch | None = None,
         on_answer: OnAnswer | None = None,
+        processes: ProcessRules | None = None,
     ) -> None:
-        """Give each call or batch `timeout_s` from the moment it starts, in the seconds of `clock`."""
-        self.ready = False
+        """Give each call or batch `timeout_s` from the moment it starts, in the seconds of `clock`.
+
+        With `processes` the model runs in processes of its own.
+        """
+        self._loaded = False
         self._closed = False
-        self._model = model
         self._timeout_s = timeout_s
         self._tally = Tally(on_call=on_call, on_error=on_error, on_batch=on_batch, on_answer=on_answer)
-        runner = Batches if model.is_batch else Calls
-        self._runner = runner(model, timeout_s=timeout_s, clock=clock, tally=self._tally)
+        self._runner: Batches | Calls | Processes
+        self.processes: Processes | None = None
+        """The runner, where it is this one."""
+        if processes is None:
+            runner = Batches if model.is_batch else Calls
+            self._runner = runner(model, timeout_s=timeout_s, clock=clock, tally=self._tally)
+        else:
+            self._runner = self.processes = Processes(
+                model, processes, timeout_s=timeout_s, clock=clock, tally=self._tally
+            )
         self._seats: set[Seat] = set()
         self.enqueue = self._runner.enqueue
+
+    @property
+    def ready(self) -> bool:
+        """Whether works are taken: the model is loaded, in one living process at least where it has its own."""
+        return self._loaded and not self._closed and (self.processes is None or self.processes.pool.alive > 0)
 
     @property
     def calls(self) -> int:
@@ -71,6 +92,21 @@ class Engine:
         return self._tally.replaced
 
     @property
+    def busy_s(self) -> float:
+        """Time that calls took which went well, since the start."""
+        return self._tally.busy_s
+
+    @property
+    def heard_s(self) -> float:
+        """Audio in those calls."""
+        return self._tally.heard_bytes / _BYTES_PER_S
+
+    @property
+    def places(self) -> int | None:
+        """How many calls of the model run side by side; None where there is no limit, or calls are steps."""
+        return self._runner.places
+
+    @property
     def in_flight(self) -> int:
         """Works with the model now."""
         return self._runner.in_flight
@@ -83,13 +119,12 @@ class Engine:
     @property
     def orphans(self) -> int:
         """Calls and batches that were cancelled and have not ended yet."""
-        return self._runner.leftovers.orphans
+        return self._runner.orphans
 
     async def load(self) -> None:
         """Load the model, then be `ready`; raises ModelLoadError."""
-        await self._model.load()
-        self._runner.open()
-        self.ready = not self._closed
+        await self._runner.load()
+        self._loaded = True
 
     def seat(self, info: SessionInfo) -> Seat:
         """Make a place for a session; a closed one once the engine is closed."""
@@ -104,12 +139,11 @@ class Engine:
 
     async def close(self, within_s: float | None = None) -> None:
         """Close all seats and wait for what they leave behind, at most `within_s` (default: `timeout_s`)."""
-        self.ready = False
         self._closed = True
         for seat in tuple(self._seats):
             seat.close()
         self._runner.close()
-        await self._runner.leftovers.wait(self._timeout_s if within_s is None else within_s)
+        await self._runner.wait(self._timeout_s if within_s is None else within_s)
 
     def leave(self, seat: Seat, lanes: Iterable[Lane]) -> None:
         """Forget `seat`, and let its lanes go. For seats."""

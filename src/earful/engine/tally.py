@@ -48,6 +48,10 @@ class Tally:
         self.failures = 0
         self.timeouts = 0
         self.replaced = 0
+        self.busy_s = 0.0
+        """Of calls that went well: how long they took ..."""
+        self.heard_bytes = 0
+        """... and the audio in them."""
         self.on_error = on_error
         self._on_call = on_call
         self._on_batch = on_batch
@@ -60,6 +64,9 @@ class Tally:
         if failure is not None:
             self.failures += 1
             self.timeouts += failure is ErrorCode.MODEL_TIMEOUT
+        else:
+            self.busy_s += model_s
+            self.heard_bytes += len(call.work.pcm)
         if self._on_call is not None:
             self._on_call(model_s, failure)
         self._untold -= 1

@@ -45,7 +45,7 @@ class LoadedModel:
         """Take a class that `load_model` has checked."""
         self.name = name
         self._class = model_class
-        self._options = dict(options)
+        self.options = dict(options)
         self._first: Any = None
 
     @property
@@ -80,9 +80,9 @@ class LoadedModel:
         load = getattr(self._class, "load", None)
         try:
             if inspect.iscoroutinefunction(load):
-                await load(**self._options)
+                await load(**self.options)
             elif load is not None:
-                await _in_thread(lambda: load(**self._options))
+                await _in_thread(lambda: load(**self.options))
             self._first = self._make()
         except RuntimeMissingError as error:
             raise ModelLoadError(f'The model "{self.name}" could not be loaded: {error}.') from error
@@ -101,7 +101,7 @@ class LoadedModel:
         return model
 
     def _make(self) -> Any:
-        return self._class(**self._options)
+        return self._class(**self.options)
 
     def _limit(self, attribute: str, default: int | None) -> int | None:
         # Of the object where there is one: its constructor may have chosen by its options.

@@ -67,7 +67,8 @@ class Overload:
         if ladder.observe(reading, now, self._top):
             registry.enter(ladder.level)
             self._tell(reading)
-        self._openness.observe(ladder.level, now)
+        is_full = registry.headroom.is_full
+        self._openness.observe(max(ladder.level, Level.NO_NEW_SESSIONS) if is_full else ladder.level, now)
         registry.is_accepting = self._openness.is_open
         while self._leaving and self._leaving[0][0] <= now:
             self._leaving.popleft()[1].leave()

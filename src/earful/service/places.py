@@ -13,6 +13,7 @@ from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY
 from earful.service.arrivals import Arrivals
 from earful.service.drawn_id import drawn_id
+from earful.service.headroom import Done, Headroom
 from earful.service.ladder import Level
 from earful.service.tenants import Tenants
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SHARES = {Level.NORMAL: 1.0, Level.FEWER_PARTIALS: 0.5, Level.FINALS_ONLY: 0.25}
 """Of the rate of new sessions, how much there is at each level; above them none."""
 _SHED = "This server is overloaded and takes nobody new; try again later."
+_NO_HEADROOM = "The model of this server has no time for another session; try again later."
 _TOO_MANY_AT_ONCE = "Too many sessions begin at once; try again shortly."
 _NO_UPLOADS = "This server is overloaded and takes no uploads; try again later."
 _UPLOADS_FULL = "As many uploads as may be are under way; try again later."
@@ -47,6 +49,8 @@ class Places:
         self.sessions_elsewhere = 0
         """What the other workers hold, as of the last word from the store; 0 while there is none."""
         self.tenants = Tenants(clock)
+        self.headroom = Headroom(limits.max_model_load)
+        """Whether the model has time for one more."""
         self._clock = clock
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
         self._taken = 0
@@ -60,8 +64,14 @@ class Places:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody new would be let in now, by the limits and by how hard the worker is pressed."""
-        return self._is_full() or self.level not in SHARES
+        """Whether nobody new would be let in now, as far as is known without a question to anybody."""
+        return self._is_full() or self.level not in SHARES or self.headroom.is_full
+
+    def measure(self, now: float) -> None:
+        """Look what the model did; at each sweep."""
+        engine = self.engine
+        done = Done(engine.busy_s, engine.heard_s)
+        self.headroom.observe(done, engine.places, self._taken, now, has_uploads=self.uploads > 0)
 
     def check(self, *, resuming: bool = False) -> None:
         """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""
@@ -73,9 +83,9 @@ class Places:
         """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
 
         Raises EarfulError: `draining`; `session_limit` where all `max_sessions` are taken, or all workers together
-        have `max_sessions_total`; `overloaded` where the worker is pressed, or too many begin at once; `tenant_limit`
-        as `Tenants.check`. Who is `resuming` is let in all the same, for that alone, as long as there is a place, or
-        one of the reserve.
+        have `max_sessions_total`; `overloaded` where the worker is pressed, the model has no time, or too many begin at
+        once; `tenant_limit` as `Tenants.check`. Who is `resuming` is let in all the same, for that alone, as long as
+        there is a place, or one of the reserve.
         """
         self._check_open()
         is_reserved = self._refusal_of(resuming=resuming)
@@ -144,10 +154,15 @@ class Places:
         if is_full and not (resuming and self._taken < limits.max_sessions + limits.resume_reserve):
             raise self._refused(ErrorCode.SESSION_LIMIT)
         share = SHARES.get(self.level)
-        has_room = share is not None and self._arrivals.has_room(self._clock(), share)
-        if not (has_room or resuming):
-            raise self._refused(ErrorCode.OVERLOADED, _SHED if share is None else _TOO_MANY_AT_ONCE)
-        return is_full or not has_room
+        if share is None:
+            why = _SHED
+        elif not self.headroom.has_room(self._taken):
+            why = _NO_HEADROOM
+        else:
+            why = "" if self._arrivals.has_room(self._clock(), share) else _TOO_MANY_AT_ONCE
+        if why and not resuming:
+            raise self._refused(ErrorCode.OVERLOADED, why)
+        return is_full or bool(why)
 
     def _is_full(self) -> bool:
         most, most_together = self.limits.max_sessions, self.limits.max_sessions_total

@@ -30,7 +30,7 @@ def gauges_of(registry: Registry) -> Gauges:
         unsent_bytes += unsent
         longest_lag_s = max(longest_lag_s, connection.lag_s)
         of_live.add(connection.totals)
-    engine = registry.engine
+    engine, processes = registry.engine, registry.engine.processes
     return Gauges(
         is_ready=engine.ready and not registry.draining,
         is_draining=registry.draining,
@@ -49,5 +49,10 @@ def gauges_of(registry: Registry) -> Gauges:
         model_waiting=engine.waiting,
         model_orphans=engine.orphans,
         model_replaced=engine.replaced,
+        model_load=registry.headroom.load_of(registry.taken),
+        model_processes=processes.pool.alive if processes else 0,
+        model_process_ends=dict(processes.pool.ends) if processes else {},
+        model_replays=processes.replays if processes else 0,
+        model_kept_bytes=processes.kept_bytes if processes else 0,
         of_live=of_live,
     )

@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from earful import __version__
+from earful.engine.pool import CAUSES
 from earful.errors import ErrorCode
 from earful.telemetry import histogram as hot
 from earful.telemetry import memory
@@ -113,6 +114,13 @@ class _WorkerCollector(Collector):
         yield _gauge("model_waiting", "Work that waits for the model", now.model_waiting)
         yield _gauge("model_orphans", "Model calls that were given up and have not ended", now.model_orphans)
         yield _counter("model_replaced", "Model objects lost to a failure", now.model_replaced)
+        if now.model_load is not None:
+            yield _gauge("model_load", "Share of the model's time that the sessions there take", now.model_load)
+        yield _gauge("model_processes", "Processes of the model that take work", now.model_processes)
+        ends = now.model_process_ends
+        yield _labelled("model_process_ends", "Processes of the model that were followed", "cause", ends, CAUSES)
+        yield _counter("model_replays", "Utterances run again in another process", now.model_replays)
+        yield _gauge("model_kept_bytes", "Audio kept for running utterances again", now.model_kept_bytes)
 
     def _uploads(self) -> Iterator[Metric]:
         own = self._metrics

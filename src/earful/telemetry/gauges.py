@@ -40,5 +40,15 @@ class Gauges:
     """Cancelled, and not ended yet."""
     model_replaced: int = 0
     """Since the start: model objects lost to a failure."""
+    model_load: float | None = None
+    """The share of its time that its sessions take; None where that is not known."""
+    model_processes: int = 0
+    """Of the model's own, those that take works."""
+    model_process_ends: dict[str, int] = field(default_factory=dict)
+    """Since the start, of those that were followed, by cause."""
+    model_replays: int = 0
+    """Since the start: utterances run again."""
+    model_kept_bytes: int = 0
+    """Audio of open utterances, kept so that they can be."""
     of_live: Totals = field(default_factory=Totals)
     """What the live sessions amount to so far."""

@@ -82,6 +82,8 @@ class Worker(BaseModel):
     """What it sheds: 0 nothing, 1 partials, 2 all partials and uploads, 3 new sessions, 4 the newest sessions."""
     accepting: bool
     """Whether a balancer should send new sessions there; slower to change than the level."""
+    model_load: float | None = None
+    """The share of the model's time that these sessions take; not there where that is not known."""
 
 
 class Health(BaseModel):
@@ -101,6 +103,7 @@ class Health(BaseModel):
             "max_sessions": 2000,
             "overload_level": 0,
             "accepting": True,
+            "model_load": 0.35,
         },
         version="0.1.0",
     )
