@@ -38,11 +38,17 @@ def test_it_is_busy_while_every_thread_is() -> None:
     """Also with a call whose caller has gone: the thread has not."""
 
     async def main() -> None:
-        gate = threading.Event()
+        gate, begun = threading.Event(), threading.Semaphore(0)
+
+        def wait() -> bool:
+            begun.release()
+            return gate.wait(10)
+
         inference = Inference(2)
-        calls = [asyncio.create_task(inference.run(gate.wait, 10)) for _ in range(2)]
+        calls = [asyncio.create_task(inference.run(wait)) for _ in range(2)]
         busy = [inference.is_busy]
         await settle()
+        assert all(begun.acquire(timeout=10) for _ in calls)
         busy.append(inference.is_busy)
         await _cancelled(calls[0])
         busy.append(inference.is_busy)
@@ -52,6 +58,17 @@ def test_it_is_busy_while_every_thread_is() -> None:
         await inference.run(int)  # The first's thread may end later than the second's.
 
     run_virtual(main())
+
+
+def test_its_threads_end_with_it() -> None:
+    """A model that is let go of leaves none behind."""
+
+    async def main() -> threading.Thread:
+        return await Inference().run(threading.current_thread)
+
+    thread = asyncio.run(main())
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_what_has_not_begun_is_not_begun() -> None:

@@ -1,23 +1,27 @@
 """Threads for a runtime's blocking calls, so that the event loop goes on. An adapter makes one when it loads.
 
 Guarantees order: calls start in the order in which they were asked for. It holds at most the calls that the engine
-has in flight, one a lane. The threads are daemons: a call that never returns does not keep the process from ending.
+has in flight, one a lane. The threads end with it, and are daemons: a call that never returns keeps no process from
+ending.
 """
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_Calls: TypeAlias = "SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]"
 
 
 class Inference:
@@ -28,10 +32,11 @@ class Inference:
         if threads < 1:
             raise ValueError("threads must be 1 or more")
         self._number = threads
-        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._calls: _Calls = SimpleQueue()
         self._owed: set[Future[Any]] = set()
         for nth in range(threads):
-            Thread(target=self._work, name=f"inference-{nth}", daemon=True).start()
+            Thread(target=_work, args=(self._calls,), name=f"inference-{nth}", daemon=True).start()
+        weakref.finalize(self, _end, self._calls, threads)
 
     @property
     def is_busy(self) -> bool:
@@ -57,12 +62,19 @@ class Inference:
                 call.exception()  # Taken, or asyncio would report it as forgotten.
             raise
 
-    def _work(self) -> None:
-        while True:
-            call, function = self._calls.get()
-            if call.set_running_or_notify_cancel():
-                _settle(call, function)
-            del call, function  # Or the last call's audio and result would stay until the next.
+
+def _work(calls: _Calls) -> None:
+    """One thread's life: it knows the queue alone, so that it ends with the `Inference` that it is of."""
+    while (asked := calls.get()) is not None:
+        call, function = asked
+        if call.set_running_or_notify_cancel():
+            _settle(call, function)
+        del asked, call, function  # Or the last call's audio and result would stay until the next.
+
+
+def _end(calls: _Calls, threads: int) -> None:
+    for _ in range(threads):
+        calls.put(None)
 
 
 def _settle(call: Future[Any], function: Callable[[], Any]) -> None:
