@@ -93,3 +93,15 @@ def check(found: Places | None) -> None:
     assert found is not None
     assert {"speaker", threading.current_thread().name} <= found.keys()
     assert any(place.endswith(" speak") for place in found["speaker"])
+
+
+def test_threads_of_one_name_are_all_told() -> None:
+    """The second has its number beside the name; a thread that comes again is another signal's."""
+    here = threading.get_ident()
+    dump = "".join(
+        f'Thread 0x{ident:x} (most recent call first):\n  File "/x/y.py", line 1 in f\n' for ident in (1, here, 1)
+    )
+    assert {"thread 0x1": ["x/y.py:1 f"], threading.current_thread().name: ["x/y.py:1 f"]} == places_in(dump.encode())
+    with speaker(), speaker():
+        names = [name for name in stacks() if name.startswith("speaker")]
+    assert 2 == len(names)

@@ -80,13 +80,17 @@ def places_in(dump: bytes) -> Places:
     """The first of what faulthandler wrote, by the names of the threads that still live; others by their number."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found: Places = {}
+    seen: set[int] = set()
     places: list[str] = []
     for line in dump.decode(errors="replace").splitlines():
         if thread := _THREAD.match(line):
             ident = int(thread[1], 16)
+            if ident in seen:
+                break  # The signal came again.
+            seen.add(ident)
             name = names.get(ident, f"thread {ident:#x}")
             if name in found:
-                break  # The signal came again.
+                name = f"{name} {ident:#x}"
             places = found[name] = []
         elif place := _PLACE.match(line):
             path, number, function = place.groups()
