@@ -62,6 +62,7 @@ COMPLETE = (
     "src/earful/service/buckets.py",
     "src/earful/service/headroom.py",
     "src/earful/service/ladder.py",
+    "src/earful/service/loop_load.py",
     "src/earful/settings_rules.py",
     "src/earful/store/address.py",
     "src/earful/store/breaker.py",

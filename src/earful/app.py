@@ -304,6 +304,7 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
         ),
         max_sessions_total=settings.max_sessions_total,
         max_new_sessions_per_s=settings.max_new_sessions_per_s,
+        max_loop_load=settings.overload_cpu_percent / 100,
         max_model_load=settings.model_load_percent / 100,
         log_text=settings.log_text,
         resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),

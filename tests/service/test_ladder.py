@@ -31,10 +31,13 @@ def changes(
     return [(at, int(ladder.level)) for at in looks if ladder.observe(reading, since + at, top)]
 
 
-def climbed(to: Level) -> Ladder:
+LATE = Reading(audio_lag_s=9.0)
+
+
+def climbed(to: Level, reading: Reading = LATE) -> Ladder:
     """A ladder that stands there, at 100 s."""
     ladder = Ladder(RULES)
-    changes(ladder, Reading(audio_lag_s=9.0), 100, top=to)
+    changes(ladder, reading, 100, top=to)
     return ladder
 
 
@@ -83,14 +86,28 @@ def test_it_comes_down_step_by_step_when_all_is_calm() -> None:
         (Reading(audio_lag_s=1.4), 3),
         (Reading(audio_lag_s=1.39), 2),
         (Reading(audio_lag_s=0.36, loop_lag_s=0.069), 1),
-        (Reading(memory_share=0.78), 3),
-        (Reading(memory_share=0.77), 0),
     ],
 )
 def test_calm_is_well_below_what_asked_for_the_level(reading: Reading, lowest: int) -> None:
     """Or it would go up and down all the time."""
     ladder = climbed(Level.NO_NEW_SESSIONS)
     changes(ladder, reading, 60, since=200)
+    assert lowest == ladder.level
+
+
+@pytest.mark.parametrize(("memory_share", "lowest"), [(0.81, 3), (0.78, 3), (0.77, 0)])
+def test_memory_that_asked_for_a_level_has_to_fall_below_it(memory_share: float, lowest: int) -> None:
+    """By a little: a process gives little back."""
+    ladder = climbed(Level.NO_NEW_SESSIONS, Reading(memory_share=0.8))
+    changes(ladder, Reading(memory_share=memory_share), 60, since=200)
+    assert lowest == ladder.level
+
+
+@pytest.mark.parametrize(("memory_share", "lowest"), [(0.8, 3), (0.79, 0)])
+def test_memory_that_asked_for_nothing_holds_nothing(memory_share: float, lowest: int) -> None:
+    """A machine that is always nearly full comes down from another's pressure all the same."""
+    ladder = climbed(Level.NO_NEW_SESSIONS)
+    changes(ladder, Reading(memory_share=memory_share), 60, since=200)
     assert lowest == ladder.level
 
 

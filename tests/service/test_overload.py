@@ -90,11 +90,12 @@ def test_answers_that_do_not_come_are_pressure() -> None:
 
     async def scenario(registry: Registry, _: Machine) -> None:
         speak(registry, "a")
+        speak(registry, "b")
         assert 3 == await level_after(registry, 6)
         assert {"1": 1, "2": 1, "3": 1} == registry.metrics.overload_levels
         assert 0 == await level_after(registry, 10)
 
-    log = pressed(scenario, scripted(sleeps(7)))
+    log = pressed(scenario, scripted(sleeps(7), sleeps(7)))
     told = [(line["overload_level"], line["sheds"], line["cause"]) for line in log.all_of("overload grew")]
     assert [
         (1, "fewer_partials", "audio_lag"),
@@ -118,13 +119,14 @@ def test_a_model_without_time_is_told_to_balancers() -> None:
     pressed(scenario)
 
 
-def test_one_session_that_hangs_is_no_overload() -> None:
-    """Where nine of ten are answered in time."""
+@pytest.mark.parametrize("others", [20, 1, 0])
+def test_one_session_that_hangs_is_no_overload(others: int) -> None:
+    """Whether others are answered meanwhile or it is alone, as at night."""
 
     async def scenario(registry: Registry, _: Machine) -> None:
         speak(registry, "stuck")
         for _second in range(60):
-            for _nth in range(20):
+            for _nth in range(others):
                 registry.metrics.answered(0.05)
             await asyncio.sleep(0.25)
         assert Level.NORMAL is registry.level
@@ -165,7 +167,7 @@ def test_a_balancer_is_told_later_and_for_longer() -> None:
 def test_the_newest_are_sent_on_where_others_can_take_them(who: str) -> None:
     """A few at a time, with a word and 4201; who has just come, and who cannot go on, is left alone."""
 
-    async def scenario(registry: Registry, machine: Machine) -> None:
+    async def scenario(registry: Registry, _: Machine) -> None:
         registry.workers_elsewhere = 1 if who == "store" else 0
         plain = RecordingWire()
         registry.connect("plain", plain)
@@ -175,7 +177,7 @@ def test_the_newest_are_sent_on_where_others_can_take_them(who: str) -> None:
             await asyncio.sleep(0.01)
         await asyncio.sleep(STAY_S)
         late = begin(registry, "late")
-        machine.memory = Memory(95, 100)
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
         assert 4 == await level_after(registry, 10)
         gone = [nth for nth, wire in enumerate(wires) if wire.closed == (4201, "handed_over")]
         assert gone == list(range(gone[0], 40))
@@ -185,6 +187,18 @@ def test_the_newest_are_sent_on_where_others_can_take_them(who: str) -> None:
 
     log = pressed(scenario, has_siblings=who == "siblings", seal=Seal((b"one of all",)))
     assert {3} >= {line["sessions"] for line in log.all_of("newest sessions sent on")}
+
+
+@pytest.mark.parametrize(("elsewhere", "level"), [(0, 3), (1, 4)])
+def test_siblings_have_no_more_memory(elsewhere: int, level: int) -> None:
+    """It is that of one machine: only workers of others can help."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        registry.workers_elsewhere = elsewhere
+        machine.memory = Memory(95, 100)
+        assert level == await level_after(registry, 15)
+
+    pressed(scenario, has_siblings=True, seal=Seal((b"one of all",)))
 
 
 def test_nobody_is_sent_on_where_there_is_nobody_to_go_to() -> None:
@@ -203,13 +217,13 @@ def test_nobody_is_sent_on_where_there_is_nobody_to_go_to() -> None:
 def test_who_is_sent_on_and_not_answered_goes_in_time() -> None:
     """The model may be what is slow: the utterance that it owes is left to the replay."""
 
-    async def scenario(registry: Registry, machine: Machine) -> None:
+    async def scenario(registry: Registry, _: Machine) -> None:
         wire = begin(registry, "a")
         connection = registry.connections["a"]
         for piece in pieces(OPENING):
             connection.audio(piece)
         connection.message('{"type":"flush","id":"x"}')
-        machine.memory = Memory(95, 100)
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
         await asyncio.sleep(STAY_S + 0.5)
         assert ("closing", None) == (wire.types[-1], wire.closed)
         await asyncio.sleep(SENT_ON_WITHIN_S)

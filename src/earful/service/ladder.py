@@ -78,7 +78,7 @@ def filling(share: float) -> Steps:
 class Ladder:
     """Where one worker stands."""
 
-    __slots__ = ("_calm_since", "_pressed_since", "_rules", "cause", "has_risen", "level")
+    __slots__ = ("_askers", "_calm_since", "_pressed_since", "_rules", "cause", "has_risen", "level")
 
     def __init__(self, rules: LadderRules) -> None:
         """Begin at the foot."""
@@ -88,12 +88,15 @@ class Ladder:
         self.has_risen = False
         """Whether the newest step was one up."""
         self._rules = rules
+        self._askers: set[str] = set()
+        """The readings that have asked for a level since normal times."""
         self._pressed_since: float | None = None
         self._calm_since: float | None = None
 
     def observe(self, reading: Reading, now: float, top: Level = Level.HANDING_OVER) -> bool:
         """Take in a reading; True where the level changed. Above `top` it does not climb, and comes down to it."""
         wanted, cause = self._asked_for(reading)
+        self._note_askers(reading)
         self._pressed_since = _since(self._pressed_since, now, holds=min(wanted, top) > self.level)
         self._calm_since = _since(self._calm_since, now, holds=self.level > top or self._is_calm(reading))
         rules = self._rules
@@ -117,11 +120,19 @@ class Ladder:
         """The level that the worst reading asks for, and its name."""
         return max((_reached(steps, value, 1.0), name) for name, steps, value, _ in self._gauges(reading))
 
+    def _note_askers(self, reading: Reading) -> None:
+        if self.level is Level.NORMAL:
+            self._askers.clear()
+        self._askers |= {name for name, steps, value, _ in self._gauges(reading) if _reached(steps, value, 1.0)}
+
     def _is_calm(self, reading: Reading) -> bool:
-        """Whether no reading is near what asks for the level of now."""
+        """Whether no reading asks for the level of now, and none that asked for one is near it."""
         if self.level is Level.NORMAL:
             return False
-        return all(_reached(steps, value, calm) < self.level for _, steps, value, calm in self._gauges(reading))
+        return all(
+            _reached(steps, value, calm if name in self._askers else 1.0) < self.level
+            for name, steps, value, calm in self._gauges(reading)
+        )
 
     def _gauges(self, reading: Reading) -> tuple[tuple[str, Steps, float, float], ...]:
         rules = self._rules

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from earful.telemetry.memory import Memory
 
 MOST = 0.9
-"""The share of answers whose lag counts: one session whose call hangs is no overload."""
+"""The share of answers whose lag counts."""
 ANSWERS_OF_SWEEPS = 4
 MEMORY_EVERY_S = 1.0
 SEND_ON_EVERY_S = 2.0
@@ -67,7 +67,7 @@ class Overload:
         if ladder.observe(reading, now, self._top):
             registry.enter(ladder.level)
             self._tell(reading)
-        is_full = registry.headroom.is_full
+        is_full = registry.is_out_of_time
         self._openness.observe(max(ladder.level, Level.NO_NEW_SESSIONS) if is_full else ladder.level, now)
         registry.is_accepting = self._openness.is_open
         while self._leaving and self._leaving[0][0] <= now:
@@ -81,15 +81,21 @@ class Overload:
 
     @property
     def _others_can_go_on(self) -> bool:
+        """Of memory that is scarce siblings have no more than this one: it is that of their machine."""
         registry = self._registry
-        return self._has_siblings or (registry.workers_elsewhere > 0 and registry.seal.reach == "anywhere")
+        siblings_can = self._has_siblings and self._ladder.cause != "memory"
+        return siblings_can or (registry.workers_elsewhere > 0 and registry.seal.reach == "anywhere")
 
     def _audio_lag_s(self, now: float) -> float:
-        """Of the last second's answers, and of what has waited for one until now."""
+        """Of the last second's answers, and of what has waited for one until now.
+
+        Without whoever waits longest: one session whose call hangs is no overload, also where it is nearly alone.
+        """
+        seats = (connection.seat for connection in self._registry.connections.values())
+        waits = sorted(waiting_s for seat in seats if seat is not None and (waiting_s := seat.waiting_s(now)))
         waiting = Histogram()
-        for connection in self._registry.connections.values():
-            if connection.seat is not None and (waiting_s := connection.seat.waiting_s(now)):
-                waiting.observe(waiting_s)
+        for waiting_s in waits[:-1]:
+            waiting.observe(waiting_s)
         newest = self._registry.metrics.latency.snapshot()
         oldest = self._answered[0] if self._answered else newest
         self._answered.append(newest)

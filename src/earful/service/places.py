@@ -6,6 +6,7 @@ of `Registry`, which has the sessions. A place is taken and given back in one sc
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from earful.service.arrivals import Arrivals
 from earful.service.drawn_id import drawn_id
 from earful.service.headroom import Done, Headroom
 from earful.service.ladder import Level
+from earful.service.loop_load import LoopLoad
 from earful.service.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 SHARES = {Level.NORMAL: 1.0, Level.FEWER_PARTIALS: 0.5, Level.FINALS_ONLY: 0.25}
 """Of the rate of new sessions, how much there is at each level; above them none."""
 _SHED = "This server is overloaded and takes nobody new; try again later."
+_NO_TIME = "This server has no time for another session; try again later."
 _NO_HEADROOM = "The model of this server has no time for another session; try again later."
 _TOO_MANY_AT_ONCE = "Too many sessions begin at once; try again shortly."
 _NO_UPLOADS = "This server is overloaded and takes no uploads; try again later."
@@ -50,7 +53,9 @@ class Places:
         """What the other workers hold, as of the last word from the store; 0 while there is none."""
         self.tenants = Tenants(clock)
         self.headroom = Headroom(limits.max_model_load)
-        """Whether the model has time for one more."""
+        """Whether the model has time for one more ..."""
+        self.loop_load = LoopLoad(limits.max_loop_load)
+        """... and the event loop."""
         self._clock = clock
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
         self._taken = 0
@@ -65,13 +70,19 @@ class Places:
     @property
     def is_closed(self) -> bool:
         """Whether nobody new would be let in now, as far as is known without a question to anybody."""
-        return self._is_full() or self.level not in SHARES or self.headroom.is_full
+        return self._is_full() or self.level not in SHARES or self.is_out_of_time
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the model or the loop had no time for one more, when that was asked last."""
+        return self.headroom.is_full or self.loop_load.is_full
 
     def measure(self, now: float) -> None:
-        """Look what the model did; at each sweep."""
+        """Look what the model and the loop did; at each sweep, in the loop's thread."""
         engine = self.engine
         done = Done(engine.busy_s, engine.heard_s)
         self.headroom.observe(done, engine.places, self._taken, now, has_uploads=self.uploads > 0)
+        self.loop_load.observe(time.thread_time(), self._taken, now, has_uploads=self.uploads > 0)
 
     def check(self, *, resuming: bool = False) -> None:
         """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""
@@ -83,9 +94,9 @@ class Places:
         """A place for one session while the scope lasts; gives the session's id, unless it resumes another.
 
         Raises EarfulError: `draining`; `session_limit` where all `max_sessions` are taken, or all workers together
-        have `max_sessions_total`; `overloaded` where the worker is pressed, the model has no time, or too many begin at
-        once; `tenant_limit` as `Tenants.check`. Who is `resuming` is let in all the same, for that alone, as long as
-        there is a place, or one of the reserve.
+        have `max_sessions_total`; `overloaded` where the worker is pressed, it or the model has no time, or too many
+        begin at once; `tenant_limit` as `Tenants.check`. Who is `resuming` is let in all the same, for that alone, as
+        long as there is a place, or one of the reserve.
         """
         self._check_open()
         is_reserved = self._refusal_of(resuming=resuming)
@@ -158,6 +169,8 @@ class Places:
             why = _SHED
         elif not self.headroom.has_room(self._taken):
             why = _NO_HEADROOM
+        elif not self.loop_load.has_room(self._taken):
+            why = _NO_TIME
         else:
             why = "" if self._arrivals.has_room(self._clock(), share) else _TOO_MANY_AT_ONCE
         if why and not resuming:

@@ -49,6 +49,7 @@ def gauges_of(registry: Registry) -> Gauges:
         model_waiting=engine.waiting,
         model_orphans=engine.orphans,
         model_replaced=engine.replaced,
+        loop_load=registry.loop_load.load_of(registry.taken),
         model_load=registry.headroom.load_of(registry.taken),
         model_processes=processes.pool.alive if processes else 0,
         model_process_ends=dict(processes.pool.ends) if processes else {},

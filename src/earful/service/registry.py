@@ -64,6 +64,8 @@ class RegistryLimits:
     """How many sessions all workers hold together, resumed ones not refused."""
     max_new_sessions_per_s: float = 0.0
     """How fast they may begin, while nothing presses the worker; 0 is no limit."""
+    max_loop_load: float = 0.0
+    """Share of its time that the event loop may be busy before nobody new is let in; 0 is no limit."""
     max_model_load: float = 0.0
     """For which share of its time live sessions may keep the model busy, as far as is known; 0 is any."""
     log_text: bool = False

@@ -114,6 +114,8 @@ class _WorkerCollector(Collector):
         yield _gauge("model_waiting", "Work that waits for the model", now.model_waiting)
         yield _gauge("model_orphans", "Model calls that were given up and have not ended", now.model_orphans)
         yield _counter("model_replaced", "Model objects lost to a failure", now.model_replaced)
+        if now.loop_load is not None:
+            yield _gauge("loop_load", "Share of the event loop's time that the sessions there take", now.loop_load)
         if now.model_load is not None:
             yield _gauge("model_load", "Share of the model's time that the sessions there take", now.model_load)
         yield _gauge("model_processes", "Processes of the model that take work", now.model_processes)

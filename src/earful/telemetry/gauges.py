@@ -40,6 +40,7 @@ class Gauges:
     """Cancelled, and not ended yet."""
     model_replaced: int = 0
     """Since the start: model objects lost to a failure."""
+    loop_load: float | None = None
     model_load: float | None = None
     """The share of its time that its sessions take; None where that is not known."""
     model_processes: int = 0

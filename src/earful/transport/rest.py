@@ -97,7 +97,10 @@ def health_routes(registry: Registry, roster: Roster, identity: Identity) -> API
         response.status_code = 200 if status == "ok" else 503
         store = roster.store
         known = {} if store is None else {"store": store}
-        load = registry.headroom.load_of(registry.taken)
+        loads = {
+            "loop_load": registry.loop_load.load_of(registry.taken),
+            "model_load": registry.headroom.load_of(registry.taken),
+        }
         return schemas.Health.model_validate(
             {
                 "status": "degraded" if status == "ok" and store == "away" else status,
@@ -110,7 +113,7 @@ def health_routes(registry: Registry, roster: Roster, identity: Identity) -> API
                     "max_sessions": registry.limits.max_sessions,
                     "overload_level": registry.level,
                     "accepting": registry.is_accepting,
-                    **({} if load is None else {"model_load": load}),
+                    **{name: load for name, load in loads.items() if load is not None},
                 },
                 "version": __version__,
                 **known,

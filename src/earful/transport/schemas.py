@@ -82,6 +82,8 @@ class Worker(BaseModel):
     """What it sheds: 0 nothing, 1 partials, 2 all partials and uploads, 3 new sessions, 4 the newest sessions."""
     accepting: bool
     """Whether a balancer should send new sessions there; slower to change than the level."""
+    loop_load: float | None = None
+    """The share of the event loop's time that these sessions take; not there where that is not known."""
     model_load: float | None = None
     """The share of the model's time that these sessions take; not there where that is not known."""
 
@@ -103,6 +105,7 @@ class Health(BaseModel):
             "max_sessions": 2000,
             "overload_level": 0,
             "accepting": True,
+            "loop_load": 0.2,
             "model_load": 0.35,
         },
         version="0.1.0",

@@ -1,0 +1,74 @@
+"""Whether the event loop has time for one more live session, by the CPU time that those there take. Pure.
+
+Guarantees that it refuses nobody before it has measured enough, nor who would be alone. Lag says that a loop has no
+time when it has none any more; this says it before. `Places` shows it once a second what the loop's thread did.
+"""
+
+from __future__ import annotations
+
+import math
+
+EVERY_S = 1.0
+FADES_S = 5.0
+"""What was measured so long ago counts a third of what is measured now."""
+ENOUGH_S = 5.0
+"""Of sessions, added up: less says nothing yet."""
+REACH = 3.0
+"""A session of few costs more than one of many: of more than so many times those that were there nothing is known."""
+EASED = 0.97
+"""Once it is full, there is room below this share of what may be."""
+
+
+class LoopLoad:
+    """Of one worker: its thread's CPU time is what it does without any session, and as much for each that there is."""
+
+    __slots__ = ("_before_s", "_cpu_s", "_due", "_idle", "_most", "_seen_s", "_sessions_s", "_time_s", "is_full")
+
+    def __init__(self, most: float) -> None:
+        """Let in as long as the loop would be busy for this share of its time; 0 is always."""
+        self.is_full = False
+        """Whether the newest answer was that there is no room."""
+        self._most = most
+        self._due = -math.inf
+        self._before_s = 0.0
+        self._idle = 0.0
+        self._cpu_s = self._sessions_s = self._time_s = 0.0
+        self._seen_s = 0.0
+        """Of sessions, since the start."""
+
+    def observe(self, cpu_s: float, sessions: int, now: float, *, has_uploads: bool = False) -> None:
+        """Take in, at most once a second, the CPU time of the loop's thread since its start.
+
+        While there are uploads, which take what is left, nothing is learnt.
+        """
+        if now < self._due:
+            return
+        since_s = EVERY_S + now - self._due if self._due > -math.inf else 0.0
+        self._due = now + EVERY_S
+        took_s, self._before_s = cpu_s - self._before_s, cpu_s
+        if since_s and not has_uploads:
+            self._learn(took_s, sessions, since_s)
+        self.has_room(sessions)
+
+    def load_of(self, sessions: int) -> float | None:
+        """For which share of its time so many sessions would keep the loop busy; None where that is not known."""
+        if self._seen_s < ENOUGH_S or sessions > REACH * self._sessions_s / self._time_s:
+            return None
+        each = max(0.0, self._cpu_s - self._idle * self._time_s) / self._sessions_s
+        return self._idle + sessions * each
+
+    def has_room(self, sessions: int) -> bool:
+        """Whether one more than these may come."""
+        load = self.load_of(sessions + 1) if self._most and sessions else None
+        self.is_full = load is not None and load > self._most * (EASED if self.is_full else 1.0)
+        return not self.is_full
+
+    def _learn(self, took_s: float, sessions: int, since_s: float) -> None:
+        fade = math.exp(-since_s / FADES_S)
+        if not sessions:
+            self._idle = self._idle * fade + took_s / since_s * (1 - fade)
+            return
+        self._cpu_s = self._cpu_s * fade + took_s
+        self._sessions_s = self._sessions_s * fade + sessions * since_s
+        self._time_s = self._time_s * fade + since_s
+        self._seen_s += sessions * since_s
