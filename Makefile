@@ -64,6 +64,9 @@ campaign: $(VENV)/.dev $(VENV)/.earful ## the long runs, an hour of them
 	for scenario in kill one redis freeze rolling; do $(BIN)/python bench/faults.py $$scenario || exit 1; done
 	$(BIN)/python bench/leaving.py
 	$(BIN)/python bench/churn.py
+	$(BIN)/python bench/fuzz.py --runs 10000000
+	$(BIN)/python bench/rest_cases.py
+	$(BIN)/python bench/slow_http.py
 
 lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(PIP) install 'uv>=0.9,<1'

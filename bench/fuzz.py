@@ -105,8 +105,6 @@ def measure(wanted: argparse.Namespace) -> int:
     with corpora(wanted.corpus) as folder:
         for name in names:
             _measure_one(report, wanted, name, folder / name)
-    for kept in sorted(wanted.found.iterdir()):
-        print(f"python bench/fuzz.py --replay {kept.name.partition('-')[0]} {kept}")
     return report.finish()
 
 
@@ -120,6 +118,8 @@ def _measure_one(report: Report, wanted: argparse.Namespace, name: str, corpus: 
     flags = [str(corpus), bound, f"-seed={wanted.seed}", f"-artifact_prefix={wanted.found}/{name}-"]
     began = time.monotonic()
     made, holds = hunt(name, flags, within_s + _START_S)
+    for kept in sorted(wanted.found.glob(f"{name}-*")) if not holds else ():
+        print(f"python bench/fuzz.py --replay {name} {kept}")
     report.claim(f"{name}: runs", made, "no failure", holds=holds)
     report.note(f"{name}: runs a second", round(made / (time.monotonic() - began)))
 

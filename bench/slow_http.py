@@ -23,7 +23,7 @@ from serving import served
 ATTACKS = {
     "slow headers": ("-H", "/v1/health", "-i", "1"),
     "slow body": ("-B", "/v1/transcribe", "-i", "1", "-s", "1000000"),
-    "slow read": ("-X", "/metrics", "-n", "1", "-z", "5", "-k", "10"),
+    "slow read": ("-X", "/metrics", "-n", "1", "-z", "5", "-k", "1"),
 }
 MOST_SHARE = 0.05
 _BUILD_UP_S = 1.0
