@@ -23,10 +23,11 @@ from serving import served
 ATTACKS = {
     "slow headers": ("-H", "/v1/health", "-i", "1"),
     "slow body": ("-B", "/v1/transcribe", "-i", "1", "-s", "1000000"),
-    "slow read": ("-X", "/metrics", "-n", "1", "-z", "5", "-k", "1"),
+    "slow read": ("-X", "/static-offline-docs/swagger-ui-bundle.js", "-n", "1", "-z", "5", "-k", "1"),
 }
 MOST_SHARE = 0.05
-_BUILD_UP_S = 1.0
+_ARRIVING_S = 5.0
+"""How long they take to come, so that what is measured is no flood of connections."""
 _END_WITHIN_S = 30.0
 _NICENESS = 10
 _CONNECTED = re.compile(rb"connected:\s*(\d+)")
@@ -45,11 +46,12 @@ class Attack:
         """Let it loose for a window and what it needs to connect."""
         mode, path, *flags = ATTACKS[kind]
         url = f"http://127.0.0.1:{port}{path}"
-        seconds = str(round(WINDOW_S + 2 * _BUILD_UP_S))
+        rate = str(max(1, round(connections / _ARRIVING_S)))
+        seconds = str(round(WINDOW_S + _ARRIVING_S))
         return cls(
             await asyncio.create_subprocess_exec(
                 "slowhttptest",
-                *(mode, "-u", url, "-c", str(connections), "-r", str(connections), "-l", seconds, "-v", "1", *flags),
+                *(mode, "-u", url, "-c", str(connections), "-r", rate, "-l", seconds, "-v", "1", *flags),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
@@ -91,8 +93,7 @@ async def _measure_one(report: Report, kind: str, port: int, window: Window, pai
     for _ in range(pairs):
         quiet.append(await window.p99_ms(WINDOW_S))
         attack = await Attack.start(kind, port, connections)
-        await asyncio.sleep(_BUILD_UP_S)
-        beside.append(await window.p99_ms(WINDOW_S))
+        beside.append(await window.p99_ms(WINDOW_S + _ARRIVING_S))
         had = max(had, await attack.end())
         await asyncio.sleep(SETTLE_S)
     before = statistics.median(quiet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,6 +33,7 @@ SEEDS = (
     b'{"type":"flush","id":"\xc3\xa4"}',
     b'{"type":"stop","more":[1e5,-0.5,{"a":"\\ud83d\\ude00"}]}',
     b' {"type":"keepalive"}\n',
+    b"16e66666",
 )
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 """Padded, as a whole: the standard library lets more padding pass."""
@@ -113,9 +115,9 @@ def _fits(tree: dict[str, Any], fields: dict[str, Field]) -> bool:
 
 
 def _slowly(text: str) -> ClientMessage | ErrorCode | None:
-    """What the protocol makes of it; None where that is left open: a name twice in one object, a nest too deep."""
+    """What the protocol makes of it; None where JSON leaves it open: names twice, deep nests, great numbers."""
     try:
-        tree = json.loads(text, parse_constant=_no_json, object_pairs_hook=_once)
+        tree = json.loads(text, parse_constant=_no_json, parse_float=_float, object_pairs_hook=_once)
         json.dumps(tree, ensure_ascii=False).encode()
     except (LookupError, RecursionError):
         return None
@@ -140,6 +142,12 @@ def _message(kind: str, tree: dict[str, Any]) -> ClientMessage | ErrorCode:
 
 def _no_json(_: str) -> NoReturn:
     raise ValueError
+
+
+def _float(text: str) -> float:
+    if math.isinf(float(text)):
+        raise LookupError
+    return float(text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
