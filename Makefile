@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 1
+SEED ?= 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The extras that tests use; the others' runtimes are large and stood in for.
 TESTED := dev audio otel jwt mic moonshine pocketsphinx
@@ -28,7 +30,7 @@ serve: $(VENV)/.earful ## run the server until stopped; flags in ARGS="--port 90
 	@exec $(BIN)/earful serve $(ARGS)
 
 test: system-packages $(VENV)/.dev $(VENV)/.earful lint types imports ## all checks and all tests: what CI runs
-	@$(MAKE) --no-print-directory --jobs 2 unit soak
+	@$(MAKE) --no-print-directory --jobs 2 unit soak fuzz
 	@$(MAKE) --no-print-directory installed
 
 lint: $(VENV)/.dev ## style and formatting
@@ -58,6 +60,10 @@ soak: $(VENV)/.dev $(VENV)/.earful ## two minutes of everything at once, after w
 	@$(BIN)/python bench/soak.py --minutes 2 --clients 20 --quick > .soak.log 2>&1 || { cat .soak.log; exit 1; }
 	@tail -1 .soak.log
 
+fuzz: $(VENV)/.dev ## MINUTES=1 of bytes that nobody means, over every reader of what comes from outside
+	@$(BIN)/python bench/fuzz.py --seconds $$((60 * $(MINUTES))) --seed $(SEED) > .fuzz.log 2>&1 || { cat .fuzz.log; exit 1; }
+	@tail -1 .fuzz.log
+
 installed: $(VENV)/.dev $(VENV)/.earful ## what is compiled, once more as users get it
 	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 2 -o pythonpath="examples ." $(INSTALLED)
 
@@ -69,6 +75,9 @@ campaign: $(VENV)/.dev $(VENV)/.earful ## the long runs, an hour of them
 	for scenario in kill one redis freeze rolling; do $(BIN)/python bench/faults.py $$scenario || exit 1; done
 	$(BIN)/python bench/leaving.py
 	$(BIN)/python bench/churn.py
+	$(BIN)/python bench/fuzz.py --runs 10000000
+	$(BIN)/python bench/rest_cases.py
+	$(BIN)/python bench/slow_http.py
 
 lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(PIP) install 'uv>=0.9,<1'
@@ -77,7 +86,7 @@ lock: $(VENV)/.dev ## choose dependencies' versions anew
 	$(COMPILE) --extra audio --extra jwt --extra otel -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 
 clean: ## forget everything that was made
-	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log .image.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist site
+	rm -rf $(VENV) .coverage .coverage.* coverage.json .test-logs .soak.log .image.log .fuzz .fuzz.log build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-packages:
@@ -107,4 +116,4 @@ $(VENV)/.model-%: $(VENV)/.earful
 	$(PIP) install 'earful[$*]'
 	@touch $@
 
-.PHONY: help demo serve test lint types imports unit docs reference soak installed image campaign lock clean system-packages
+.PHONY: help demo serve test lint types imports unit docs reference soak fuzz installed image campaign lock clean system-packages

@@ -35,6 +35,15 @@ def test_many_small_pieces_add_up_without_drift() -> None:
         cap.count(1, 1_000, 0)
 
 
+def test_what_says_that_it_is_too_long_is_believed() -> None:
+    """Only that: whatever is said, nothing has been counted."""
+    cap = Cap(max_s=2.0, max_bytes=8)
+    cap.foresee(2.0)
+    assert cap.is_untouched
+    with pytest.raises(EarfulError, match="longer than the 2 s"):
+        cap.foresee(2.1)
+
+
 def test_nothing_counted_is_untouched() -> None:
     """So a file without a sample can be told."""
     assert Cap(1.0, 1).is_untouched

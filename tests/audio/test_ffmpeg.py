@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import bombs
 
 from earful.audio import ffmpeg
 from earful.audio.cap import Cap
@@ -226,3 +227,9 @@ def test_damaged_files_give_audio_or_a_row_of_the_catalogue(
     except EarfulError as error:
         codes = [error.code]
     assert codes in ([], [ErrorCode.NOT_AUDIO], [ErrorCode.TOO_LARGE])
+
+
+def test_what_says_that_it_lasts_for_hours_is_refused_unheard() -> None:
+    """Where the length is written down; a second less is heard, and counted as it comes."""
+    assert ErrorCode.TOO_LARGE is refusal(bombs.flac(3_601.0)).code
+    assert 16_000 == sum(map(len, heard(bombs.flac(3_600.0)))) // 2

@@ -170,3 +170,14 @@ def test_a_file_over_the_cap_is_refused_while_it_is_read(rate_hz: int, max_bytes
     samples = bytes(rate_hz * 2 * 2)
     assert ErrorCode.TOO_LARGE is refusal(wav(samples, rate_hz=rate_hz), Cap(1.99, max_bytes)).code
     assert b"" != decoder_of(wav(samples, rate_hz=rate_hz), Cap(2.0, len(samples))).read(2.0)
+
+
+@pytest.mark.parametrize(("size_bytes", "claimed_bytes"), [(64_046, 64_002), (64_046, 0), (64_046, 1 << 30)])
+def test_a_file_of_too_many_samples_is_refused_before_they_are_read(size_bytes: int, claimed_bytes: int) -> None:
+    """By its own size, whatever its header claims; the header's claim counts where it is less."""
+    head = wav(b"", claimed_bytes=claimed_bytes)
+    with pytest.raises(EarfulError) as caught:
+        WavDecoder(io.BytesIO(head), Cap(2.0, 1 << 20), size_bytes)
+    assert ErrorCode.TOO_LARGE is caught.value.code
+    WavDecoder(io.BytesIO(head), Cap(2.0, 1 << 20), size_bytes - 2)
+    WavDecoder(io.BytesIO(wav(b"", claimed_bytes=64_000)), Cap(2.0, 1 << 20), 1 << 30)

@@ -69,15 +69,23 @@ def mulaw_8k() -> bytes:
 @cache
 def mp3(seconds: float) -> bytes:
     """The sample's beginning as mp3; needs PyAV."""
+    return encoded(speech(seconds), "mp3", "libmp3lame")
+
+
+def encoded(pcm: bytes, container: str, codec: str, bit_rate: int | None = None) -> bytes:
+    """PCM, 16 kHz mono s16le, in a file as FFmpeg makes it; needs PyAV."""
     import av
 
-    frame = av.AudioFrame.from_ndarray(np.frombuffer(speech(seconds), "<i2")[None], format="s16", layout="mono")
+    frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2")[None], format="s16", layout="mono")
     frame.sample_rate = RATE_HZ
     file = io.BytesIO()
-    with av.open(file, "w", format="mp3") as output:
-        stream = output.add_stream("libmp3lame", rate=RATE_HZ, layout="mono")
-        codec = stream.codec_context
-        shaper = av.AudioResampler(codec.format, "mono", RATE_HZ, frame_size=codec.frame_size)
+    with av.open(file, "w", format=container) as output:
+        stream = cast("av.AudioStream", output.add_stream(codec, rate=RATE_HZ, layout="mono"))
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
+        coder = stream.codec_context
+        coder.open()  # It knows its frame size only then.
+        shaper = av.AudioResampler(coder.format, "mono", RATE_HZ, frame_size=coder.frame_size)
         for piece in [*shaper.resample(frame), *shaper.resample(None)]:
             output.mux(stream.encode(piece))
         output.mux(stream.encode(None))

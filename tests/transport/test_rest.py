@@ -211,3 +211,18 @@ def test_drain_is_for_nobody_else(peer: str, headers: dict[str, str]) -> None:
 def test_an_app_that_cannot_drain_has_no_such_route() -> None:
     """Under a foreign server."""
     assert 404 == fault(ask("POST", "/v1/drain"))[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("POST", "/v1/sessions/s", "DELETE, GET"), ("OPTIONS", "/v1/sessions", "GET"), ("GET", "/v1/transcribe", "POST")],
+)
+def test_a_wrong_method_is_told_all_right_ones(method: str, path: str, allowed: str) -> None:
+    """Those of every route of the path."""
+
+    async def scenario(house: House) -> None:
+        answer = await house.client.request(method, path)
+        assert (405, "bad_request") == fault(answer)[:2]
+        assert allowed == answer.headers["allow"]
+
+    in_house(scenario)

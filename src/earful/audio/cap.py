@@ -29,12 +29,19 @@ class Cap:
         """Whether nothing was decoded yet."""
         return self._bytes == 0
 
+    def foresee(self, claimed_s: float) -> None:
+        """Refuse at once what says itself that it is too long, and only that; raises EarfulError(TOO_LARGE)."""
+        self._check_length(claimed_s)
+
     def count(self, frames: int, rate_hz: int, size_bytes: int) -> None:
         """Count samples of all channels as decoded; raises EarfulError(TOO_LARGE) above a limit."""
         self._s += frames / rate_hz
         self._bytes += size_bytes
-        if self._s > self._max_s + _ROUNDING_S:
-            raise EarfulError(ErrorCode.TOO_LARGE, f"The recording is longer than the {self._max_s:g} s accepted here.")
+        self._check_length(self._s)
         if self._bytes > self._max_bytes:
             text = f"The recording decodes to more than the {self._max_bytes} bytes accepted here."
             raise EarfulError(ErrorCode.TOO_LARGE, text)
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > self._max_s + _ROUNDING_S:
+            raise EarfulError(ErrorCode.TOO_LARGE, f"The recording is longer than the {self._max_s:g} s accepted here.")

@@ -74,19 +74,21 @@ def open_audio(file: BinaryIO, *, max_s: float, max_bytes: int) -> Decoder:
     """Open a seekable recording, read from its beginning; it may decode to `max_s` seconds and `max_bytes` bytes.
 
     The bytes are those of the samples as the file has them, before resampling. Raises EarfulError: NOT_AUDIO
-    for what cannot be read as audio, NO_DECODER where the extra it needs is not installed.
+    for what cannot be read as audio, NO_DECODER where the extra it needs is not installed, TOO_LARGE for what says
+    itself that it is longer; what says less is counted as it comes.
     """
+    size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0, os.SEEK_SET)
     kind = sniff(file.read(SNIFF_BYTES))
     file.seek(0, os.SEEK_SET)
     cap = Cap(max_s, max_bytes)
-    return _open_wav(file, cap) if kind is Kind.WAV else _open_other(file, cap, kind)
+    return _open_wav(file, cap, size_bytes) if kind is Kind.WAV else _open_other(file, cap, kind)
 
 
-def _open_wav(file: BinaryIO, cap: Cap) -> Decoder:
+def _open_wav(file: BinaryIO, cap: Cap, size_bytes: int) -> Decoder:
     from earful.audio.wavfile import WavDecoder
 
-    return WavDecoder(file, cap)
+    return WavDecoder(file, cap, size_bytes)
 
 
 def _open_other(file: BinaryIO, cap: Cap, kind: Kind) -> Decoder:

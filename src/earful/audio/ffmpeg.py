@@ -7,9 +7,11 @@ that no exception of PyAV's gets out. Imports PyAV, which the extra earful[audio
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Self
 
 import av
+from av import _core
 from av.error import FFmpegError
 
 from earful.audio.pcm import MAX_CHANNELS, NATIVE_RATE_HZ, NATIVE_SAMPLE_BYTES, Format
@@ -27,11 +29,24 @@ if TYPE_CHECKING:
     from earful.audio.cap import Cap
 
 # Playlists, concatenations and the like open further files and addresses: only formats that hold their sound are tried.
-_FORMATS = "mp3,aac,mov,ogg,matroska,flac,aiff,amr,caf,au,asf,w64,ac3"
+_FORMATS = "mp3,aac,ogg,matroska,flac,aiff,amr,caf,au,asf,w64,ac3"
+_MAX_STREAMS = 64
 # One packet or frame of sound is milliseconds long; only a forged file makes either larger than this.
 _MAX_PACKET_BYTES = 2 * 1024 * 1024
 _MAX_FRAME_S = 100
+# A few hundred bytes of MP4 can claim a table of gigabytes, which FFmpeg would make and fill. So much holds the index
+# of four hours; what needs more cannot be read. Every track has tables of its own, so there may not be many.
+_MAX_BLOCK_BYTES = 18 * 1024 * 1024
+_MOV = "mov"
+_MOV_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_MAX_MOV_STREAMS = 6
+# Where the length is written down or follows from the last page; elsewhere FFmpeg guesses it, from a bit rate.
+_FORMATS_WITH_LENGTH = frozenset({"flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg"})
+_FAILURES = (FFmpegError, MemoryError)
 _UNREADABLE = "The file cannot be read as audio; WAV, mp3, m4a, ogg, webm and flac can."
+
+
+ctypes.CDLL(_core.__file__).av_max_alloc(ctypes.c_size_t(_MAX_BLOCK_BYTES))  # For all that this process has of FFmpeg.
 
 
 class FfmpegDecoder:
@@ -40,12 +55,16 @@ class FfmpegDecoder:
     format = Format()
 
     def __init__(self, file: BinaryIO, cap: Cap) -> None:
-        """Open a seekable file at its beginning; raises EarfulError(NOT_AUDIO) where there is no sound to decode."""
+        """Open a seekable file at its beginning.
+
+        Raises EarfulError: NOT_AUDIO where there is no sound to decode, TOO_LARGE where it says itself that it is.
+        """
         self._cap = cap
         self._pcm = bytearray()
         self._container = _open(file)
         try:
             self._pieces = self._resampled(_audio_stream(self._container))
+            self._cap.foresee(_claimed_s(self._container))
         except EarfulError:
             self._container.close()
             raise
@@ -106,10 +125,20 @@ class _Source:
 
 
 def _open(file: BinaryIO) -> InputContainer:
+    is_mov = file.read(8)[4:] in _MOV_BOXES
+    file.seek(0)
+    formats, streams = (_MOV, _MAX_MOV_STREAMS) if is_mov else (_FORMATS, _MAX_STREAMS)
+    options = {"format_whitelist": formats, "max_streams": str(streams)}
     try:
-        return av.open(_Source(file), "r", container_options={"format_whitelist": _FORMATS}, metadata_errors="replace")
-    except FFmpegError:
+        return av.open(_Source(file), "r", container_options=options, metadata_errors="replace")
+    except _FAILURES:
         raise EarfulError(ErrorCode.NOT_AUDIO, _UNREADABLE) from None
+
+
+def _claimed_s(container: InputContainer) -> float:
+    """How long the file says that it is; 0 where it does not."""
+    duration = container.duration if container.format.name in _FORMATS_WITH_LENGTH else None
+    return 0.0 if duration is None else duration / av.time_base
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:
@@ -136,7 +165,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
     while True:
         try:
             packet = next(packets, None)
-        except FFmpegError:
+        except _FAILURES:
             return
         if packet is None:
             return
@@ -144,7 +173,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             raise EarfulError(ErrorCode.NOT_AUDIO, _UNREADABLE)
         try:
             frames = packet.decode()
-        except FFmpegError:
+        except _FAILURES:
             continue
         yield from frames
 
@@ -157,7 +186,7 @@ def _resample(resampler: av.AudioResampler, frame: AudioFrame | None) -> Iterato
     """Give what became ready; without a frame, all that is left. FFmpeg pads its planes, the padding is cut off."""
     try:
         ready = resampler.resample(frame)
-    except FFmpegError:
+    except _FAILURES:
         raise EarfulError(ErrorCode.NOT_AUDIO, _UNREADABLE) from None
     for piece in ready:
         yield bytes(piece.planes[0])[: piece.samples * NATIVE_SAMPLE_BYTES]

@@ -29,14 +29,21 @@ _HEADER_STEP_BYTES = 4_096
 class WavDecoder:
     """A WAV file as PCM in `format`: its own where the protocol has it, else the nearest, else 16 kHz mono."""
 
-    def __init__(self, file: BinaryIO, cap: Cap) -> None:
-        """Read the header of a file at its beginning; raises EarfulError(NOT_AUDIO) with the reason."""
+    def __init__(self, file: BinaryIO, cap: Cap, file_bytes: int | None = None) -> None:
+        """Read the header of a file at its beginning; `file_bytes` is its size where that can be known.
+
+        Raises EarfulError: NOT_AUDIO with the reason; TOO_LARGE for a file whose size is too long a recording.
+        """
         header, self._ahead = _header_of(file)
         self._file = file
         self._cap = cap
         self._rate_hz = header.sample_rate
         self._frame_bytes = header.frame_bytes
         self._left_bytes = header.data_bytes
+        if file_bytes is not None:
+            there_bytes = file_bytes - header.data_offset
+            sound_bytes = there_bytes if header.data_bytes is None else min(there_bytes, header.data_bytes)
+            cap.foresee(sound_bytes // header.frame_bytes / header.sample_rate)
         encoding, self._widen = _READERS[header.encoding]
         self._is_over = False
         self._waveform: Waveform | None = None

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from earful.errors import EarfulError, ErrorCode
 from earful.transport.answers import RETRY_STATUSES, refusal, retry_after_s
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def answer_faults(app: FastAPI) -> None:
@@ -43,7 +46,16 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     answer = refusal(known, request_id=request.state.request_id)
     answer.status_code = error.status_code
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["allow"] = ", ".join(_methods_at(request))
     return answer
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods of the path; Starlette tells those of its first route."""
+    routes = request.app.routes
+    asked = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [method for method, scope in asked.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:

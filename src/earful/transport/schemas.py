@@ -322,7 +322,7 @@ NO_EVENTS = _failures(
     (503, "Nothing is known here, and the store is away"),
 )
 FORBIDDEN = _failures((403, "Not for this peer"))
-NO_LEVEL = _failures((403, "Not for this peer"), (422, "No such level"))
+NO_LEVEL = _failures((400, "A body that cannot be read"), (403, "Not for this peer"), (422, "No such level"))
 HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
 READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
 UPLOAD_ERRORS = _failures(

@@ -48,6 +48,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._answered_since: float | None = None
         self._refused = False
+        self._under_way: RequestResponseCycle | None = None
+        """The request that is being answered; `cycle` is the newest, which may wait behind it."""
 
     @property
     def awaits_request(self) -> bool:
@@ -75,6 +77,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._body_since = time.monotonic()
         self._body_bytes = 0
         super().on_headers_complete()
+        if not self.pipeline:
+            self._under_way = self.cycle
+
+    def on_response_complete(self) -> None:
+        """Go on with the request that waits the longest."""
+        if self.pipeline:
+            self._under_way = self.pipeline[-1][0]
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Write no more answers: uvicorn has the newest request alone know of it, and the others' would be faults."""
+        if self._under_way is not None:
+            self._under_way.disconnected = True
+        super().connection_lost(exc)
 
     def on_body(self, body: bytes) -> None:
         """Count the body."""
