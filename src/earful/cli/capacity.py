@@ -1,6 +1,7 @@
 """`earful bench --capacity FILE`: what one worker holds at several chunk sizes and duties, into a capacity file.
 
-Guarantees that the file has every point that was found, also after Ctrl-C. Called by `commands`.
+Guarantees that the file has every point that was found, also after Ctrl-C or where the server is gone, and stays as it
+was where none was. Called by `commands`.
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
                     points.append(_point(stream_url(url), replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
             except KeyboardInterrupt:
                 code = INTERRUPTED
-            if out is not None and points:
-                write(out, _capacity(points, plan).text().rstrip())
+            finally:
+                if out is not None and points:
+                    write(out, _capacity(points, plan).text().rstrip())
     except (ConnectError, CannotMeasureError) as error:
         print(f"earful: {error}", file=sys.stderr)
         return FAILED
