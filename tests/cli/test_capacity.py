@@ -20,6 +20,8 @@ from earful.planning.capacity import Capacity
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.far_end import FarEnd
+
 PLAN = Plan(2, seconds=0.3, warmup_s=0.5, most_late_ms=1e6)
 
 
@@ -98,6 +100,32 @@ def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
     assert ("older", False) == (older.read_text("utf-8"), none.exists())
     assert [100] == [point["chunk_ms"] for point in json.loads(found.read_bytes())["points"]]
     assert 3 == capsys.readouterr().err.count("earful: No stream could be connected")
+
+
+def test_a_point_whose_server_is_gone_at_its_end_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What failed may have failed for that."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+    there: list[FarEnd] = []
+
+    def refuse(nth: int) -> bool:
+        if nth == 3:  # The one that is searched with.
+            there[0].deafen()
+        return False
+
+    async def main() -> None:
+        async with answering(refuse) as far:
+            there.append(far)
+            file, plan = tmp_path / "none", replace(PLAN, streams=1)
+            assert 1 == await asyncio.to_thread(measure_capacity, far.url, plan, wav=None, file=str(file))
+            assert not file.exists()
+
+    in_time(main())
+    assert capsys.readouterr().err.splitlines()[-1].startswith("earful: Nothing listens")
 
 
 def test_bench_gets_there(monkeypatch: pytest.MonkeyPatch) -> None:
