@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from earful.planning.capacity import Capacity
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.far_end import FarEnd
 
 PLAN = Plan(2, seconds=0.3, warmup_s=0.5, most_late_ms=1e6)
 
@@ -73,6 +76,56 @@ def test_what_cannot_be_measured_is_one_sentence(
     nobody, silent = capsys.readouterr().err.splitlines()
     assert nobody.startswith("earful: Nothing listens")
     assert silent.startswith("earful: 2 streams are not answered: only 0.0% of the spoken chunks")
+
+
+def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1, and what was found is in the file; where nothing was, what was there before, or no file."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100, 200))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+    older, none, found = tmp_path / "older", tmp_path / "none", tmp_path / "found"
+    older.write_text("older", "utf-8")
+
+    async def measured(served: int, file: Path) -> None:
+        async with answering(refuse=lambda nth: nth >= served) as there:
+            plan = replace(PLAN, streams=1)
+            assert 1 == await asyncio.to_thread(measure_capacity, there.url, plan, wav=None, file=str(file))
+
+    in_time(measured(0, older))
+    in_time(measured(0, none))
+    in_time(measured(4, found))  # Who asks for its health, the two unloaded, and the one that is too slow.
+    assert ("older", False) == (older.read_text("utf-8"), none.exists())
+    assert [100] == [point["chunk_ms"] for point in json.loads(found.read_bytes())["points"]]
+    assert 3 == capsys.readouterr().err.count("earful: No stream could be connected")
+
+
+def test_a_point_whose_server_is_gone_at_its_end_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What failed may have failed for that."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+    there: list[FarEnd] = []
+
+    def refuse(nth: int) -> bool:
+        if nth == 3:  # The one that is searched with.
+            there[0].deafen()
+        return False
+
+    async def main() -> None:
+        async with answering(refuse) as far:
+            there.append(far)
+            file, plan = tmp_path / "none", replace(PLAN, streams=1)
+            assert 1 == await asyncio.to_thread(measure_capacity, far.url, plan, wav=None, file=str(file))
+            assert not file.exists()
+
+    in_time(main())
+    assert capsys.readouterr().err.splitlines()[-1].startswith("earful: Nothing listens")
 
 
 def test_bench_gets_there(monkeypatch: pytest.MonkeyPatch) -> None:

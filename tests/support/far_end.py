@@ -77,6 +77,8 @@ class FarEnd:
     scheme: str = "ws"
     heard: list[list[dict[str, Any]]] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
+    deafen: Callable[[], None] = lambda: None
+    """Listen no longer; who is connected stays."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at every message that `answering` hears."""
 
@@ -113,6 +115,7 @@ async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         talks.add(asyncio.ensure_future(talk(reader, writer)))
 
     server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
+    here.deafen = server.close
     here.port = server.sockets[0].getsockname()[1]
     try:
         yield here

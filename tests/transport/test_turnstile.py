@@ -12,6 +12,7 @@ from tests.support.clock import run_virtual
 from tests.support.inside import inside
 from tests.support.pipe import RecordingTransport
 from tests.support.raw import RawSocket, connected, request
+from tests.support.server import await_true
 from tests.transport.test_fast_connection import Hall
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -19,6 +20,7 @@ from uvicorn.server import ServerState
 from earful.transport.fast import FastTransport
 from earful.transport.turnstile import Turnstile, newcomer
 from earful.transport.upgrade import PATH
+from earful.transport.uvicorn_http import MAX_HEADER_BYTES, BoundedHttpProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 PLAIN = request()
 
 
-@pytest.mark.parametrize("head", [PLAIN, request(X_Request_Id="mine"), PLAIN.replace(b"Upgrade\r", b"x, upgrade\r")])
+@pytest.mark.parametrize(
+    "head", [PLAIN, request(X_Request_Id="mine"), PLAIN.replace(b"Upgrade\r", b"x ,\tupgrade, y\r")]
+)
 def test_a_new_sessions_upgrade_is_seen(head: bytes) -> None:
     """With whatever headers."""
     found = newcomer(head)
@@ -55,6 +59,8 @@ def test_a_new_sessions_upgrade_is_seen(head: bytes) -> None:
         PLAIN.replace(b"\r\n", b"\n"),
         PLAIN.replace(b"websocket", b"h2c"),
         PLAIN.replace(b"Connection: Upgrade", b"Connection: close"),
+        PLAIN.replace(b"Connection: Upgrade", b"Connection: Up grade"),
+        request(X_Long="x" * MAX_HEADER_BYTES),
         PLAIN.replace(b"Version: 13", b"Version: 8"),
         PLAIN.replace(b"Host: server", b"Content-Length: 0"),
         PLAIN.replace(b"Host: server", b"Upgrade: websocket"),
@@ -170,7 +176,8 @@ def test_who_wants_something_else_goes_on(data: bytes) -> None:
         here.first.data_received(data)
         assert isinstance(here.pipe.protocol, Http)
         assert (data, here.pipe, b"") == (here.pipe.protocol.heard, here.pipe.protocol.transport, here.pipe.drain())
-        assert {"config", "server_state", "app_state"} == here.pipe.protocol.given.keys()
+        assert {"config", "server_state", "app_state", "since"} == here.pipe.protocol.given.keys()
+        assert here.first._since == here.pipe.protocol.given["since"]
         assert (0, []) == (here.count, here.pipe.calls)
 
     met(scenario)
@@ -201,11 +208,10 @@ def test_who_says_nothing_is_sent_away() -> None:
 
     async def main() -> None:
         here = Here()
-        began = asyncio.get_running_loop().time()
-        here.first._gives_up_at = began + 10
-        here.first.tick(began + 10)
+        here.first._since = 100.0
+        here.first.tick(110.0)
         assert [] == here.pipe.calls
-        here.first.tick(began + 10.1)
+        here.first.tick(110.1)
         assert ["abort"] == here.pipe.calls
         here.first.shutdown()
         assert ["abort", "close"] == here.pipe.calls
@@ -229,3 +235,19 @@ def test_a_full_worker_answers_everything_else() -> None:
             assert 1 == kinds.count(Turnstile)
         server.log.wait_for("session ended", 2)
         assert 101 == waiting.upgrade().response.status
+
+
+def test_a_byte_buys_no_second_deadline() -> None:
+    """Over a real socket: HTTP counts from when the connection was made."""
+    with inside(max_sessions=1) as server, connected(server.address):
+
+        def there(kind: type) -> list[Any]:
+            return [one for one in server.call(server.server.http_connections) if isinstance(one, kind)]
+
+        waiting = RawSocket(server.address)
+        await_true(lambda: bool(there(Turnstile)))
+        (first,) = there(Turnstile)
+        waiting.send_bytes(b"G")
+        await_true(lambda: not there(Turnstile))
+        assert [first._since] == [http._headers_since for http in there(BoundedHttpProtocol)]
+        waiting.socket.close()

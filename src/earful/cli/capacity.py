@@ -1,6 +1,7 @@
 """`earful bench --capacity FILE`: what one worker holds at several chunk sizes and duties, into a capacity file.
 
-Guarantees that the file has every point that was found, also after Ctrl-C. Called by `commands`.
+Guarantees that the file has every point that was found, also after Ctrl-C or where the server is gone, and stays as it
+was where none was. Called by `commands`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from earful.bench.dialer import Dialer
 from earful.bench.machine import where
 from earful.bench.plan import CannotMeasureError
 from earful.bench.report import FAILED, HELD, INTERRUPTED, why_not
@@ -25,6 +27,8 @@ from earful.client.connecting import ConnectError, stream_url
 from earful.planning.capacity import Capacity, Point
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from earful.bench.figures import Figures
     from earful.bench.plan import Plan
 
@@ -57,8 +61,9 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
                     points.append(_point(stream_url(url), replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
             except KeyboardInterrupt:
                 code = INTERRUPTED
-            if out is not None and points:
-                write(out, _capacity(points, plan).text().rstrip())
+            finally:
+                if out is not None and points:
+                    write(out, _capacity(points, plan).text().rstrip())
     except (ConnectError, CannotMeasureError) as error:
         print(f"earful: {error}", file=sys.stderr)
         return FAILED
@@ -66,16 +71,17 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
 
 
 def _point(url: str, plan: Plan, wav: str | None) -> Point:
-    """One of them; raises CannotMeasureError where not even a few streams are answered."""
+    """One of them; raises CannotMeasureError where a few streams are not answered, or nobody is there at its end."""
     recording = recording_of(wav, plan.chunk_ms)
     few = Run(url, replace(plan, streams=UNLOADED_STREAMS), recording, _say_nothing)
-    _run(few, find=False)
+    _run(few.measure())
     unloaded_ms = few.steps[-1].latency.p99_ms
     if unloaded_ms is None:
         raise CannotMeasureError(f"{UNLOADED_STREAMS} streams are not answered: {few.steps[-1].failure}.")
     print(f"{plan.chunk_ms} ms, duty {plan.duty:g}: p99 {unloaded_ms:.1f} ms unloaded", file=sys.stderr, flush=True)
     run = Run(url, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell)
-    _run(run, find=True)
+    _run(run.find())
+    _run(Dialer.find(url))  # To one that is gone by now the last steps were no measure of what it holds.
     return _found(run, unloaded_ms)
 
 
@@ -118,9 +124,9 @@ def _capacity(points: list[Point], plan: Plan) -> Capacity:
     )
 
 
-def _run(run: Run, *, find: bool) -> None:
+def _run(work: Coroutine[Any, Any, object]) -> None:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run.find() if find else run.measure())
+        runner.run(work)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -278,8 +278,10 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
+    from earful.cli.measuring import reject_together
     from earful.cli.trust import trust
 
+    reject_together(capacity=capacity, scenario=scenario, json_file=json_file, html_file=html_file)
     trust(ca)
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
     if capacity is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from earful.errors import EarfulError
 from earful.samples import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import ExitStack
 
 STDOUT = "-"
@@ -47,14 +48,29 @@ def recording_of(wav: str | None, chunk_ms: int) -> Recording:
 def open_output(name: str | None, opened: ExitStack) -> IO[str] | None:
     """Where a result goes; opened before the run, so that no measurement is lost to a name that cannot be written.
 
-    What is there stays until there is something to replace it.
+    What is there stays until there is something to replace it; where nothing was there, nothing stays without a result.
     """
     if name is None or name == STDOUT:
         return sys.stdout if name else None
     try:
-        return opened.enter_context(Path(name).open("a", encoding="utf-8"))
+        return opened.enter_context(_open(Path(name)))
     except OSError as error:
         raise CannotMeasureError(f"{name} cannot be written: {error.strerror}.") from None
+
+
+def reject_together(
+    *, capacity: str | None, scenario: str | None, json_file: str | None, html_file: str | None
+) -> None:
+    """Refuse what would be ignored, or written over; raises typer.BadParameter."""
+    import typer
+
+    if capacity is not None and {scenario, json_file, html_file} != {None}:
+        text = "It measures what it needs, and writes its own file: leave out --scenario, --json and --html."
+        raise typer.BadParameter(text, param_hint="--capacity")
+    if html_file is not None and scenario is None:
+        raise typer.BadParameter("Only a scenario has a page: name one with --scenario.", param_hint="--html")
+    if html_file is not None and json_file is not None and Path(html_file).resolve() == Path(json_file).resolve():
+        raise typer.BadParameter(f"Only one of --json and --html can go to {html_file}.", param_hint="--html")
 
 
 def write(out: IO[str], text: str) -> None:
@@ -62,3 +78,14 @@ def write(out: IO[str], text: str) -> None:
     if out is not sys.stdout:
         out.truncate(0)
     print(text, file=out)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[IO[str]]:
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            yield file
+        finally:
+            if is_new and not file.tell():
+                path.unlink(missing_ok=True)

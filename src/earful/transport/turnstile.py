@@ -19,6 +19,7 @@ from earful.transport.answers import upgrade_refusal
 from earful.transport.origin import origin_of
 from earful.transport.peer import peer_of
 from earful.transport.upgrade import PATH, VERSION, is_key
+from earful.transport.uvicorn_http import MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,11 @@ _READ_BYTES = 65_536
 def newcomer(data: bytes) -> list[Header] | None:
     """The headers, where `data` is an upgrade without a fault, for a new session, alone and whole; pure.
 
-    One that has a header twice is left to HTTP: what is plain is read in one way only.
+    One that has a header twice, or more than HTTP takes, is left to HTTP: what is plain is read in one way only.
     """
-    if not (data.startswith(_FIRST_LINE) and data.endswith(_END)) or data.translate(None, _TEXT):
+    if len(data) > MAX_HEADER_BYTES or not (data.startswith(_FIRST_LINE) and data.endswith(_END)):
+        return None
+    if data.translate(None, _TEXT):
         return None
     lines = data[len(_FIRST_LINE) : -len(_END)].split(b"\r\n")
     pairs = [line.partition(b":") for line in lines]
@@ -53,7 +56,7 @@ def newcomer(data: bytes) -> list[Header] | None:
         and data.count(b"\r") == data.count(b"\n") == len(lines) + 2
         and all(colon and name and not name.translate(None, _NAME) for name, colon, _ in pairs)
         and fields.get(b"upgrade", b"").lower() == b"websocket"
-        and b"upgrade" in fields.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
+        and b"upgrade" in [token.strip() for token in fields.get(b"connection", b"").lower().split(b",")]
         and fields.get(b"sec-websocket-version") == VERSION.encode()
         and is_key(fields.get(b"sec-websocket-key", b""))
         and b"content-length" not in fields
@@ -70,15 +73,19 @@ class Turnstile(asyncio.Protocol):
         door: Door,
         config: Config,
         server_state: ServerState,
-        go_on: Callable[[], asyncio.Protocol],
+        go_on: Callable[..., asyncio.Protocol],
         timeout_s: float,
     ) -> None:
-        """`go_on` makes the protocol of whoever is not refused; the first bytes have `timeout_s` to come."""
+        """`go_on` makes the protocol of whoever is not refused, of a connection that is there `since` a monotonic time.
+
+        The first bytes have `timeout_s` to come.
+        """
         self._door = door
         self._config = config
         self._server_state = server_state
         self._go_on = go_on
-        self._gives_up_at = time.monotonic() + timeout_s
+        self._since = time.monotonic()
+        self._timeout_s = timeout_s
         self._is_refused = False
         self._fd = -1
 
@@ -118,7 +125,7 @@ class Turnstile(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """End a connection that says nothing, or does not take its answer; `now` in monotonic seconds."""
-        if now > self._gives_up_at:
+        if now - self._since > self._timeout_s:
             self._transport.abort()
 
     def shutdown(self) -> None:
@@ -148,7 +155,7 @@ class Turnstile(asyncio.Protocol):
     def _make_way(self, data: bytes) -> None:
         """Let the HTTP protocol have the socket, and what came over it."""
         self._server_state.connections.discard(self)
-        http = self._go_on()
+        http = self._go_on(since=self._since)  # Its deadline counts from there: a byte must not buy it another.
         self._transport.set_protocol(http)
         http.connection_made(self._transport)
         http.data_received(data)

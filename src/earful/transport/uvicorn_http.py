@@ -38,11 +38,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     log: Logger
     """Told what is refused here; set by `protocol_with`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Wait for the first request."""
+    def __init__(self, *args: Any, since: float | None = None, **kwargs: Any) -> None:
+        """Wait for the first request, `since` a monotonic time; from now on without one."""
         super().__init__(*args, **kwargs)
         self.logger = logging.getLogger(QUIET)
-        self._headers_since: float | None = time.monotonic()
+        self._headers_since: float | None = time.monotonic() if since is None else since
         self._header_bytes = 0
         self._body_since: float | None = None
         self._body_bytes = 0

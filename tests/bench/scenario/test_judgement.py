@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.stretches import OVERLOAD, stretch
 
-from earful.bench.scenario.judgement import bends_at, checks_of, recovery_s
-from earful.bench.scenario.shape import ramp, sustained
+from earful.bench.scenario.judgement import bends_at, checks_of, recovery_checks, recovery_s
+from earful.bench.scenario.shape import overload, ramp, sustained
 
 if TYPE_CHECKING:
     from earful.bench.scenario.shape import Shape
     from earful.bench.scenario.stretch import Stretch
 
 RAMP, SUSTAINED = ramp(10, 10.0), sustained(10, 10.0)
+LONG = overload(10, 30.0, 30.0, (2.0, 0.5))
 BESIEGED = replace(OVERLOAD, asks_again=True)
 HALF, FULL = stretch("0.5x", level=2.5), stretch("1x", level=5.0)
 BEYOND = stretch("4x", level=20.0, refused=30, refused_p99_ms=5.0)
@@ -75,7 +76,9 @@ def test_it_is_normal_when_nobody_is_refused_and_answers_come_as_before() -> Non
     after = [replace(interval, at_s=14.0 + nth) for nth, interval in enumerate(each)]
     phases = [HALF, BEYOND, AFTER]
     assert 3.0 == recovery_s(OVERLOAD, phases, [stretch(at_s=0.0), *after])
-    assert None is recovery_s(OVERLOAD, phases, after[:1])
+    assert [None, None] == [recovery_s(OVERLOAD, phases, after[:most]) for most in (1, 2)]
+    assert None is recovery_s(OVERLOAD, phases, after[:5])  # Two good ones at the end may be chance, too.
+    assert None is recovery_s(OVERLOAD, [HALF, BEYOND], [stretch(at_s=10.0 + nth) for nth in range(4)])
     assert 0.0 == recovery_s(BESIEGED, phases, [stretch(at_s=14.0 + nth, refused=9) for nth in range(3)])
     assert None is recovery_s(OVERLOAD, phases, [stretch(at_s=14.0, p99_ms=None)])
     assert [None, None, None] == [
@@ -83,6 +86,27 @@ def test_it_is_normal_when_nobody_is_refused_and_answers_come_as_before() -> Non
         recovery_s(OVERLOAD, [HALF], after),
         recovery_s(OVERLOAD, [stretch(p99_ms=None), AFTER], after),
     ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "recovered_s", "played_s", "holds"),
+    [
+        (OVERLOAD, None, 18.0, [False]),
+        (OVERLOAD, None, 17.0, []),
+        (OVERLOAD, None, 3.0, []),
+        (OVERLOAD, 1.0, 17.0, [True]),
+        (LONG, None, 60.0 + 13.0, [False]),
+        (LONG, None, 60.0 + 12.0, []),
+        (LONG, 10.0, 90.0, [True]),
+        (LONG, 11.0, 90.0, [False]),
+        (SUSTAINED, None, 10.0, []),
+    ],
+)
+def test_a_recovery_that_was_not_played_is_not_judged(
+    shape: Shape, recovered_s: float | None, played_s: float, holds: list[bool]
+) -> None:
+    """Where it was broken off before the last phase, or so early in it that it might still have come."""
+    assert holds == [check.holds for check in recovery_checks(shape, recovered_s, played_s)]
 
 
 def test_a_ramp_bends_where_three_intervals_in_a_row_do_not_hold() -> None:

@@ -81,6 +81,7 @@ def test_what_was_interrupted_is_told_up_to_there() -> None:
     assert (130, []) == (nothing.exit_code, nothing.phases)
     assert "Interrupted. Did not hold: something was measured." == nothing.verdict
     assert "Interrupted. Did not hold: something was measured." == outcome(RAMP, played_s=0.5).verdict
+    assert "Interrupted." == outcome(OVERLOAD, played_s=12.5).verdict
 
 
 def test_the_tree_is_json_with_everything_in_it() -> None:

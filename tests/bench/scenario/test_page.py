@@ -40,6 +40,14 @@ def test_the_page_tells_what_held_and_what_did_not() -> None:
     assert 1 == page.count('<td class="fails">fails</td>')
 
 
+def test_only_what_was_played_is_marked() -> None:
+    """Not all phases that were still to come at the last moment, one over another."""
+    played = [[name for _, name in chart.marks] for chart in charts_of(outcome(played_s=7.5))]
+    assert [["filling", "0.5x", "1x"]] * 8 == played
+    assert ["filling", "0.5x", "1x", "4x", "0.5x"] == [name for _, name in charts_of(outcome())[0].marks]
+    assert "<svg" not in page_of(outcome(played_s=0.5))
+
+
 def test_words_of_others_are_text() -> None:
     """Not markup."""
     image = Chart("<b>&", [0.0, 1.0], [Series("<i>", [1.0, 2.0])], [(0.5, "<u>")]).svg()

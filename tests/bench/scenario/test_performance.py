@@ -119,6 +119,36 @@ def test_the_refused_may_ask_again() -> None:
     in_time(main())
 
 
+def test_nobody_asks_again_after_the_end() -> None:
+    """Each interval has the refusals of the tries that began in it; those who give up at the end are not the last's."""
+
+    async def main() -> None:
+        async with answering(refuse=lambda nth: nth > 0) as there:
+            played = performance(there, overload(20, 1.0, 1.0, (1.0,)), retrying=Retrying(20, 0.05))
+            await played.play()
+        cells = played.timeline.cells
+        assert [cell.arrived - (nth == 0) for nth, cell in enumerate(cells)] == [cell.refused for cell in cells]
+        refused = sum(cell.refused for cell in cells)
+        assert refused <= played.tally.refused["503"] < refused + 60  # Twenty who ask on for a second are 400 tries.
+
+    in_time(main())
+
+
+def test_a_try_that_is_not_answered_is_a_loss() -> None:
+    """Of the interval in which it began, also where it is given up much later."""
+
+    async def main() -> None:
+        async with far_end(Line.last) as there:
+            dialer = Dialer(there.url, "127.0.0.1", within_s=1.5)
+            shape = Shape(name="flat", phases=(Phase("flat", 2.9, 3, 3),))
+            cast = Cast(shape, PLAN, RECORDING, dialer)
+            played = Performance(shape, PLAN, RECORDING, cast, None)
+            await played.play()
+        assert [(3, 3), (0, 0)] == [(cell.arrived, cell.lost) for cell in played.timeline.cells][:2]
+
+    in_time(main())
+
+
 def test_a_soak_replaces_its_sessions_and_some_misbehave() -> None:
     """Those that vanish or do not read are nobody's loss."""
     ends: list[int] = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from earful.bench.recording import Recording
     from earful.bench.scenario.metronome import Metronome
     from earful.bench.scenario.shape import Shape
-    from earful.bench.scenario.timeline import Timeline
+    from earful.bench.scenario.timeline import Cell, Timeline
 
 LAST_FINAL_WITHIN_S = 10.0
 _SLOW_S = 5.0
@@ -121,7 +121,7 @@ class Cast:
         self._speaking.append(caller)
 
     async def _admitted(self, timeline: Timeline) -> Caller | None:
-        """Connect, again and again where that is what the refused do; None where it stays refused."""
+        """Connect, again and again where that is what the refused do; None where it stays refused to the end."""
         number = next(self._numbers)
         caller = self._caller(number)
         if await self._dial(caller, timeline):
@@ -135,6 +135,8 @@ class Cast:
         try:
             while True:
                 await asyncio.sleep(self._retrying.every_s)
+                if timeline.at(time.perf_counter()) is None:
+                    return None
                 if await self._dial(caller := self._caller(number), timeline):
                     return caller
         finally:
@@ -149,9 +151,7 @@ class Cast:
             raise
         cell = timeline.at(began_s)
         if cell is not None:
-            cell.arrived += 1
-            if isinstance(caller.upgraded.done() and caller.upgraded.exception(), RefusedError):
-                cell.refusals.observe(time.perf_counter() - began_s)
+            _book(cell, caller, time.perf_counter() - began_s)
         return is_open
 
     def _caller(self, number: int) -> Caller:
@@ -167,3 +167,15 @@ class Cast:
     def _stop(self, caller: Caller, now_s: float) -> None:
         caller.stop(now_s + LAST_FINAL_WITHIN_S)
         self._leaving.append(caller)
+
+
+def _book(cell: Cell, caller: Caller, took_s: float) -> None:
+    """Note in the interval in which a try began what came of it."""
+    cell.arrived += 1
+    upgraded = caller.upgraded
+    failure = upgraded.exception() if upgraded.done() and not upgraded.cancelled() else TimeoutError()
+    if isinstance(failure, RefusedError):
+        cell.refused += 1
+        cell.refusals.observe(took_s)
+    elif failure is not None:
+        cell.lost += 1

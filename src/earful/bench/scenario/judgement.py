@@ -51,18 +51,28 @@ def recovery_s(shape: Shape, phases: Sequence[Stretch], intervals: Sequence[Stre
     """
     if not shape.is_open or len(phases) < 2 or phases[0].p99_ms is None:  # noqa: PLR2004 - the first and the last
         return None
-    last, bound_ms = phases[-1], phases[0].p99_ms * MOST_SLOWER
-    after = [interval for interval in intervals if interval.at_s >= last.at_s]
+    began_s, bound_ms = _last_began_s(shape), phases[0].p99_ms * MOST_SLOWER
+    after = [interval for interval in intervals if interval.at_s >= began_s]
     first = _first_row(
         after,
         lambda it: (not it.refused or shape.asks_again) and it.p99_ms is not None and it.p99_ms <= bound_ms,
+        least=_IN_A_ROW,
     )
-    return None if first is None else first.at_s - last.at_s
+    return None if first is None else first.at_s - began_s
+
+
+def recovery_checks(shape: Shape, recovered_s: float | None, played_s: float) -> list[Check]:
+    """That of an overload; none where it was broken off before it could recover."""
+    enough_s = min(shape.phases[-1].seconds, NORMAL_WITHIN_S + _IN_A_ROW * shape.interval_s)
+    is_undecided = recovered_s is None and played_s - _last_began_s(shape) < enough_s
+    if is_undecided or not shape.is_open:
+        return []
+    return [_most(f"normal again within {NORMAL_WITHIN_S:g} s", recovered_s, NORMAL_WITHIN_S)]
 
 
 def bends_at(intervals: Sequence[Stretch], p99_ms: float) -> float | None:
     """How many streams there were when a ramp's p99 rose above the bound or somebody was refused; None if it held."""
-    bad = _first_row(intervals, lambda it: it.refused > 0 or (it.p99_ms or 0.0) > p99_ms)
+    bad = _first_row(intervals, lambda it: it.refused > 0 or (it.p99_ms or 0.0) > p99_ms, least=1)
     return None if bad is None else bad.streams
 
 
@@ -96,9 +106,13 @@ def _answered(phases: Sequence[Stretch]) -> Check:
     return Check(f"at least {LEAST_ANSWERED:.0%} of the spoken chunks answered", share, share >= LEAST_ANSWERED)
 
 
-def _first_row(intervals: Sequence[Stretch], is_so: Callable[[Stretch], bool]) -> Stretch | None:
-    """The first of some intervals in a row that are so; at the very end fewer are enough."""
-    for nth in range(len(intervals)):
+def _last_began_s(shape: Shape) -> float:
+    return shape.seconds - shape.phases[-1].seconds
+
+
+def _first_row(intervals: Sequence[Stretch], is_so: Callable[[Stretch], bool], *, least: int) -> Stretch | None:
+    """The first of some intervals in a row that are so; at the very end `least` are enough."""
+    for nth in range(len(intervals) - least + 1):
         row = intervals[nth : nth + _IN_A_ROW]
         if all(is_so(interval) for interval in row):
             return row[0]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from earful.bench.machine import rounded, where
 from earful.bench.report import FAILED, HELD, INTERRUPTED, INVALID
-from earful.bench.scenario.judgement import NORMAL_WITHIN_S, Check, bends_at, checks_of, recovery_s
+from earful.bench.scenario.judgement import bends_at, checks_of, recovery_checks, recovery_s
 from earful.bench.scenario.stretch import intervals_of, phases_of
 from earful.client.address import shown
 
 if TYPE_CHECKING:
     from earful.bench.figures import Trouble
     from earful.bench.plan import Plan
+    from earful.bench.scenario.judgement import Check
     from earful.bench.scenario.shape import Shape
     from earful.bench.scenario.stretch import Stretch
     from earful.bench.scenario.timeline import Timeline
@@ -47,9 +48,7 @@ class Outcome:
         until_s = shape.seconds if played_s is None else played_s
         intervals, phases = intervals_of(timeline, shape, until_s), phases_of(timeline, shape, until_s)
         checks, recovered_s = checks_of(shape, phases, plan.p99_ms), recovery_s(shape, phases, intervals)
-        if shape.is_open:
-            promise = f"normal again within {NORMAL_WITHIN_S:g} s"
-            checks.append(Check(promise, recovered_s, recovered_s is not None and recovered_s <= NORMAL_WITHIN_S))
+        checks += recovery_checks(shape, recovered_s, until_s)
         return cls(
             url=url,
             shape=shape,

@@ -64,7 +64,8 @@ def page_of(outcome: Outcome) -> str:
 def charts_of(outcome: Outcome) -> list[Chart]:
     """All pictures, those with nothing in them too."""
     at_s = [interval.at_s + interval.seconds / 2 for interval in outcome.intervals]
-    marks = [(begin, phase.name) for begin, _, phase in outcome.shape.spans()]
+    played_s = sum(interval.seconds for interval in outcome.intervals)
+    marks = [(begin, phase.name) for begin, _, phase in outcome.shape.spans() if begin < played_s]
 
     def chart(title: str, *lines: tuple[str, Callable[[Stretch], float | None]], bound: float | None = None) -> Chart:
         series = [Series(name, [value(interval) for interval in outcome.intervals]) for name, value in lines]

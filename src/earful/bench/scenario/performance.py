@@ -49,7 +49,7 @@ class Performance:
         self._recording = recording
         self._cast = cast
         self._tree = tree
-        self._counted = (0, 0, 0)
+        self._counted = (0, 0)
         self._chance = random.Random(1)  # noqa: S311 - load that can be repeated, no secret
         self._next_arrival = self._chance.expovariate(1.0)
 
@@ -131,17 +131,11 @@ class Performance:
             before = usage
 
     def _count(self, cell: Cell) -> None:
-        """Note what went wrong since it was counted last."""
+        """Note what went wrong since it was counted last with those who were let in; tries the cast itself notes."""
         tally, before = self._cast.tally, self._counted
-        self._counted = (
-            sum(tally.refused.values()),
-            sum(tally.lost.values()) + sum(tally.unreachable.values()),
-            sum(tally.errors.values()),
-        )
-        refused, lost, errors = (now - then for now, then in zip(self._counted, before, strict=True))
-        cell.refused += refused
-        cell.lost += lost
-        cell.errors += errors
+        self._counted = (sum(tally.lost.values()), sum(tally.errors.values()))
+        cell.lost += self._counted[0] - before[0]
+        cell.errors += self._counted[1] - before[1]
 
     def _usage(self) -> Usage | None:
         return None if self._tree is None else self._tree.look()

@@ -31,8 +31,9 @@ class Cell:
     arrived: int = 0
     """Who wanted to connect, each try."""
     refused: int = 0
+    """Of these, whose try was answered with a refusal, then or later."""
     lost: int = 0
-    """Connections that ended unasked, or could not be made."""
+    """Connections that ended unasked in it, or that were tried in it and could not be made."""
     errors: int = 0
     streams: int = 0
     cpu_pct: float | None = None
