@@ -1,73 +1,66 @@
-"""What serving adds to a real model, and whether live streams keep up with one.
+"""What serving adds to a real model, whether live streams keep up with one, and what becomes of those too many.
 
-    python bench/real_model.py --model moonshine --streams 8 --workers 2 --seconds 45
+    python bench/real_model.py --model moonshine --streams 8 --crowd 24 --workers 2 --seconds 45
 
-First the model alone, in this process, hears the sample's sentences: its CPU for a second of audio. Then a server
-hears the sample in real time on as many streams: how late each final came after the end of speech, of which 0.6 s are
-the silence that ends an utterance, and how much CPU it took. The same with a model that waits and says nothing is the
-service's own share, and with no stream at all what its processes cost for being there.
+A server hears the sample in real time on as many streams: how late each final came after the end of speech, of which
+0.6 s are the silence that ends an utterance, and how much CPU it took, told by threads: the model's, which includes
+what it runs again for fragments, and all others, which are the service. Then a crowd comes, one a second, while the
+first streams go on: each is to keep up as well, or to be told `overloaded` at the door. Run it on a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import contextlib
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-import wave
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from websockets.asyncio.client import connect
-
-from earful.bench.process import ProcessTree
+import earful.session.session as compiled
 from earful.models.loading import load_model
-from earful.samples import sample
+from report import Report
+from speaker import Speaker, speech
+from threads import Threads
 
 if TYPE_CHECKING:
-    import io
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-CHUNK_MS = 100
-BYTES_PER_MS = 32
 READY_S = 60.0
 IDLE_S = 8.0
 STOP_S = 30.0
-
-
-def speech() -> tuple[bytes, list[tuple[int, int]]]:
-    """The sample's PCM, and where its sentences are, in ms."""
-    with sample().open("rb") as file, wave.open(cast("io.BufferedReader", file)) as recording:
-        pcm = recording.readframes(recording.getnframes())
-    sentences = json.loads(sample("speech.json").read_text("utf-8"))
-    return pcm, [(sentence["start_ms"], sentence["end_ms"]) for sentence in sentences]
+MOST_PERCENT = 3.0
+MOST_LAG_S = 2.0
+SPREAD_S = 7.0
+"""All say the same: they begin at different times, or their sentences would end together."""
+APART_S = 1.0
+STAY_S = 20.0
+"""How long the last of the crowd stays."""
 
 
 async def alone(name: str) -> float:
-    """CPU seconds of the model alone for a second of speech, each sentence heard whole."""
+    """CPU seconds of the model alone, in this process, for a second of speech, each sentence heard whole and once."""
     pcm, sentences = speech()
     model = load_model(name, {})
     await model.load()
     hearing = model.create()
-    audio = [pcm[max(0, start - 200) * BYTES_PER_MS : (end + 200) * BYTES_PER_MS] for start, end in sentences]
+    audio = [pcm[max(0, start - 200) * 32 : (end + 200) * 32] for start, end in sentences]
     began_s = time.process_time()
     for utterance in audio:
         await hearing.transcribe_chunk(utterance)
         await hearing.finalize()
-    return (time.process_time() - began_s) / (sum(map(len, audio)) / 1000 / BYTES_PER_MS)
+    return (time.process_time() - began_s) / (sum(map(len, audio)) / 32_000)
 
 
 @contextlib.contextmanager
-def serving(model: str, options: str, workers: int) -> Iterator[tuple[int, int]]:
-    """A server; its port and process."""
-    command = [sys.executable, "-m", "earful", "serve", "--model", model, "--model-options", options, "--port", "0"]
-    command += ["--workers", str(workers), "--log-format", "json", "--overload-lag-ms", "0"]
+def serving(model: str, workers: int) -> Iterator[tuple[int, int]]:
+    """A server; its port and process. Its ladder is off: what is told apart here is what the door does."""
+    command = [sys.executable, "-m", "earful", "serve", "--model", model, "--port", "0", "--log-format", "json"]
+    command += ["--workers", str(workers), "--overload-lag-ms", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - this project's own
         try:
             yield _port(process, workers), process.pid
@@ -92,93 +85,79 @@ def _port(process: subprocess.Popen[str], workers: int) -> int:
     raise SystemExit("the server did not become ready")
 
 
-class Stream:
-    """One speaker: the sample over and over, in real time."""
-
-    def __init__(self, port: int, delay_s: float) -> None:
-        self._url = f"ws://127.0.0.1:{port}/v1/transcribe/stream"
-        self._delay_s = delay_s
-        self.lags_s: list[float] = []
-        self.errors: list[str] = []
-        self.heard_s = 0.0
-
-    async def run(self, until_s: float) -> None:
-        """Speak until then; refusals and errors are kept."""
-        await asyncio.sleep(self._delay_s)
-        try:
-            async with connect(self._url) as socket, asyncio.TaskGroup() as tasks:
-                began_s = time.monotonic()
-                tasks.create_task(self._listen(socket, began_s))
-                await self._speak(socket, began_s, until_s)
-                await socket.send('{"type": "stop"}')
-        except* OSError as group:
-            self.errors += [str(error) for error in group.exceptions]
-
-    async def _speak(self, socket: Any, began_s: float, until_s: float) -> None:
-        pcm, nth = speech()[0], 0
-        step = CHUNK_MS * BYTES_PER_MS
-        while time.monotonic() < until_s:
-            at = nth * step % (len(pcm) // step * step)
-            data = base64.b64encode(pcm[at : at + step]).decode()
-            await socket.send(json.dumps({"type": "audio_chunk", "data": data}))
-            nth += 1
-            self.heard_s = nth * CHUNK_MS / 1000
-            await asyncio.sleep(max(0.0, began_s + self.heard_s - time.monotonic()))
-
-    async def _listen(self, socket: Any, began_s: float) -> None:
-        async for text in socket:
-            message = json.loads(text)
-            if message["type"] == "final" and message["text"]:
-                self.lags_s.append(time.monotonic() - began_s - message["end_ms"] / 1000)
-            elif message["type"] == "error":
-                self.errors.append(message["code"])
+def spread(streams: int) -> list[float]:
+    """When the first streams begin."""
+    return [nth * 3.1 % SPREAD_S for nth in range(streams)]
 
 
-async def load(port: int, pid: int, streams: int, seconds: float) -> dict[str, Any]:
-    """Speak on so many streams, begun one after another; what came of it."""
-    tree = ProcessTree(pid)
-    before = tree.look()
+async def speak(port: int, begins_s: Sequence[float], seconds: float) -> list[Speaker]:
+    """A stream for each of these moments, all of them to the same end; what became of each."""
     until_s = time.monotonic() + seconds
-    speakers = [Stream(port, delay_s=nth * 3.1 % 7) for nth in range(streams)]
+    speakers = [Speaker(port, delay_s) for delay_s in begins_s]
     async with asyncio.TaskGroup() as tasks:
         for speaker in speakers:
             tasks.create_task(speaker.run(until_s))
-    after = tree.look()
+    return speakers
+
+
+def lag_s(speakers: Sequence[Speaker], share: float) -> float:
+    """How late finals were, at most, for this share of them; endless where there was none."""
     lags_s = sorted(lag for speaker in speakers for lag in speaker.lags_s)
-    return {
-        "finals": len(lags_s),
-        "final_lag_p50_s": round(lags_s[len(lags_s) // 2], 2) if lags_s else None,
-        "final_lag_p95_s": round(lags_s[int(len(lags_s) * 0.95)], 2) if lags_s else None,
-        "errors": sorted(error for speaker in speakers for error in speaker.errors),
-        "cpu_s_per_audio_s": round(after.cpu_since(before) / sum(speaker.heard_s for speaker in speakers), 4),
-        "resident_mb": round(after.resident_bytes / 1e6),
-    }
+    return round(lags_s[int(len(lags_s) * share)], 2) if lags_s else float("inf")
 
 
-def main() -> None:
-    """Print one JSON object."""
+def judge_load(report: Report, port: int, pid: int, streams: int, seconds: float) -> None:
+    """What the first streams cost, and how late they were."""
+    idle = Threads(pid)
+    time.sleep(IDLE_S)
+    report.note("idle CPU, ms a second", round(sum(idle.split()) / IDLE_S * 1000, 2))
+    threads = Threads(pid)
+    speakers = asyncio.run(speak(port, spread(streams), seconds))
+    split, heard_s = threads.split(), sum(speaker.heard_s for speaker in speakers)
+    report.note("CPU of the model, ms for a second of audio", round(split.model_s / heard_s * 1000, 2))
+    report.note("CPU of the service, ms for a second of audio", round(split.service_s / heard_s * 1000, 2))
+    report.most("1. the service adds, percent", round(100 * split.service_s / split.model_s, 2), MOST_PERCENT)
+    report.note("finals", sum(len(speaker.lags_s) for speaker in speakers))
+    report.note("final after the end of speech, p50, s", lag_s(speakers, 0.5))
+    report.most("2. final after the end of speech, p95, s", lag_s(speakers, 0.95), MOST_LAG_S)
+    report.equal("2. errors of the streams", _told(speakers), "none")
+
+
+def judge_door(report: Report, port: int, streams: int, crowd: int) -> None:
+    """What becomes of those who come when the model is busy already."""
+    begins_s = spread(streams) + [SPREAD_S + nth * APART_S for nth in range(crowd)]
+    speakers = asyncio.run(speak(port, begins_s, SPREAD_S + crowd * APART_S + STAY_S))
+    let_in = [speaker for speaker in speakers if not speaker.refusal]
+    refused = [speaker for speaker in speakers if speaker.refusal]
+    report.note("streams let in, of all", f"{len(let_in)} of {len(speakers)}")
+    report.note("refused", len(refused))
+    report.equal("3. refused with", ", ".join({speaker.refusal for speaker in refused}) or "nobody", "overloaded")
+    report.most("3. final of those let in, p95, s", lag_s(let_in, 0.95), MOST_LAG_S)
+    report.equal("3. errors of those let in", _told(let_in), "none")
+
+
+def _told(speakers: Sequence[Speaker]) -> str:
+    return ", ".join(sorted(error for speaker in speakers for error in speaker.errors)) or "none"
+
+
+def main() -> int:
+    """Print a table with a verdict for each claim; 0 where all hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="moonshine")
     parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--crowd", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=45)
     given = parser.parse_args()
-    found: dict[str, Any] = {
-        "load": os.getloadavg()[0],
-        "alone_cpu_s_per_speech_s": round(asyncio.run(alone(given.model)), 4),
-    }
-    with serving(given.model, "{}", given.workers) as (port, pid):
-        found[given.model] = asyncio.run(load(port, pid, given.streams, given.seconds))
-    with serving("mock", '{"latency_ms": 150, "words_per_chunk": 0}', given.workers) as (port, pid):
-        tree = ProcessTree(pid)
-        before = tree.look()
-        time.sleep(IDLE_S)
-        found["idle_cpu_s_per_s"] = round(tree.look().cpu_since(before) / IDLE_S, 4)
-        found["silent"] = asyncio.run(load(port, pid, given.streams, given.seconds))
-    service, whole = found["silent"]["cpu_s_per_audio_s"], found[given.model]["cpu_s_per_audio_s"]
-    found["service_percent_of_model"] = round(100 * service / max(1e-9, whole - service), 1)
-    print(json.dumps(found, indent=2))
+    report = Report("real_model")
+    report.note("load of the machine before", round(os.getloadavg()[0], 2))
+    report.note("compiled", "no" if str(compiled.__file__).endswith(".py") else "yes")
+    report.note("the model alone, CPU ms for a second of speech", round(asyncio.run(alone(given.model)) * 1000, 1))
+    with serving(given.model, given.workers) as (port, pid):
+        judge_load(report, port, pid, given.streams, given.seconds)
+        judge_door(report, port, given.streams, given.crowd)
+    return report.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

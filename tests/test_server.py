@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.clock import run_virtual, virtual_now
 from tests.support.inside import Record, inside
 
 from earful.app import Service, build
@@ -63,6 +64,33 @@ def test_signals_are_the_servers_only_while_it_serves() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Ticking(Server):
+    """Notes when it looks, and for which tenth of a second."""
+
+    looks: list[tuple[float, int]]
+
+    async def on_tick(self, counter: int) -> bool:
+        """Note it."""
+        self.looks.append((virtual_now(), counter))
+        return await super().on_tick(counter)
+
+
+def test_it_looks_once_a_second_and_stops_at_once() -> None:
+    """As uvicorn counts: it renews its headers at each tenth tenth."""
+
+    async def main() -> float:
+        server = Ticking(service_of())
+        server.looks, began_s = [], virtual_now()
+        serving = asyncio.create_task(server.main_loop())
+        await asyncio.sleep(2.25)
+        server.stop()
+        await serving
+        assert [(0, 0), (1, 10), (2, 20), (2.25, 30)] == [(at_s - began_s, tenth) for at_s, tenth in server.looks]
+        return virtual_now() - began_s
+
+    assert 2.25 == run_virtual(main())
 
 
 def test_a_server_that_never_ran_has_nothing_to_tell() -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 FORCED_EXIT = 1
 FORCE_WITHIN_S = 0.5
+TENTHS = 10
+"""Of a second, between two of uvicorn's looks; it counts by them, and renews its headers at each tenth."""
 GRACE_S = 1
 """How long uvicorn waits for connections to close, in whole seconds."""
 TAKE_DOWN_S = 1.4
@@ -134,6 +136,8 @@ class Server(uvicorn.Server):
         self._had_terminal = sys.stderr.isatty()
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
         self._ops: OpsServer | None = None
         if service.ops_app is not None and ops_listener is not None:
             self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s, service.log)
@@ -159,8 +163,10 @@ class Server(uvicorn.Server):
         return 0
 
     def stop(self) -> None:
-        """Drain, then end."""
+        """Drain, then end. A signal may come anywhere in the loop's turn, or while it sleeps."""
         self.should_exit = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen first, then load the model: health says `starting` meanwhile."""
@@ -196,6 +202,15 @@ class Server(uvicorn.Server):
         self._watchdog.close()  # Before the lifespan's end, which ends the sweep that tells it that the loop moves.
         await super().shutdown(sockets)
         self._service.log.info("stopped", **self._service.registry.metrics.counts())
+
+    async def main_loop(self) -> None:
+        """Until it is to end, look once a second: ten times, as uvicorn does, costs as much as a session."""
+        self._loop, tenths = asyncio.get_running_loop(), 0
+        while not await self.on_tick(tenths):
+            tenths += TENTHS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TENTHS / 10):
+                    await self._stopped.wait()
 
     async def on_tick(self, counter: int) -> bool:
         """Keep the operations listener's `date` up to date too."""
@@ -240,7 +255,7 @@ class Server(uvicorn.Server):
         try:
             await self._service.engine.load()
         except ModelLoadError:
-            self.should_exit = True
+            self.stop()
             raise
         settle_collector(self._service.settings.transport)
         took_ms = round((time.monotonic() - began) * 1000)

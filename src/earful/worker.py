@@ -186,7 +186,6 @@ class WorkerServer(Server):
         self._is_leaving = False
         self._ends_last = False
         """Whether no other worker will be there when this one has ended."""
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._said_alive_at = -math.inf
         service.registry.sweepers.append(self._say_alive)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.batch import batching
 from tests.support.bench import TIMEOUT_S, Bench, at_bench
-from tests.support.clock import run_virtual, settle
+from tests.support.clock import run_virtual, settle, virtual_now
 from tests.support.models import (
     Desk,
     answers,
@@ -23,6 +23,7 @@ from tests.support.models import (
 
 from earful.engine.engine import Engine
 from earful.errors import ErrorCode
+from earful.models.inference import Inference
 from earful.models.types import Outcome, SessionInfo
 
 if TYPE_CHECKING:
@@ -41,6 +42,26 @@ def test_an_utterance_goes_through() -> None:
     assert [("a", None), ("a.", None), ("a.", None)] == bench.said
     assert [(0, "chunk 2"), (0, "chunk 2"), (0, "finalize"), (0, "finalize"), (0, "close")] == bench.model_class.log
     assert (3, 0, 0) == (bench.engine.calls, bench.engine.failures, bench.engine.replaced)
+
+
+def test_a_model_is_as_busy_as_the_threads_that_it_names() -> None:
+    """However many calls wait for them; what merely bears the name says nothing."""
+
+    async def main() -> None:
+        inference = Inference(3)
+        engine = Engine(loaded(scripted(inference=inference)), timeout_s=TIMEOUT_S, clock=virtual_now)
+        before = engine.places
+        await engine.load()
+        await inference.run(sum, range(10_000))
+        assert (None, 3) == (before, engine.places)
+        assert 0 < engine.busy_s == inference.busy_s
+        await engine.close()
+        other = Engine(loaded(scripted(inference=3, concurrency=2)), timeout_s=TIMEOUT_S, clock=virtual_now)
+        await other.load()
+        assert (2, 0) == (other.places, other.busy_s)
+        await other.close()
+
+    run_virtual(main())
 
 
 def test_work_without_audio_or_end_asks_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 from tests.support.clock import run_virtual, settle
@@ -32,6 +33,30 @@ def test_what_is_returned_or_raised_comes_back() -> None:
         assert not inference.is_busy
 
     run_virtual(main())
+
+
+def compute() -> None:
+    """For 10 ms, then fail."""
+    until_s = time.perf_counter() + 0.01
+    while time.perf_counter() < until_s:
+        pass
+    raise OSError("worn out")
+
+
+def test_its_time_is_that_of_its_calls() -> None:
+    """Of those that fail too, and none between them."""
+
+    async def main() -> float:
+        inference = Inference(2)
+        assert 0 == inference.busy_s
+        for _ in range(3):
+            with pytest.raises(OSError, match="worn out"):
+                await inference.run(compute)
+        return inference.busy_s
+
+    began_s = time.perf_counter()
+    busy_s = run_virtual(main())
+    assert 0.03 <= busy_s <= time.perf_counter() - began_s
 
 
 def test_it_is_busy_while_every_thread_is() -> None:

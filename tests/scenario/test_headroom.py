@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.service.worker import LIMITS, registered
@@ -16,10 +16,15 @@ from tests.support.speech import BYTES_PER_MS, SPEECH, expected, finals, of_type
 from tests.support.wire import RecordingWire
 
 from earful.errors import EarfulError, ErrorCode
+from earful.models.inference import Inference
 from earful.models.mock import MockASRModel
+from earful.models.rerun import RerunModel
+from earful.models.types import TranscriptResult
+from earful.models.voice import Voice
 
 if TYPE_CHECKING:
-    from earful.models.types import TranscriptResult
+    from collections.abc import Callable
+
     from earful.service.connection import Connection
     from earful.service.registry import Registry
 
@@ -47,6 +52,48 @@ class SideBySide(OneAtATime):
     """The same, with any number of calls at once: it waits for something, and is not busy."""
 
     concurrency = None
+
+
+class VirtualThread(Inference):
+    """One thread that computes in virtual time, a fifteenth of the audio that it is given, one call after another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turn = asyncio.Lock()
+        self._spent = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody has his turn."""
+        return self._turn.locked()
+
+    @property
+    def busy_s(self) -> float:
+        """All turns so far."""
+        return self._spent
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Take a turn."""
+        async with self._turn:
+            cost_s = len(args[0]) / BYTES_PER_MS / 1000 / 15
+            await asyncio.sleep(cost_s)
+            self._spent += cost_s
+            return function(*args, **kwargs)
+
+
+class HearsWholes(RerunModel):
+    """Runs again over each open utterance where there is time, in its thread."""
+
+    @classmethod
+    def load(cls) -> None:
+        """Begin at zero."""
+        cls.inference = VirtualThread()
+
+    def recognise(self, audio: bytes) -> TranscriptResult:
+        """The mock's words."""
+        heard = Voice(2)
+        heard.hear(audio)
+        return TranscriptResult(heard.finish(), is_final=True)
 
 
 def voice(number: int, seconds: float) -> bytes:
@@ -114,6 +161,18 @@ def test_who_would_be_answered_late_is_refused_at_the_door() -> None:
     assert max(hall.lags_s) < LATEST_S
     assert hall.load is not None
     assert 0.7 < hall.load <= 0.95
+    assert all(of_type("partial", wire.sent) for wire in hall.wires.values())
+
+
+@pytest.mark.timeout(60)
+def test_a_model_that_says_in_which_threads_it_computes_is_known_to_be_full() -> None:
+    """By their time, fragments included: those within have theirs, and finals in time; newcomers are refused."""
+    hall, limits = Hall(), dataclasses.replace(LIMITS, max_sessions=100, max_model_load=0.9)
+    registered(hall.fill, HearsWholes, limits=limits)
+    let_in = len(hall.wires)
+    assert 4 <= let_in <= 7  # A fifteenth, three times at most: it hears again what it had heard.
+    assert [(nth, ErrorCode.OVERLOADED) for nth in range(let_in, ARRIVALS)] == hall.refused
+    assert max(hall.lags_s) < LATEST_S
     assert all(of_type("partial", wire.sent) for wire in hall.wires.values())
 
 

@@ -175,7 +175,7 @@ def inside(
             record.wait_for("ready")
             yield here
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join(WITHIN_S)
             keep_events(record.events)
         assert not thread.is_alive()

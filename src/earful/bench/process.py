@@ -45,15 +45,16 @@ class ProcessTree:
         children = defaultdict(list)
         for child, parent in _parents():
             children[parent].append(child)
-        self._pids = [pid]
-        for found in self._pids:  # It grows meanwhile.
-            self._pids += children[found]
+        self.pids = [pid]
+        """Of these processes, itself first."""
+        for found in self.pids:  # It grows meanwhile.
+            self.pids += children[found]
 
     def look(self) -> Usage:
         """What they use; those that are gone use nothing."""
         cpu_s: dict[int, float] = {}
         resident_bytes = 0
-        for pid in self._pids:
+        for pid in self.pids:
             with contextlib.suppress(*_GONE):
                 fields = _stat(pid)
                 ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])

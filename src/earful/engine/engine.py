@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from earful.engine.call import Lane
     from earful.engine.pool import ProcessRules
+    from earful.models.inference import Inference
     from earful.models.loading import LoadedModel
     from earful.models.types import SessionInfo
 
@@ -63,6 +64,8 @@ class Engine:
             self._runner = self.processes = Processes(
                 model, processes, timeout_s=timeout_s, clock=clock, tally=self._tally
             )
+        self._model = model
+        self._threads: Inference | None = None
         self._seats: set[Seat] = set()
         self.enqueue = self._runner.enqueue
 
@@ -93,18 +96,18 @@ class Engine:
 
     @property
     def busy_s(self) -> float:
-        """Time that calls took which went well, since the start."""
-        return self._tally.busy_s
+        """Time that the model computed, where it says in which threads; else that calls took which went well."""
+        return self._tally.busy_s if self._threads is None else self._threads.busy_s
 
     @property
     def heard_s(self) -> float:
-        """Audio in those calls."""
+        """Audio in the calls that went well."""
         return self._tally.heard_bytes / _BYTES_PER_S
 
     @property
     def places(self) -> int | None:
-        """How many calls of the model run side by side; None where there is no limit, or calls are steps."""
-        return self._runner.places
+        """How many calls of the model compute side by side; None where there is no limit, or calls are steps."""
+        return self._runner.places if self._threads is None else self._threads.threads
 
     @property
     def in_flight(self) -> int:
@@ -124,6 +127,8 @@ class Engine:
     async def load(self) -> None:
         """Load the model, then be `ready`; raises ModelLoadError."""
         await self._runner.load()
+        if self.processes is None:
+            self._threads = self._model.inference
         self._loaded = True
 
     def seat(self, info: SessionInfo) -> Seat:

@@ -25,6 +25,8 @@ class ASRModel(Protocol):
     * `async open(self, info: SessionInfo)`: before the object's first audio.
     * `async close(self)`: after its last call, also where the session broke off.
     * `concurrency: int`: how many calls may run at once in a worker (default: no limit).
+    * `inference: Inference`: the threads in which all objects compute, set by `load`. How long they compute is then
+      what the model takes; else it is how long its calls take, of which `concurrency` run at once.
     * `retry_safe: bool`: a call that raised has consumed nothing and may be made again (default: False).
     """
 

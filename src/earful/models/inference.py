@@ -8,6 +8,7 @@ ending.
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from concurrent.futures import Future
 from functools import partial
@@ -31,17 +32,23 @@ class Inference:
         """Start them; raises ValueError where there would be none."""
         if threads < 1:
             raise ValueError("threads must be 1 or more")
-        self._number = threads
+        self.threads = threads
+        self._spent_s = [0.0] * threads
         self._calls: _Calls = SimpleQueue()
         self._owed: set[Future[Any]] = set()
         for nth in range(threads):
-            Thread(target=_work, args=(self._calls,), name=f"inference-{nth}", daemon=True).start()
+            Thread(target=_work, args=(self._calls, self._spent_s, nth), name=f"inference-{nth}", daemon=True).start()
         weakref.finalize(self, _end, self._calls, threads)
 
     @property
     def is_busy(self) -> bool:
         """Whether a call would have to wait. What nobody waits for should not be asked for then."""
-        return len(self._owed) >= self._number
+        return len(self._owed) >= self.threads
+
+    @property
+    def busy_s(self) -> float:
+        """Time that all threads together have spent in calls that have ended, since the start."""
+        return sum(self._spent_s)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Give what `function` returns or raises. A cancelled call that has begun goes on, its result thrown away."""
@@ -63,13 +70,22 @@ class Inference:
             raise
 
 
-def _work(calls: _Calls) -> None:
-    """One thread's life: it knows the queue alone, so that it ends with the `Inference` that it is of."""
+def _work(calls: _Calls, spent_s: list[float], nth: int) -> None:
+    """One thread's life: it does not know the `Inference` that it is of, so that it ends with it."""
     while (asked := calls.get()) is not None:
         call, function = asked
         if call.set_running_or_notify_cancel():
-            _settle(call, function)
+            _settle(call, partial(_timed, function, spent_s, nth))
         del asked, call, function  # Or the last call's audio and result would stay until the next.
+
+
+def _timed(function: Callable[[], T], spent_s: list[float], nth: int) -> T:
+    """Call it; counted before anybody is answered, and in a sum of the thread's own: no two write the same."""
+    began_s = time.perf_counter()
+    try:
+        return function()
+    finally:
+        spent_s[nth] += time.perf_counter() - began_s
 
 
 def _end(calls: _Calls, threads: int) -> None:

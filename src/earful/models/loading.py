@@ -16,6 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from earful.models.extra import RuntimeMissingError
+from earful.models.inference import Inference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +63,12 @@ class LoadedModel:
     def max_batch(self) -> int | None:
         """The most items in a step, None without a limit. Read it after `load`."""
         return self._limit("max_batch", None)
+
+    @property
+    def inference(self) -> Inference | None:
+        """The threads in which a plain model computes, if it says so. Read it after `load`."""
+        found = None if self.is_batch else getattr(self._class, "inference", None)
+        return found if isinstance(found, Inference) else None
 
     @property
     def retry_safe(self) -> bool:

@@ -29,7 +29,7 @@ _DEFAULTS: Final = {"fwdflat": False, "maxhmmpf": 3000, "ds": 2}
 class PocketSphinx:
     """One speaker's. Options are PocketSphinx's own, such as `hmm`, `lm` and `dict` for another model."""
 
-    _inference: ClassVar[Inference]
+    inference: ClassVar[Inference]
     _idle: ClassVar[deque[Any]]
     _means: ClassVar[str]
 
@@ -39,7 +39,7 @@ class PocketSphinx:
         first = _decoder(config)
         cls._means = first.get_cmn(False)
         cls._idle = deque([first], maxlen=_MOST_IDLE)
-        cls._inference = Inference()
+        cls.inference = Inference()
 
     def __init__(self, **config: object) -> None:
         """Take what `load` takes."""
@@ -55,11 +55,11 @@ class PocketSphinx:
 
     async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:
         """Hear `audio`; answer the words that have become certain."""
-        return TranscriptResult(await self._inference.run(self._hear, audio), is_final=False)
+        return TranscriptResult(await self.inference.run(self._hear, audio), is_final=False)
 
     async def finalize(self) -> TranscriptResult:
         """Decode to the end, and leave the decoder to whoever speaks next."""
-        return await self._inference.run(self._finish)
+        return await self.inference.run(self._finish)
 
     def _hear(self, audio: bytes) -> str:
         if self._decoder is None:
