@@ -42,10 +42,16 @@ EASES_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.5
 
 
-class _Health(msgspec.Struct, frozen=True):
-    """Of a server's health, what the next point depends on; other servers than ours have no such field."""
+class _Worker(msgspec.Struct, frozen=True):
+    """Of a worker's numbers, what the next point depends on."""
 
     overload_level: int = 0
+
+
+class _Health(msgspec.Struct, frozen=True):
+    """A server's health; other servers than ours have no such field."""
+
+    worker: _Worker = _Worker()
 
 
 def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int:
@@ -89,7 +95,7 @@ def _await_calm(url: str) -> None:
     """Wait while the server sheds load from the point before: it would refuse streams that it could hold."""
     until = time.monotonic() + EASES_WITHIN_S
     with suppress(UnansweredError):
-        while ask(url, "/v1/health", _Health).overload_level and time.monotonic() < until:
+        while ask(url, "/v1/health", _Health).worker.overload_level and time.monotonic() < until:
             time.sleep(_LOOK_EVERY_S)
 
 
