@@ -9,7 +9,9 @@ import pytest
 from tests.support.capacities import GRID, point
 
 from earful.cli.commands import run
+from earful.cli.plan import Weather, time_of
 from earful.planning.capacity import Capacity
+from earful.planning.simulation import Fleet, simulate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +48,13 @@ def test_what_was_not_measured_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "blind.json").write_text(blind.text(), "utf-8")
     assert 0 == run(["plan", "--sessions", "10", "--capacity", str(tmp_path / "blind.json"), "--hours", "0.1"])
     assert 2 == capsys.readouterr().out.count("not measured")
+
+
+def test_what_is_not_simulated_is_said() -> None:
+    """So many workers that a day of them is not waited for."""
+    fate = simulate(Fleet(workers=2, capacity=9.0, limit=9), 10, 300.0, 360)
+    assert "0.1 h" == time_of(Weather(hours=0.1), fate)
+    assert "360 s (all 24 h would take too long)" == time_of(Weather(hours=24), fate)
 
 
 @pytest.mark.parametrize(

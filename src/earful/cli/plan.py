@@ -48,7 +48,7 @@ def plan(need: Need, weather: Weather, *, capacity_file: str | None, as_json: bo
         print(f"earful: {capacity_file} cannot be used: {error}.", file=sys.stderr)
         return FAILED
     found = estimate(need, capacity)
-    fate = simulate(_fleet(found, weather), need.sessions, need.session_s, round(weather.hours * 3600), weather.seed)
+    fate = simulate(_fleet(found, weather), need.sessions, need.session_s, _seconds(weather), weather.seed)
     if as_json:
         print(json.dumps({"need": asdict(need), "estimate": asdict(found), "simulation": asdict(fate)}, indent=1))
     else:
@@ -68,6 +68,13 @@ def _fleet(found: Estimate, weather: Weather) -> Fleet:
         deaths_per_day=weather.deaths_per_day,
         restart_s=weather.restart_s,
     )
+
+
+def time_of(weather: Weather, fate: Fate) -> str:
+    """How long was simulated, and whether it is less than was asked for."""
+    if fate.seconds < _seconds(weather):
+        return f"{fate.seconds:,} s (all {weather.hours:g} h would take too long)"
+    return f"{weather.hours:g} h"
 
 
 def _show(need: Need, found: Estimate, weather: Weather, fate: Fate) -> None:
@@ -103,9 +110,13 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
 def _simulated(weather: Weather, fate: Fate) -> list[tuple[str, str]]:
     deaths = f"{fate.deaths} deaths, {fate.displaced:,} sessions displaced, {fate.given_up:,} found no place"
     return [
-        ("simulated", f"{weather.hours:g} h, {fate.arrived:,} sessions, {fate.most_sessions:,} at most at once"),
+        ("simulated", f"{time_of(weather, fate)}, {fate.arrived:,} sessions, {fate.most_sessions:,} at most at once"),
         ("refused", f"{fate.refused:,} ({fate.refused_share:.4%})"),
         ("lost workers", deaths),
         ("a loss hurts", f"{fate.hurt_s_mean:.1f} s on average, {fate.hurt_s_most} s at most"),
         ("late", f"{fate.late_share:.4%} of all session seconds"),
     ]
+
+
+def _seconds(weather: Weather) -> int:
+    return round(weather.hours * 3600)
