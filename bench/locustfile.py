@@ -7,6 +7,7 @@ Locust's report has a line for each thing that is waited for; where anything fai
 
 from __future__ import annotations
 
+import argparse
 import io
 import random
 import time
@@ -25,6 +26,7 @@ from earful.samples import sample
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
 
     from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
@@ -34,11 +36,24 @@ UPLOAD_S = 5.0
 _SPAWN_RATE = 50.0
 
 
+def _within(kind: type[float], least: float, most: float) -> Callable[[str], float]:
+    """What reads a flag's value; anything that is no number from `least` to `most` is refused."""
+
+    def read(text: str) -> float:
+        if not least <= (value := kind(text)) <= most:  # So nan is refused too.
+            raise argparse.ArgumentTypeError(f"{text} is not from {least:g} to {most:g}")
+        return value
+
+    read.__name__ = kind.__name__  # It is in argparse's sentence about what is no number at all.
+    return read
+
+
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # locust's own
 def _add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--shape", choices=sorted(SHAPES), default="sustained", help="How the number of users changes.")
-    parser.add_argument("--chunk-ms", type=int, default=100, help="Audio in each chunk, 20 to 1000.")
-    parser.add_argument("--session-s", type=float, default=15.0, help="How long each session speaks.")
+    chunk, session = _within(int, 20, 1000), _within(float, 0.1, 14_400)
+    parser.add_argument("--chunk-ms", type=chunk, default=100, help="Audio in each chunk, 20 to 1000.")
+    parser.add_argument("--session-s", type=session, default=15.0, help="How long each session speaks, 0.1 to 14400.")
 
 
 class Shape(LoadTestShape):

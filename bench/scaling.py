@@ -89,7 +89,10 @@ async def standing(workers: int, cost_us: int) -> AsyncIterator[tuple[int, Fleet
 
 
 async def most_streams(port: int, guess: int, *arguments: str) -> int:
-    """The most that hold, to within 2 %: from a guess outwards, then halved between; `arguments` are of `bench`."""
+    """The most that hold, to within 2 %: from a guess outwards, then halved between; `arguments` are of `bench`.
+
+    Raises RuntimeError where not even one holds.
+    """
     holds, fails, step = 0, 0, max(2, guess // 8)
     streams = guess
     while not (holds and fails and fails - holds <= max(1, WITHIN * holds)):
@@ -97,6 +100,8 @@ async def most_streams(port: int, guess: int, *arguments: str) -> int:
             holds = streams
         else:
             fails = streams
+        if fails == 1:
+            raise RuntimeError(f"not even one stream is answered within {P99_MS:g} ms")
         if not fails:
             streams, step = holds + step, step * 2
         elif not holds:
@@ -128,7 +133,8 @@ async def _try(port: int, streams: int, wanted: Sequence[str]) -> bool | None:
     found: dict[str, Any] = json.loads(out)
     p99_ms = found["steps"][0]["latency"]["p99_ms"]
     held = process.returncode == 0 and p99_ms <= P99_MS
-    progress(f"  {streams} streams: p99 {p99_ms:g} ms, {'held' if held else 'not held'}")
+    told = "nobody answered" if p99_ms is None else f"p99 {p99_ms:g} ms, {'held' if held else 'not held'}"
+    progress(f"  {streams} streams: {told}")
     return held
 
 

@@ -28,7 +28,8 @@ Real-time streams of one worker that speak all the time (duty 1) or four tenths 
 silence between them), at a p99 of at most {margin} ms above that of 20 streams; the bound stands beside it. Latency
 counts from when a chunk was due to its answer. The model is the mock, which takes 50 ms and answers every 100 ms of
 speech: smaller chunks wait for one another. A `+` says that the load's own process was late first, so that the worker
-holds at least as many.
+holds at least as many. A session's memory is what the first streams took; the worker's is with those that it held, and
+the most that it had in any step: what too many made it take, it keeps. A `-` says that nobody looked.
 """
 
 _SCALING = """## More workers
@@ -53,6 +54,14 @@ what was then measured:
 | 4 | 120 ms | 0.5 | 451 | 444 | 2 % |
 
 Between 20 and 100 ms it is less sure: chunks that come faster than the model answers share a call.
+"""
+
+_MANY = """## Many
+
+What `earful plan` says for 100 ms chunks and duty 0.4, with 30 % headroom and one spare worker. The worst memory is
+what to give containers: as much for each as any worker was seen to have, overloaded ones too. What lies beyond the
+chunks, duties and workers that were measured is taken to cost as much as the nearest that was, or more, and the plan
+says so (`beyond`).
 """
 
 _OWN = """
@@ -82,10 +91,14 @@ def page_of(capacity: Capacity) -> str:
 
 
 def _points(capacity: Capacity) -> str:
-    rows = ["| chunk | duty | streams | p99 at most | CPU of a core | KB a session |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| chunk | duty | streams | p99 at most | CPU of a core | KB a session | MB held | MB at worst |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for point in sorted(capacity.points, key=lambda point: (point.chunk_ms, -point.duty)):
         more = "+" if point.is_generator_bound else ""
-        used = " | ".join("-" if value is None else f"{value:.0f}" for value in (point.cpu_pct, point.kb_per_session))
+        figures = (point.cpu_pct, point.kb_per_session, point.held_mb, point.worst_mb)
+        used = " | ".join("-" if value is None else f"{value:.0f}" for value in figures)
         rows.append(
             f"| {point.chunk_ms} ms | {point.duty:g} | {point.streams:,}{more} | {point.p99_ms:.0f} ms | {used} |"
         )
@@ -109,13 +122,14 @@ def _scaling(capacity: Capacity) -> str:
 
 def _needs(capacity: Capacity) -> str:
     rows = [
-        "## Many\n\nWhat `earful plan` says for 100 ms chunks and duty 0.4, with 30 % headroom and one spare worker:\n",
-        "| sessions | workers | memory | Redis | in | out |",
-        "|---|---|---|---|---|---|",
+        _MANY,
+        "| sessions | workers | memory | at worst | Redis | in | out |",
+        "|---|---|---|---|---|---|---|",
     ]
     for sessions in TARGETS:
         found = estimate(Need(sessions=sessions, duty=0.4), capacity)
-        memory = "-" if found.memory_mb is None else f"{found.memory_mb / 1024:,.1f} GB"
+        both = (found.memory_mb, found.worst_memory_mb)
+        memory = " | ".join("-" if it is None else f"{it / 1024:,.1f} GB" for it in both)
         redis = f"{found.redis_cpu_share:.1%} of a core"
         lines = f"{found.in_mbit_per_s:,.0f} Mbit/s | {found.out_mbit_per_s:,.0f} Mbit/s"
         rows.append(f"| {sessions:,} | {found.workers:,} | {memory} | {redis} | {lines} |")

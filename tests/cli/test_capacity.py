@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.far_end import answering, in_time
 from tests.support.inside import inside
 
+from earful.bench.figures import ServerFigures
 from earful.bench.plan import Plan
 from earful.cli import capacity as command
 from earful.cli.capacity import measure_capacity
@@ -40,7 +42,29 @@ def test_every_point_is_in_the_file(
     found = Capacity.parse((tmp_path / "x.json").read_bytes())
     assert [(100, 1.0, 2), (200, 1.0, 2)] == [(point.chunk_ms, point.duty, point.streams) for point in found.points]
     assert all(point.p99_ms > 10_000 and point.answers_per_s > 0 for point in found.points)
-    assert (0.3, None) == (found.seconds, found.points[0].cpu_pct)
+    assert (0.3, None, None) == (found.seconds, found.points[0].cpu_pct, found.points[0].held_mb)
+
+
+@pytest.mark.timeout(60)  # Four steps in real time.
+def test_a_process_that_is_looked_at_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its CPU, and its memory before, with the streams that were held, and at worst."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
+    with inside(mock_latency_ms=5, max_sessions=2) as server:
+        plan = replace(PLAN, pid=os.getpid())
+        assert 0 == measure_capacity(server.address.http, plan, wav=None, file=str(tmp_path / "x.json"))
+    point = Capacity.parse((tmp_path / "x.json").read_bytes()).points[0]
+    assert (point.cpu_pct or 0) > 0
+    assert 0 < (point.base_mb or 0)
+    assert 0 < (point.held_mb or 0) <= (point.worst_mb or 0)
+
+
+@pytest.mark.parametrize(("kb", "told"), [(12.5, 12.5), (0.0, None), (-3.0, None), (None, None)])
+def test_a_worker_that_did_not_grow_says_nothing_of_a_session(kb: float | None, told: float | None) -> None:
+    """It had enough from before."""
+    assert told == command.grown_kb(ServerFigures(kb_per_session=kb))
 
 
 def test_where_nothing_holds_there_is_a_point_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ import pytest
 from tests.support.capacities import GRID, point
 
 from earful.cli.commands import run
-from earful.planning.capacity import Capacity
+from earful.cli.plan import Weather, time_of
+from earful.planning.capacity import Capacity, Scaling
+from earful.planning.simulation import Fleet, simulate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +47,37 @@ def test_what_was_not_measured_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     blind = Capacity(points=[point(cpu_pct=None, base_mb=None)])
     (tmp_path / "blind.json").write_text(blind.text(), "utf-8")
     assert 0 == run(["plan", "--sessions", "10", "--capacity", str(tmp_path / "blind.json"), "--hours", "0.1"])
-    assert 2 == capsys.readouterr().out.count("not measured")
+    assert 3 == capsys.readouterr().out.count("not measured")
+
+
+def test_what_is_not_simulated_is_said() -> None:
+    """So many workers that a day of them is not waited for."""
+    fate = simulate(Fleet(workers=2, capacity=9.0, limit=9), 10, 300.0, 360)
+    assert "0.1 h" == time_of(Weather(hours=0.1), fate)
+    assert "360 s (all 24 h would take too long)" == time_of(Weather(hours=24), fate)
+
+
+def test_what_lies_beyond_the_file_is_shown(capacity: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the figures that come of it."""
+    assert 0 == run(["plan", "--sessions", "10", "--duty", "0.1", "--hours", "0.1", "--capacity", capacity])
+    assert "duty 0.1 (measured: 0.4 to 1)" in capsys.readouterr().out
+
+
+def test_a_worker_that_holds_less_than_one_lets_one_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or nobody would ever be let in."""
+    one = Capacity(points=[point(streams=1)], scaling=[Scaling(2, 0.9)])
+    (tmp_path / "one.json").write_text(one.text(), "utf-8")
+    flags = ["--sessions", "50", "--hours", "0.1", "--json"]
+    assert 0 == run(["plan", "--capacity", str(tmp_path / "one.json"), *flags])
+    fate = json.loads(capsys.readouterr().out)["simulation"]
+    assert fate["refused"] < fate["arrived"]
+
+
+def test_more_workers_than_anybody_has_are_not_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence, at once."""
+    (tmp_path / "one.json").write_text(Capacity(points=[point(streams=1)]).text(), "utf-8")
+    assert 1 == run(["plan", "--sessions", "10000000", "--capacity", str(tmp_path / "one.json")])
+    assert "It would take 14,285,715 workers, more than can be planned." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

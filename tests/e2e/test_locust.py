@@ -20,12 +20,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 # Coverage's tracer does not know greenlets.
 ENV = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "bench" / "locustfile.py"), "--headless"]
 
 
 def swarm(server: Running, report: Path, *flags: str) -> tuple[int, dict[str, dict[str, str]]]:
     """The exit code, and each line of the report by its name."""
-    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "bench" / "locustfile.py"), "--headless"]
-    command += ["--host", server.address.http, "--csv", str(report), "--stop-timeout", "20", "--only-summary", *flags]
+    command = [*LOCUST, "--host", server.address.http, "--csv", str(report)]
+    command += ["--stop-timeout", "20", "--only-summary", *flags]
     ended = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=110, check=False)
     assert "Traceback" not in ended.stderr
     with report.with_name(f"{report.name}_stats.csv").open(encoding="utf-8") as file:
@@ -54,3 +55,19 @@ def test_a_red_run_is_seen(tmp_path: Path) -> None:
     assert 1 == code
     assert int(lines["connect"]["Failure Count"]) > 0
     assert 0 == int(lines["partial lag"]["Failure Count"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--chunk-ms", "0", "0 is not from 20 to 1000"),
+        ("--chunk-ms", "ten", "invalid int value: 'ten'"),
+        ("--session-s", "nan", "nan is not from 0.1 to 14400"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_one_sentence(flag: str, value: str, said: str) -> None:
+    """Before anybody speaks."""
+    ended = subprocess.run([*LOCUST, flag, value], env=ENV, capture_output=True, text=True, timeout=60, check=False)
+    assert 2 == ended.returncode
+    assert f"argument {flag}: {said}" in ended.stderr
+    assert "Traceback" not in ended.stderr

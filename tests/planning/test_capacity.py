@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +31,49 @@ def test_a_streams_share_is_what_is_interpolated() -> None:
     assert pytest.approx(2 / (1 / 500 + 1 / 1000)) == GRID.streams(1000 / 30, 1.0)
 
 
-def test_beyond_what_was_measured_it_goes_on_but_not_to_nothing() -> None:
-    """A quarter of the cheapest is the least."""
+def test_beyond_what_was_measured_no_stream_costs_less() -> None:
+    """Smaller chunks go on to cost more; larger ones and less speech are taken as the last that were measured."""
     assert 500 > GRID.streams(10, 1.0)
-    assert pytest.approx(12_000) == GRID.streams(1000, 0.01)
+    assert 3000.0 == pytest.approx(GRID.streams(1000, 0.01))
+    falling = Capacity(points=[point(100, streams=1800), point(200, streams=300)])
+    assert 1800.0 == pytest.approx(falling.streams(20, 1.0))
+    assert pytest.approx(0.8 / 1800) == falling.cores_per_stream(20, 1.0)
+
+
+@given(st.floats(20, 1000), st.floats(0.01, 1.0), st.lists(st.floats(0, 100), min_size=4, max_size=4))
+def test_a_worker_keeps_no_more_busy_than_its_core(chunk_ms: float, duty: float, cpu_pct: list[float]) -> None:
+    """However the CPU of each goes, and wherever one asks."""
+    places = [(50, 1.0, 1400), (100, 1.0, 1800), (50, 0.4, 400), (200, 0.4, 3200)]
+    capacity = Capacity(points=[point(*place, cpu_pct=cpu) for place, cpu in zip(places, cpu_pct, strict=True)])
+    assert capacity.streams(chunk_ms, duty) * (capacity.cores_per_stream(chunk_ms, duty) or 0) <= 1 + 1e-9
+
+
+def test_streams_are_fewer_where_their_cpu_says_so() -> None:
+    """Each costs more and more CPU as chunks become smaller, and as many would fill more than the core."""
+    capacity = Capacity(points=[point(200, streams=300, cpu_pct=10.0), point(100, streams=1800, cpu_pct=90.0)])
+    assert 0.0005 + 8 * (0.0005 - 0.1 / 300) == pytest.approx(capacity.cores_per_stream(20, 1.0) or 0)
+    assert 545 == round(capacity.streams(20, 1.0))
+
+
+def test_a_worker_may_keep_several_cores_busy() -> None:
+    """If it was seen to: its model has threads, or processes."""
+    broad = Capacity(points=[point(streams=20, cpu_pct=380.0)])
+    assert [3.8, 20.0] == [broad.cores_per_worker, round(broad.streams(100, 1.0), 6)]
+    assert [1.0, 1.0] == [it.cores_per_worker for it in (GRID, Capacity(points=[point(cpu_pct=None)]))]
+    assert 1000.0 == pytest.approx(Capacity(points=[point(cpu_pct=0.0)]).streams(100, 1.0))
+
+
+def test_what_was_not_measured_is_told() -> None:
+    """Each of them, with what was."""
+    assert [] == GRID.beyond(100, 0.7, 1)
+    assert ["chunk 300 ms (measured: 20 to 200 ms at duty 0.4)", "duty 0.1 (measured: 0.4 to 1)"] == GRID.beyond(
+        300, 0.1, 1
+    )
+    one = Capacity(points=[point(), point(20, streams=0)], scaling=[Scaling(2, 1.0)])
+    assert [
+        "chunk 20 ms (measured: 100 ms at duty 1)",
+        "workers 3 (measured: 1 to 2)",
+    ] == one.beyond(20, 1.0, 3)
 
 
 def test_one_point_is_all_there_is() -> None:
@@ -50,6 +90,15 @@ def test_what_a_stream_uses_is_known_where_somebody_looked() -> None:
     assert (60.0, 32.0) == (GRID.base_mb, GRID.kb_per_session)
     blind = Capacity(points=[point(cpu_pct=None, base_mb=None, kb_per_session=None)])
     assert (None, None, None) == (blind.cores_per_stream(100, 1.0), blind.base_mb, blind.kb_per_session)
+
+
+def test_memory_is_what_a_worker_was_seen_to_have() -> None:
+    """With the streams it held, and at worst; the base and the session's are known from elsewhere."""
+    assert (None, 60.0) == (GRID.held_mb(100, 1.0), GRID.worst_mb)
+    seen = Capacity(points=[point(100, held_mb=90.0), point(200, held_mb=120.0, worst_mb=480.0, base_mb=110.0)])
+    assert [90.0, 105.0, 120.0] == [seen.held_mb(chunk_ms, 1.0) for chunk_ms in (100, 400 / 3, 200)]
+    assert (60.0, 480.0) == (seen.base_mb, seen.worst_mb)
+    assert None is Capacity(points=[point(base_mb=None)]).worst_mb
 
 
 def test_many_workers_may_hold_less_each() -> None:
@@ -73,9 +122,51 @@ def test_a_file_comes_back_as_it_went() -> None:
         (b'{"points": [], "format": 2}', "format 2"),
         (b'{"points": []}', "held any streams"),
         (Capacity(points=[point(streams=0)]).text().encode(), "held any streams"),
+        (b'{"points": {}, "format": 2}', "format 2"),
+        (Capacity(points=[point(), point(20), point(streams=900)]).text().encode(), "2 points in it have 100 ms"),
+        *(
+            (Capacity(points=[point()], scaling=scaling).text().encode(), reason)
+            for scaling, reason in (
+                ([Scaling(1, 1.0)], r">= 2 - at `\$\.scaling\[0\]\.workers"),
+                ([Scaling(8, 0.9), Scaling(2, 1.0)], "ascending"),
+                ([Scaling(2, 0.9), Scaling(2, 0.8)], "ascending"),
+                ([Scaling(2, 0.0)], r"at `\$\.scaling\[0\]\.share"),
+                ([Scaling(2, 1e-9)], r"at `\$\.scaling\[0\]\.share"),
+                ([Scaling(2, -1.0)], r"at `\$\.scaling\[0\]\.share"),
+            )
+        ),
     ],
 )
 def test_what_is_no_such_file_is_said(text: bytes, reason: str) -> None:
     """In one sentence."""
     with pytest.raises(CapacityError, match=reason):
         Capacity.parse(text)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"chunk_ms": 0},
+        {"chunk_ms": -100},
+        {"duty": 0.0},
+        {"duty": 1.5},
+        {"streams": -5},
+        {"streams": 10**9},
+        {"answers_per_s": -5.0},
+        {"cpu_pct": -1.0},
+        {"kb_per_session": -100.0},
+        {"held_mb": 1e300},
+    ],
+)
+def test_a_figure_that_cannot_be_is_named(wrong: dict[str, float]) -> None:
+    """With where it stands."""
+    text = msgspec.json.encode({"points": [{**msgspec.to_builtins(point()), **wrong}]})
+    with pytest.raises(CapacityError, match=rf"\$\.points\[0\]\.{next(iter(wrong))}"):
+        Capacity.parse(text)
+
+
+def test_a_number_too_large_for_any_figure_is_one_sentence() -> None:
+    """As whoever writes a file by hand may."""
+    text = GRID.text().replace('"streams": 500', '"streams": 1' + "0" * 30)
+    with pytest.raises(CapacityError, match="no capacity file"):
+        Capacity.parse(text.encode())

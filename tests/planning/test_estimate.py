@@ -30,7 +30,30 @@ def test_what_nobody_measured_is_not_known() -> None:
     """And not guessed."""
     blind = Capacity(points=[point(cpu_pct=None, base_mb=None)])
     found = estimate(Need(sessions=10), blind)
-    assert (None, None) == (found.cores_busy, found.memory_mb)
+    assert (None, None, None) == (found.cores_busy, found.memory_mb, found.worst_memory_mb)
+
+
+def test_memory_is_as_was_seen_and_at_worst_what_was_ever_seen() -> None:
+    """By what a session takes where a worker is to hold more than was looked at."""
+    kept = Capacity(points=[point(held_mb=130.0, worst_mb=480.0)])
+    found = estimate(Need(sessions=10_000), kept)
+    assert (15 * 130.0, 15 * 480.0) == (found.memory_mb, found.worst_memory_mb)
+    reckoned = estimate(Need(sessions=10_000), GRID)
+    assert 15 * (60 + 1000 * 32 / 1024) == pytest.approx(reckoned.worst_memory_mb)
+
+
+def test_cores_are_as_many_as_a_worker_may_keep_busy() -> None:
+    """One; more where it was seen to use more, by more than a tenth of one."""
+    found = [estimate(Need(sessions=10, spare=0), Capacity(points=[point(cpu_pct=it)])) for it in (90.0, 104.0, 380.0)]
+    assert [1, 1, 4] == [it.cores for it in found]
+
+
+def test_what_lies_beyond_the_file_is_told() -> None:
+    """The need as it is, and how many workers it came to."""
+    found = estimate(Need(sessions=100_000, duty=0.1, chunk_ms=300), GRID)
+    assert ["chunk 300", "duty 0.1", "workers 48"] == [
+        it.split(" (")[0].removesuffix(" ms") for it in found.beyond_measured
+    ]
 
 
 def test_a_few_sessions_have_a_spare_worker_too() -> None:
@@ -57,6 +80,7 @@ def test_the_sessions_fit_with_what_is_to_be_left(sessions: int, duty: float, he
     found = estimate(need, GRID)
     assert found.headroom >= headroom - 1e-9
     assert found.headroom_degraded >= -1e-9
+    assert (found.cores_busy or 0) <= found.workers * (1 - headroom) + 1e-6
     fewer = found.workers - 1
     holds = found.streams_per_worker
     assert sessions > fewer * holds * (1 - headroom) - 1e-6 or sessions > (fewer - spare) * holds - 1e-6

@@ -27,6 +27,24 @@ def test_refusals_are_those_of_erlangs_formula(seed: int) -> None:
     assert pytest.approx(erlang_b(100, 95), rel=0.2) == fate.refused_share
 
 
+@pytest.mark.parametrize("session_s", [1.0, 2.0, 3.0, 5.0, 20.0])
+def test_there_are_as_many_sessions_as_little_says(session_s: float) -> None:
+    """Arrivals a second times how long each lasts, also where many come and go within a second (J. Little, 1961)."""
+    fate = simulate(replace(FLEET, workers=2), 1000, session_s, 1500)
+    assert pytest.approx(1000, rel=0.01) == fate.mean_sessions
+    assert pytest.approx(1000 * 1500 / session_s, rel=0.01) == fate.arrived
+
+
+@pytest.mark.parametrize("session_s", [1.0, 2.0, 5.0])
+def test_short_sessions_are_refused_as_erlang_says(session_s: float) -> None:
+    """Within a third, and those that are let in fill what the formula leaves."""
+    fleet = Fleet(workers=4, capacity=25.0, limit=25, deaths_per_day=0.0, window_s=1)
+    fate = simulate(fleet, 95, session_s, round(2500 * session_s))
+    refused = erlang_b(100, 95)
+    assert pytest.approx(refused, rel=1 / 3) == fate.refused_share
+    assert pytest.approx(95 * (1 - refused), rel=0.015) == fate.mean_sessions
+
+
 def test_a_balancer_that_looks_at_nothing_refuses_more() -> None:
     """Some workers are full while others are not."""
     even, any_one = (simulate(replace(FLEET, is_even=it), 9600, 300.0, 3600) for it in (True, False))
@@ -82,3 +100,14 @@ def test_a_million_sessions_are_a_matter_of_seconds() -> None:
     fate = simulate(replace(FLEET, workers=1500, deaths_per_day=1.0), 1_000_000, 300.0, 3600)
     assert pytest.approx(12_000_000, rel=0.01) == fate.arrived
     assert fate.deaths > 20
+
+
+def test_what_would_take_too_long_is_simulated_in_part() -> None:
+    """The first seconds of it, one at least, and the fate says how many."""
+    most_work = 20.0 * (1000 + FLEET.workers)
+    calm, vast, deadly = (
+        simulate(fleet, 7000, 300.0, 100, most_work=most_work).seconds
+        for fleet in (FLEET, replace(FLEET, workers=100_000), replace(FLEET, deaths_per_day=86_400.0))
+    )
+    assert (100, 20, 1) == (simulate(FLEET, 7000, 300.0, 100).seconds, calm, vast)
+    assert 1 <= deadly < 10

@@ -29,7 +29,7 @@ from earful.planning.capacity import Capacity, Point
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from earful.bench.figures import Figures
+    from earful.bench.figures import Figures, ServerFigures
     from earful.bench.plan import Plan
 
 CHUNKS_MS = (20, 100, 200)
@@ -112,10 +112,20 @@ def _found(run: Run, unloaded_ms: float) -> Point:
         answers_per_s=round(held.answers_per_s, 1) if held else 0.0,
         cpu_pct=_rounded(server.cpu_pct if server else None),
         base_mb=_rounded(server.resident_mb_start if server else None),
-        # Of the first step: what an overloaded step made the server take, it keeps.
-        kb_per_session=_rounded(run.steps[0].server.kb_per_session),
+        kb_per_session=_rounded(grown_kb(run.steps[0].server)),
+        held_mb=_rounded(server.resident_mb_end if server else None),
+        worst_mb=_rounded(max(filter(None, (step.server.resident_mb_end for step in run.steps)), default=None)),
         is_generator_bound=not run.steps[-1].is_valid,
     )
+
+
+def grown_kb(first: ServerFigures) -> float | None:
+    """What a session took in the first step, for what an overloaded one made the server take, it keeps.
+
+    None where it did not grow: what was there from points before was enough, and says nothing about a session.
+    """
+    kb = first.kb_per_session
+    return kb if kb is not None and kb > 0 else None
 
 
 def _capacity(points: list[Point], plan: Plan) -> Capacity:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 SHIPPED = files("earful.planning") / "capacity.json"
+MOST_WORKERS = 1_000_000
 RESERVE_SHARE = 0.1
 """Of the setting `resume_reserve`."""
 
@@ -48,7 +49,10 @@ def plan(need: Need, weather: Weather, *, capacity_file: str | None, as_json: bo
         print(f"earful: {capacity_file} cannot be used: {error}.", file=sys.stderr)
         return FAILED
     found = estimate(need, capacity)
-    fate = simulate(_fleet(found, weather), need.sessions, need.session_s, round(weather.hours * 3600), weather.seed)
+    if found.workers > MOST_WORKERS:
+        print(f"earful: It would take {found.workers:,} workers, more than can be planned.", file=sys.stderr)
+        return FAILED
+    fate = simulate(_fleet(found, weather), need.sessions, need.session_s, _seconds(weather), weather.seed)
     if as_json:
         print(json.dumps({"need": asdict(need), "estimate": asdict(found), "simulation": asdict(fate)}, indent=1))
     else:
@@ -58,7 +62,7 @@ def plan(need: Need, weather: Weather, *, capacity_file: str | None, as_json: bo
 
 def _fleet(found: Estimate, weather: Weather) -> Fleet:
     """Workers that let in as many as they can hold, and a reserve of those that resume."""
-    limit = math.floor(found.streams_per_worker)
+    limit = max(1, math.floor(found.streams_per_worker))
     return Fleet(
         workers=found.workers,
         capacity=found.streams_per_worker,
@@ -68,6 +72,13 @@ def _fleet(found: Estimate, weather: Weather) -> Fleet:
         deaths_per_day=weather.deaths_per_day,
         restart_s=weather.restart_s,
     )
+
+
+def time_of(weather: Weather, fate: Fate) -> str:
+    """How long was simulated, and whether it is less than was asked for."""
+    if fate.seconds < _seconds(weather):
+        return f"{fate.seconds:,} s (all {weather.hours:g} h would take too long)"
+    return f"{weather.hours:g} h"
 
 
 def _show(need: Need, found: Estimate, weather: Weather, fate: Fate) -> None:
@@ -82,15 +93,14 @@ def _show(need: Need, found: Estimate, weather: Weather, fate: Fate) -> None:
 
 def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
     cores = "not measured" if found.cores_busy is None else f"{found.cores_busy:,.1f} busy"
-    memory = "not measured" if found.memory_mb is None else f"{found.memory_mb / 1024:,.1f} GB"
+    workers = f"{found.workers:,}, each with {found.sessions_per_worker:,.0f} of {found.streams_per_worker:,.0f}"
     return [
         ("sessions", f"{need.sessions:,}, {need.chunk_ms} ms chunks, duty {need.duty:g}"),
-        (
-            "workers",
-            f"{found.workers:,}, each with {found.sessions_per_worker:,.0f} of {found.streams_per_worker:,.0f}",
-        ),
-        ("cores", f"{found.workers:,}, {cores}"),
-        ("memory", memory),
+        *(("beyond", what) for what in found.beyond_measured),
+        ("workers", workers),
+        ("cores", f"{found.cores:,}, {cores}"),
+        ("memory", _memory(found.memory_mb, found.workers)),
+        ("worst memory", _memory(found.worst_memory_mb, found.workers)),
         ("headroom", f"{found.headroom:.0%}; {found.headroom_degraded:.0%} with {need.spare} lost"),
         ("Redis", f"{found.redis_things_per_s:,.0f} things a second, {found.redis_cpu_share:.1%} of a core"),
         ("to Redis", f"{found.redis_kb_per_s:,.0f} KB a second"),
@@ -100,12 +110,22 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
     ]
 
 
+def _memory(all_mb: float | None, workers: int) -> str:
+    if all_mb is None:
+        return "not measured"
+    return f"{all_mb / 1024:,.1f} GB, {all_mb / workers:,.0f} MB a worker"
+
+
 def _simulated(weather: Weather, fate: Fate) -> list[tuple[str, str]]:
     deaths = f"{fate.deaths} deaths, {fate.displaced:,} sessions displaced, {fate.given_up:,} found no place"
     return [
-        ("simulated", f"{weather.hours:g} h, {fate.arrived:,} sessions, {fate.most_sessions:,} at most at once"),
+        ("simulated", f"{time_of(weather, fate)}, {fate.arrived:,} sessions, {fate.most_sessions:,} at most at once"),
         ("refused", f"{fate.refused:,} ({fate.refused_share:.4%})"),
         ("lost workers", deaths),
         ("a loss hurts", f"{fate.hurt_s_mean:.1f} s on average, {fate.hurt_s_most} s at most"),
         ("late", f"{fate.late_share:.4%} of all session seconds"),
     ]
+
+
+def _seconds(weather: Weather) -> int:
+    return round(weather.hours * 3600)

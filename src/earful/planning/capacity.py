@@ -1,22 +1,26 @@
 """What one worker holds, as it was measured: the file that `earful bench --capacity` writes, and what lies between.
 
-Guarantees what was measured at a measured point, and between them a stream's share of a worker interpolated along
-chunks a second and duty. Pure; read by `estimate`.
+Guarantees what was measured at a measured point, between them a stream's share of a worker interpolated along chunks a
+second and duty, and beyond them never less than at the last. Pure; read by `estimate`.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import TYPE_CHECKING
+from collections import Counter
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FORMAT = 1
-_LEAST_SHARE = 0.25
-"""Beyond what was measured no stream is taken to cost less than this part of the cheapest that was."""
+_MOST = 1e9
+"""Of any figure, so that no sum of them is infinite."""
+
+_Amount = Annotated[float, Meta(ge=0, le=_MOST)]
 
 
 class CapacityError(Exception):
@@ -26,18 +30,23 @@ class CapacityError(Exception):
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """The most streams of this chunk size and duty that one worker held at `p99_ms`, and what it used for them."""
 
-    chunk_ms: int
-    duty: float
-    streams: int
-    p99_ms: float
+    chunk_ms: Annotated[int, Meta(ge=1, le=60_000)]
+    duty: Annotated[float, Meta(gt=0, le=1)]
+    streams: Annotated[int, Meta(ge=0, le=1_000_000)]
+    p99_ms: _Amount
     """What was held: the unloaded p99 and a margin."""
-    unloaded_p99_ms: float
-    answers_per_s: float
+    unloaded_p99_ms: _Amount
+    answers_per_s: _Amount
     """Partials and finals, of all streams together."""
-    cpu_pct: float | None = None
-    base_mb: float | None = None
-    """Before anybody was connected."""
-    kb_per_session: float | None = None
+    cpu_pct: _Amount | None = None
+    base_mb: _Amount | None = None
+    """Before anybody was connected: what earlier points made the worker take, it may have kept."""
+    kb_per_session: _Amount | None = None
+    """By which it grew for each of the first streams that were tried."""
+    held_mb: _Amount | None = None
+    """Resident with the streams that were held."""
+    worst_mb: _Amount | None = None
+    """The most that it had in any step, those with too many streams too."""
     is_generator_bound: bool = False
     """Whether the load's own process was late beyond it: the worker holds at least as many."""
 
@@ -45,8 +54,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 class Scaling(msgspec.Struct, frozen=True):
     """What each of so many workers holds, as a share of what one alone does."""
 
-    workers: int
-    share: float
+    workers: Annotated[int, Meta(ge=2, le=1_000_000)]
+    share: Annotated[float, Meta(ge=0.01, le=1)]
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,21 +68,22 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     cpu_count: int | None = None
     platform: str = ""
     versions: dict[str, str | None] = {}
-    seconds: float = 0.0
+    seconds: _Amount = 0.0
     """How long each step was measured."""
     note: str = ""
 
     @classmethod
     def parse(cls, text: bytes) -> Capacity:
-        """Read a file; raises CapacityError where it is none, or has nothing in it."""
+        """Read a file; raises CapacityError where it is none, has nothing in it, or what cannot be so."""
         try:
+            form = msgspec.json.decode(text, type=_Form).format
+            if form != FORMAT:
+                raise CapacityError(f"it has format {form}, and {FORMAT} is understood")
             capacity = msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError as error:
             raise CapacityError(f"it is no capacity file: {error}") from None
-        if capacity.format != FORMAT:
-            raise CapacityError(f"it has format {capacity.format}, and {FORMAT} is understood")
-        if not any(point.streams > 0 for point in capacity.points):
-            raise CapacityError("no point in it held any streams")
+        if (reason := _contradiction(capacity)) is not None:
+            raise CapacityError(reason)
         return capacity
 
     def text(self) -> str:
@@ -81,20 +91,25 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=1).decode() + "\n"
 
     def streams(self, chunk_ms: float, duty: float) -> float:
-        """How many streams one worker holds."""
-        shares = [1 / point.streams for point in self._held()]
-        share = self._between(chunk_ms, duty, lambda point: 1 / point.streams)
-        return 1 / max(share, _LEAST_SHARE * min(shares))
+        """How many streams one worker holds: by what was held, and by the cores it would keep busy."""
+        held = 1 / self._between(chunk_ms, duty, lambda point: 1 / point.streams)
+        cores = self.cores_per_stream(chunk_ms, duty)
+        return min(held, self.cores_per_worker / cores) if cores else held
+
+    @property
+    def cores_per_worker(self) -> float:
+        """What a worker may keep busy: one, or as many as it was seen to, with a model on threads or processes."""
+        return max(1.0, *((point.cpu_pct or 0) / 100 for point in self._held()))
 
     def cores_per_stream(self, chunk_ms: float, duty: float) -> float | None:
         """The part of a core that a stream costs; None where nobody looked."""
         if any(point.cpu_pct is None for point in self._held()):
             return None
-        return max(0.0, self._between(chunk_ms, duty, lambda point: (point.cpu_pct or 0) / 100 / point.streams))
+        return self._between(chunk_ms, duty, lambda point: (point.cpu_pct or 0) / 100 / point.streams)
 
     def answers_per_stream(self, chunk_ms: float, duty: float) -> float:
         """Partials and finals a second that a stream gets."""
-        return max(0.0, self._between(chunk_ms, duty, lambda point: point.answers_per_s / point.streams))
+        return self._between(chunk_ms, duty, lambda point: point.answers_per_s / point.streams)
 
     @property
     def base_mb(self) -> float | None:
@@ -106,6 +121,31 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         """What a session takes besides, the most of all points."""
         return max((point.kb_per_session for point in self.points if point.kb_per_session is not None), default=None)
 
+    def held_mb(self, chunk_ms: float, duty: float) -> float | None:
+        """What a worker has with the most streams that it holds; None where nobody looked."""
+        if any(point.held_mb is None for point in self._held()):
+            return None
+        return self._between(chunk_ms, duty, lambda point: point.held_mb or 0)
+
+    @property
+    def worst_mb(self) -> float | None:
+        """The most that a worker was seen to have at all."""
+        seen = (mb for point in self.points for mb in (point.base_mb, point.held_mb, point.worst_mb) if mb is not None)
+        return max(seen, default=None)
+
+    def beyond(self, chunk_ms: int, duty: float, workers: int) -> list[str]:
+        """What of this was not measured, nor lies between: a few words each."""
+        lines = [(at, [point.chunk_ms for point in self._held() if point.duty == at]) for at in self._duties()]
+        short = next(((at, chunks) for at, chunks in lines if not min(chunks) <= chunk_ms <= max(chunks)), None)
+        found = [] if short is None else [f"chunk {chunk_ms} ms (measured: {_range(short[1])} ms at duty {short[0]:g})"]
+        for name, at, measured in (
+            ("duty", duty, self._duties()),
+            ("workers", workers, [1, *(one.workers for one in self.scaling)]),
+        ):
+            if not min(measured) <= at <= max(measured):
+                found.append(f"{name} {at:,g} (measured: {_range(measured)})")
+        return found
+
     def share(self, workers: int) -> float:
         """What each of so many workers holds, of what one alone does; beyond what was measured as at the last."""
         measured = [(1.0, 1.0), *((float(one.workers), one.share) for one in self.scaling)]
@@ -113,6 +153,9 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
     def _held(self) -> list[Point]:
         return [point for point in self.points if point.streams > 0]
+
+    def _duties(self) -> list[float]:
+        return sorted({point.duty for point in self._held()})
 
     def _between(self, chunk_ms: float, duty: float, value: Callable[[Point], float]) -> float:
         """A value of the points, along chunks a second first, then along duty."""
@@ -123,14 +166,41 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         return _along(duty, by_duty)
 
 
+class _Form(msgspec.Struct, frozen=True):
+    format: int = FORMAT
+
+
+def _contradiction(capacity: Capacity) -> str | None:
+    """Why these figures cannot all be used, if so."""
+    if not any(point.streams for point in capacity.points):
+        return "no point in it held any streams"
+    (chunk_ms, duty), number = Counter((point.chunk_ms, point.duty) for point in capacity.points).most_common(1)[0]
+    if number > 1:
+        return f"{number} points in it have {chunk_ms} ms and duty {duty:g}"
+    if any(later.workers <= one.workers for one, later in pairwise(capacity.scaling)):
+        return "its scaling is not by ascending workers"
+    return None
+
+
 def _place(point: Point) -> tuple[float, float]:
     return point.duty, 1000 / point.chunk_ms
 
 
+def _range(measured: Sequence[float]) -> str:
+    least, most = min(measured), max(measured)
+    return f"{least:g} to {most:g}" if least < most else f"{least:g}"
+
+
 def _along(at: float, line: Sequence[tuple[float, float]]) -> float:
-    """The value at a place of a line through points by ascending place, its ends going on as they were going."""
+    """The value at a place of a line through points by ascending place.
+
+    Before its first point it is as there; beyond its last it goes on where it was rising. So larger chunks and less
+    speech than were measured are taken to cost as much as those that were, and what is more never to cost less.
+    """
+    at = max(at, line[0][0])
     if len(line) == 1:
         return line[0][1]
     after = next((nth for nth, (place, _) in enumerate(line) if place >= at), len(line) - 1)
     (left, low), (right, high) = line[max(after, 1) - 1], line[max(after, 1)]
-    return low + (high - low) * (at - left) / (right - left)
+    value = low + (high - low) * (at - left) / (right - left)
+    return value if at <= right else max(value, high)

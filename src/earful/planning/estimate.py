@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from earful.planning.capacity import Capacity
 
 
+_CORES_WITHIN = 0.1
+"""A worker that was seen to use so much more than whole cores was measured roughly, and needs no other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """So many sessions at once, how they speak, and how much is to be left: `headroom` is a share of each worker."""
@@ -41,8 +45,13 @@ class Estimate:
     """What each of them can hold beside the others."""
     sessions_per_worker: float
     """What each of them is to hold."""
+    cores: int
+    """What to have: those that a worker may keep busy, for each."""
     cores_busy: float | None
     memory_mb: float | None
+    """As when the streams were held that a worker holds at most."""
+    worst_memory_mb: float | None
+    """With as much for each worker as one was ever seen to have, overloaded too: what to give a container."""
     headroom: float
     headroom_degraded: float
     """The share of the remaining workers that is left when the spare ones are gone."""
@@ -52,6 +61,8 @@ class Estimate:
     redis_kb_per_s: float
     in_mbit_per_s: float
     out_mbit_per_s: float
+    beyond_measured: list[str]
+    """What of the need lies beyond the capacity file: it is reckoned as at the nearest that was measured, or worse."""
 
 
 def estimate(need: Need, capacity: Capacity) -> Estimate:
@@ -62,12 +73,16 @@ def estimate(need: Need, capacity: Capacity) -> Estimate:
     starts_per_s = need.sessions / need.session_s
     things_per_s = wire.redis_things_per_s(workers, need.sessions, starts_per_s)
     cores = capacity.cores_per_stream(need.chunk_ms, need.duty)
+    memory_mb = _memory_mb(need, need.sessions / workers, capacity)
+    worst_mb = _known(capacity.worst_mb, _memory_mb(need, holds, capacity))
     return Estimate(
         workers=workers,
         streams_per_worker=holds,
         sessions_per_worker=need.sessions / workers,
+        cores=workers * math.ceil(capacity.cores_per_worker - _CORES_WITHIN),
         cores_busy=None if cores is None else cores * need.sessions,
-        memory_mb=_memory_mb(need, workers, capacity),
+        memory_mb=None if memory_mb is None else workers * memory_mb,
+        worst_memory_mb=None if worst_mb is None else workers * worst_mb,
         headroom=1 - need.sessions / (workers * holds),
         headroom_degraded=1 - need.sessions / ((workers - need.spare) * holds),
         starts_per_s=starts_per_s,
@@ -76,6 +91,7 @@ def estimate(need: Need, capacity: Capacity) -> Estimate:
         redis_kb_per_s=wire.redis_bytes_per_s(things_per_s) / 1000,
         in_mbit_per_s=_mbit(wire.chunk_bytes(need.chunk_ms, is_binary=need.is_binary) * 1000 / need.chunk_ms, need),
         out_mbit_per_s=_mbit(wire.answer_bytes() * capacity.answers_per_stream(need.chunk_ms, need.duty), need),
+        beyond_measured=capacity.beyond(need.chunk_ms, need.duty, workers),
     )
 
 
@@ -92,9 +108,16 @@ def _workers(need: Need, alone: float, capacity: Capacity) -> int:
         workers = wanted
 
 
-def _memory_mb(need: Need, workers: int, capacity: Capacity) -> float | None:
+def _memory_mb(need: Need, sessions: float, capacity: Capacity) -> float | None:
+    """Of a worker with so many sessions: as it was seen, or by what a session takes if that is more."""
     base_mb, kb = capacity.base_mb, capacity.kb_per_session
-    return None if base_mb is None or kb is None else workers * base_mb + need.sessions * kb / 1024
+    reckoned_mb = None if base_mb is None or kb is None else base_mb + sessions * kb / 1024
+    return _known(capacity.held_mb(need.chunk_ms, need.duty), reckoned_mb)
+
+
+def _known(*figures: float | None) -> float | None:
+    """The most of those that somebody measured."""
+    return max((figure for figure in figures if figure is not None), default=None)
 
 
 def _mbit(bytes_per_s: float, need: Need) -> float:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
     Reals = np.ndarray[tuple[int], np.dtype[np.float64]]
 
+TICKS_A_SESSION = 10
+"""At least so often sessions come and go while one lasts: refusals are then within a third of Erlang's formula."""
+MOST_WORK = 100_000_000.0
+"""In workers looked at once, each about 0.1 us: some ten seconds altogether."""
+_TICK_WORK = 1000
+"""What a tick costs however few workers there are."""
+_DEATH_WORK = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
@@ -45,6 +53,8 @@ class Fleet:
 class Fate:
     """What came of it. A death hurts until all its sessions are seated again and no worker is behind because of it."""
 
+    seconds: int
+    """How many were simulated."""
     arrived: int
     refused: int
     deaths: int
@@ -56,6 +66,7 @@ class Fate:
     late_share: float
     """Of all seconds of all sessions, those at a worker that had more than it can hold, or was still replaying."""
     most_sessions: int
+    mean_sessions: float
 
     @property
     def refused_share(self) -> float:
@@ -63,9 +74,26 @@ class Fate:
         return self.refused / self.arrived if self.arrived else 0.0
 
 
-def simulate(fleet: Fleet, sessions: int, session_s: float, seconds: int, seed: int = 1) -> Fate:
-    """`seconds` of `sessions` on average, from a fleet that is at work already; one worker dies at least."""
-    return _World(fleet, sessions, session_s, seconds, seed).run()
+def simulate(
+    fleet: Fleet, sessions: int, session_s: float, seconds: int, seed: int = 1, *, most_work: float = MOST_WORK
+) -> Fate:
+    """`seconds` of `sessions` on average, from a fleet that is at work already; one worker dies at least.
+
+    Where that is more than `most_work`, only the first of these seconds, one at least.
+    """
+    most_s = max(1, int(most_work / _work_per_s(fleet, session_s)))
+    return _World(fleet, sessions, session_s, min(seconds, most_s), seed).run()
+
+
+def _ticks(session_s: float) -> int:
+    """In how many parts a second is simulated."""
+    return math.ceil(TICKS_A_SESSION / session_s)
+
+
+def _work_per_s(fleet: Fleet, session_s: float) -> float:
+    """Of its ticks, and of its deaths."""
+    deaths = fleet.workers * fleet.deaths_per_day / 86_400
+    return (_ticks(session_s) + min(1.0, deaths)) * (_TICK_WORK + fleet.workers) + deaths * _DEATH_WORK
 
 
 class _World:
@@ -78,8 +106,12 @@ class _World:
         self._np = np
         self._fleet = fleet
         self._seconds = seconds
-        self._arrivals_per_s = sessions / session_s
-        self._leaving = -math.expm1(-1 / session_s)
+        self._ticks = _ticks(session_s)
+        self._arrivals = sessions / session_s / self._ticks
+        part = 1 / session_s / self._ticks
+        self._leaving = -math.expm1(-part)
+        # Of those that come within a tick, some leave within it: without them there would be too many.
+        self._leaving_at_once = 1 - self._leaving / part
         self._chance = np.random.default_rng(seed)
         nobody: Numbers = np.zeros(fleet.workers, np.int64)
         self._back_at = nobody.copy()
@@ -96,11 +128,11 @@ class _World:
         """Let all seconds pass."""
         deaths = self._deaths_at()
         for now in range(self._seconds):
-            self._live -= self._chance.binomial(self._live, self._leaving)
             for worker in deaths.get(now, ()):
                 self._kill(worker, now)
             self._resume(now)
-            self._arrive(now)
+            for _ in range(self._ticks):
+                self._come_and_go(now)
             self._hear(now)
         if self._hurting_since is not None:
             self._hurts.append(self._seconds - self._hurting_since)
@@ -151,12 +183,16 @@ class _World:
                 self._seeking.appendleft((until, number - seated))
             seated -= min(number, seated)
 
-    def _arrive(self, now: int) -> None:
-        number = int(self._chance.poisson(self._arrivals_per_s))
-        before = int(self._live.sum())
-        self._live = self._spread(self._live, number, self._room(self._fleet.limit, now))
+    def _come_and_go(self, now: int) -> None:
+        """A tick: who was there leaves, others arrive, and of those some leave at once."""
+        self._live -= self._chance.binomial(self._live, self._leaving)
+        number = int(self._chance.poisson(self._arrivals))
+        before = self._live
+        self._live = self._spread(before, number, self._room(self._fleet.limit, now))
+        seated = self._live - before
+        self._live -= self._chance.binomial(seated, self._leaving_at_once)
         self._arrived += number
-        self._refused += number - (int(self._live.sum()) - before)
+        self._refused += number - int(seated.sum())
 
     def _room(self, limit: int, now: int) -> Numbers:
         """The most that each worker lets in: none where it is away."""
@@ -183,6 +219,7 @@ class _World:
 
     def _fate(self) -> Fate:
         return Fate(
+            seconds=self._seconds,
             arrived=self._arrived,
             refused=self._refused,
             deaths=self._deaths,
@@ -192,4 +229,5 @@ class _World:
             hurt_s_most=max(self._hurts, default=0),
             late_share=self._late / self._spoken if self._spoken else 0.0,
             most_sessions=self._most,
+            mean_sessions=self._spoken / self._seconds,
         )
