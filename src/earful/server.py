@@ -271,7 +271,8 @@ class Server(uvicorn.Server):
                 yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # Whoever asks for the end now asks too late: that must not make a death of a drain that went well.
+                signal.signal(number, signal.SIG_IGN if handler is signal.SIG_DFL else handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: drain. Second: end within a second, whatever is still open."""
