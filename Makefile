@@ -12,9 +12,11 @@ MODELS := faster-whisper moonshine pocketsphinx sherpa-onnx
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 SOURCES := $(shell find src -type f -not -name '*.pyc')
-# The tests that cross what is compiled. They ran with the tree already; here the wheel stands in its place. Left out:
-# the one that puts a fault into a module's names, which compiled code does not look up.
-INSTALLED := tests/installed.py tests/conformance tests/engine $(addprefix tests/e2e/test_, crowd.py drain.py plain_client.py resuming.py uploads.py) $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
+# Whole servers and whole simulations of them: without coverage, over the wheel as users get it, compiled where there is
+# a compiler. Left out: the one that puts a fault into a module's names, which compiled code does not look up.
+WHOLE := tests/conformance tests/simulation
+# The tests that cross what is compiled ran with the tree already; here the wheel stands in its place.
+INSTALLED := tests/installed.py tests/engine $(addprefix tests/e2e/test_, crowd.py drain.py plain_client.py resuming.py uploads.py) $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
 	--deselect tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
 
 .DEFAULT_GOAL := help
@@ -45,7 +47,8 @@ imports: $(VENV)/.dev ## the layers
 
 unit: $(VENV)/.dev ## the tests, their coverage gates, and what their servers have logged
 	@rm -rf .coverage .coverage.* coverage.json .test-logs
-	TEST_LOGS=.test-logs $(BIN)/python -m pytest -n 2 --cov --cov-report=
+	TEST_LOGS=.test-logs $(BIN)/python -m pytest -n 4 --cov --cov-report= $(addprefix --ignore=, $(WHOLE))
+	TEST_LOGS=.test-logs $(BIN)/python -m pytest --cov --cov-append --cov-report= tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
 	@$(BIN)/python scripts/check_logs.py .test-logs
 	@$(BIN)/coverage json --quiet -o coverage.json
 	@$(BIN)/python scripts/check_coverage.py coverage.json
@@ -65,7 +68,7 @@ fuzz: $(VENV)/.dev ## MINUTES=1 of bytes that nobody means, over every reader of
 	@tail -1 .fuzz.log
 
 installed: $(VENV)/.dev $(VENV)/.earful ## what is compiled, once more as users get it
-	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 2 -o pythonpath="examples ." $(INSTALLED)
+	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 4 -o pythonpath="examples ." $(WHOLE) $(INSTALLED)
 
 image: system-packages $(VENV)/.dev $(VENV)/.earful ## the image built and run, where there is a container engine
 	$(BIN)/python bench/image.py
