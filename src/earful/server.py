@@ -133,6 +133,8 @@ class Server(uvicorn.Server):
         )
         self._service = service
         self._certificate = certificate
+        self._settings = settings
+        """Those in force, which SIGHUP changes."""
         self._had_terminal = sys.stderr.isatty()
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
@@ -231,12 +233,13 @@ class Server(uvicorn.Server):
             return
         log = self._service.log
         try:
-            settings = read_anew(self._service.settings, KEPT_ALONE, log)
+            settings = read_anew(self._settings, KEPT_ALONE, log)
             if self._certificate is not None and settings.tls_cert is not None:
                 self._certificate.renew(settings)
         except SettingsError as error:
             tell_unusable(error, log)
         else:
+            self._settings = settings
             self._service.registry.seal.renew(settings.secrets())
             log.info("settings read anew")
 
