@@ -52,7 +52,7 @@ VARIANTS: dict[str, tuple[Mapping[str, object], set[str]]] = {
     ),
     "everything else": (
         {
-            "env": [{"name": "FORWARDED_ALLOW_IPS", "value": "10.0.0.0/8"}],
+            "env": [{"name": "OTEL_SERVICE_NAME", "value": "speech"}],
             "imagePullSecrets": [{"name": "registry"}],
             "image": {"repository": "registry.example/earful", "tag": "1.2.3"},
             "podAnnotations": {"note": "a"},
@@ -251,6 +251,7 @@ def test_a_new_secret_is_a_new_pod(helm: Path) -> None:
 def test_settings_arrive_as_they_are_written(helm: Path) -> None:
     """Large numbers, truths and trees too; and no variable of Kubernetes' own looks like a setting."""
     given = {"max_sessions": 1_000_000, "log_text": True, "model_options": {"beam": 5}, "model_timeout_s": 0.5}
+    given["trusted_proxies"] = "10.0.0.0/8"
     rendered = render(helm, {"settings": {**given, "model": "package.module:Class"}})
     settings = Settings.load({}, rendered.env)
     assert given == {name: getattr(settings, name) for name in given}
