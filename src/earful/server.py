@@ -176,12 +176,23 @@ class Server(uvicorn.Server):
         loop.set_exception_handler(self._note_fault)
         if self.renews:
             loop.add_signal_handler(signal.SIGHUP, self._renew)
-        await super().startup(sockets)
+        await super().startup([])
+        self.servers = [await self._listen(listener) for listener in sockets or ()]
         if self._ops is not None:
             await self._ops.open()
         if not self.should_exit:
             self._watchdog.open()
         self._load = self.begin_loading()
+
+    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+        """Accept on a socket as uvicorn would, whose TLS handshakes have a minute, whatever the settings say."""
+        config, loop = self.config, asyncio.get_running_loop()
+        bound: dict[str, Any] = {}
+        if config.ssl is not None:
+            bound = {"ssl": config.ssl, "ssl_handshake_timeout": self._service.settings.handshake_timeout_s}
+        protocol: Any = config.http_protocol_class  # Also a callable, whatever its types say.
+        make = partial(protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state)
+        return await loop.create_server(partial(make, _loop=loop), sock=listener, backlog=config.backlog, **bound)
 
     def begin_loading(self) -> asyncio.Task[None]:
         """Start the task that loads the model, unless it was; that task."""
