@@ -29,7 +29,7 @@ def test_what_makes_no_sense_is_refused(given: dict[str, object], why: str) -> N
 def test_lists_have_commas() -> None:
     """And blanks, as people like."""
     settings = Settings.load(
-        {"allowed_origins": " https://a.org, null ,http://b.org:8080", "trusted_proxies": "10.0.0.0/8, ::1,*"}, {}
+        {"allowed_origins": " https://a.org, null ,http://b.org:8080", "trusted_proxies": "10.0.0.0/8, ::1,unix,*"}, {}
     )
     assert ("https://a.org", "null", "http://b.org:8080") == settings.origins()
 

@@ -133,6 +133,8 @@ class Server(uvicorn.Server):
         )
         self._service = service
         self._certificate = certificate
+        self._settings = settings
+        """Those in force, which SIGHUP changes."""
         self._had_terminal = sys.stderr.isatty()
         self._load: asyncio.Task[None] | None = None
         self._signals = 0
@@ -174,12 +176,23 @@ class Server(uvicorn.Server):
         loop.set_exception_handler(self._note_fault)
         if self.renews:
             loop.add_signal_handler(signal.SIGHUP, self._renew)
-        await super().startup(sockets)
+        await super().startup([])
+        self.servers = [await self._listen(listener) for listener in sockets or ()]
         if self._ops is not None:
             await self._ops.open()
         if not self.should_exit:
             self._watchdog.open()
         self._load = self.begin_loading()
+
+    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+        """Accept on a socket as uvicorn would, whose TLS handshakes have a minute, whatever the settings say."""
+        config, loop = self.config, asyncio.get_running_loop()
+        bound: dict[str, Any] = {}
+        if config.ssl is not None:
+            bound = {"ssl": config.ssl, "ssl_handshake_timeout": self._service.settings.handshake_timeout_s}
+        protocol: Any = config.http_protocol_class  # Also a callable, whatever its types say.
+        make = partial(protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state)
+        return await loop.create_server(partial(make, _loop=loop), sock=listener, backlog=config.backlog, **bound)
 
     def begin_loading(self) -> asyncio.Task[None]:
         """Start the task that loads the model, unless it was; that task."""
@@ -231,12 +244,13 @@ class Server(uvicorn.Server):
             return
         log = self._service.log
         try:
-            settings = read_anew(self._service.settings, KEPT_ALONE, log)
+            settings = read_anew(self._settings, KEPT_ALONE, log)
             if self._certificate is not None and settings.tls_cert is not None:
                 self._certificate.renew(settings)
         except SettingsError as error:
             tell_unusable(error, log)
         else:
+            self._settings = settings
             self._service.registry.seal.renew(settings.secrets())
             log.info("settings read anew")
 

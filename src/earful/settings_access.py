@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@,*]+")
 _SPECIAL_ORIGINS = frozenset({"*", "null"})
+_SPECIAL_PROXIES = frozenset({"*", "unix"})
 
 
 def from_json(value: object) -> object:
@@ -44,7 +45,7 @@ class AccessSettings(BaseModel, frozen=True):
     trusted_proxies: str = Field(
         default="127.0.0.1",
         description="Addresses and networks, with commas between, whose word for a client's address is believed;"
-        " * is everybody, empty nobody.",
+        " unix is whoever connects to a Unix socket, * everybody, empty nobody.",
     )
     max_handshakes_per_s: float = Field(
         default=0,
@@ -72,7 +73,7 @@ def access_rules_of(settings: AccessSettings) -> Iterator[tuple[bool, str]]:
     )
     yield (
         all(map(_is_network, _parts(settings.trusted_proxies))),
-        "trusted_proxies must be addresses or networks such as 10.0.0.0/8, with commas between; or *",
+        "trusted_proxies must be addresses, networks such as 10.0.0.0/8, or unix, with commas between; or *",
     )
     yield settings.auth != "none" or not settings.auth_options, "auth_options mean nothing while auth is none"
 
@@ -83,9 +84,9 @@ def _parts(listed: str) -> tuple[str, ...]:
 
 
 def _is_network(text: str) -> bool:
-    """Whether it is an address, a network whose address is its first, or everybody."""
+    """Whether it is an address, a network whose address is its first, the Unix socket's end, or everybody."""
     try:
         ipaddress.ip_network(text)
     except ValueError:
-        return text == "*"
+        return text in _SPECIAL_PROXIES
     return True

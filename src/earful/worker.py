@@ -21,7 +21,7 @@ from earful.app import CLOSE_WITHIN_S, build, seal_of
 from earful.certificate import Certificate
 from earful.listening import bind, bind_ops, bind_path, ops_url, place_of
 from earful.models.loading import ModelLoadError
-from earful.renewal import KEPT_BY_ALL, read_anew, tell_unusable
+from earful.renewal import KEPT_BY_ALL, read_anew, tell_access, tell_unusable
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.server import BACKLOG, GRACE_S, Server, open_server_log, told_of
 from earful.service.identity import Identity
@@ -81,7 +81,7 @@ def run(settings: Settings) -> int:
         # Before the forks: what the workers share need not be copied by looking at it.
         settle_collector(settings.transport)
         work = partial(serve_slot, settings, seal, certificate)
-        renew = partial(work_anew, settings, seal, log)
+        renew = Succession(settings, seal, log).work_anew
         end_within_s = settings.drain_s + SLACK_S
         retire_within_s = NEWCOMERS_S + end_within_s
         sockets = list(zip(listeners, ops_listeners, strict=True)) if ops_listeners else [(one,) for one in listeners]
@@ -90,19 +90,30 @@ def run(settings: Settings) -> int:
         ).run()
 
 
-def work_anew(settings: Settings, seal: Seal, log: Logger) -> Work | None:
-    """What successors do: the same with the settings of now, and with the seal where these have no secret.
+class Succession:
+    """What the workers after these do, from one SIGHUP to the next."""
 
-    None, and a line in the log, where they cannot be used.
-    """
-    try:
-        anew = read_anew(settings, KEPT_BY_ALL, log)
-        certificate = Certificate.of(anew)
-    except SettingsError as error:
-        tell_unusable(error, log)
-        return None
-    log.info("settings read anew")
-    return partial(serve_slot, anew, seal_of(anew) if anew.secrets() else seal, certificate)
+    def __init__(self, settings: Settings, seal: Seal, log: Logger) -> None:
+        """Begin with the settings of the start, and the seal of a start without a secret."""
+        self._settings = settings
+        self._seal = seal
+        self._log = log
+
+    def work_anew(self) -> Work | None:
+        """The same with the settings of now, and with the seal where these have no secret.
+
+        None, and a line in the log, where they cannot be used.
+        """
+        try:
+            anew = read_anew(self._settings, KEPT_BY_ALL, self._log)
+            certificate = Certificate.of(anew)
+        except SettingsError as error:
+            tell_unusable(error, self._log)
+            return None
+        self._log.info("settings read anew")
+        tell_access(self._settings, anew, self._log)
+        self._settings = anew
+        return partial(serve_slot, anew, seal_of(anew) if anew.secrets() else self._seal, certificate)
 
 
 @contextmanager

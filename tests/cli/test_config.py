@@ -64,14 +64,30 @@ def test_a_secret_is_not_shown(
     assert "**********" in shown.out
 
 
-def test_keys_among_a_models_options_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever has the name of a secret, however deep; the rest is."""
-    options = {"beam": 5, "api_key": "hush", "deep": {"Tokens": ["hush"], "keyboard": "en"}, "auth": {"a": {"b": "c"}}}
-    for form in ([], ["--json"]):
-        assert 0 == config(["--model", "a:B", "--model-options", json.dumps(options), *form])
-        shown = capsys.readouterr().out
-        assert "hush" not in shown
-        assert all(word in shown for word in ("api_key", "**********", "keyboard", '"en"', '"c"'))
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("of", [("--auth", "--auth-options"), ("--model", "--model-options")])
+def test_secrets_among_options_are_not_shown(
+    of: tuple[str, str], form: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever has the name of a secret, all that lies below one, and what gives an address away; the rest is."""
+    named = ["api_key", "client_secret", "pass", "db-pass", "passphrase", "pwd", "bearer", "private", "dsn", "creds"]
+    options = {
+        **dict.fromkeys(named, "hush"),
+        "deep": {"Tokens": ["hush", 4711], "keyboard": "en"},
+        "credentials": {"user": "hush", "list": [{"x": "hush"}]},
+        "headers": {"x-api": "hush"},
+        "url": "postgres://reader:hu@hush@db/speech",
+        "urls": ["https://files/a?v=2&sig=hush", "https://files/a?access_token=hush#part", "//hush@db"],
+        "beam": 5,
+        "bypass": "none",
+    }
+    name, flag = of
+    assert 0 == config([name, "a:B", flag, json.dumps(options), *form])
+    shown = capsys.readouterr().out
+    assert not any(word in shown for word in ("hush", "4711"))
+    assert all(
+        word in shown for word in (*named, '"en"', "@db/speech", "v=2", "#part", '"beam": 5', '"bypass": "none"')
+    )
 
 
 def test_the_page_is_the_same_whatever_is_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,6 +131,24 @@ def test_tls_changes_nothing(new_loop: NewLoop, certificate: dict[str, Path], co
 
 
 @LOOPS
+@pytest.mark.parametrize(
+    "said", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["nothing", "half a hello"]
+)
+def test_a_tls_handshake_has_no_longer_than_an_upgrade(
+    new_loop: NewLoop, certificate: dict[str, Path], said: bytes, configured: Configured
+) -> None:
+    """Who does not finish it is closed, without a word in the log; the loops' own limit is a minute."""
+    settings = {"handshake_timeout_s": 0.3}
+    with configured(loop_factory=new_loop, settings=settings, **certificate) as server:
+        raw = RawSocket(server.address)
+        raw.socket.settimeout(PATIENCE_S)
+        raw.socket.sendall(said)
+        assert b"" == raw.socket.recv(1)
+        raw.close()
+        secured(RawSocket(server.address), certificate).upgrade().close()
+
+
+@LOOPS
 def test_over_tls_a_peer_that_closes_twice_closes_once(
     new_loop: NewLoop, certificate: dict[str, Path], configured: Configured
 ) -> None:

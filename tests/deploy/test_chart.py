@@ -25,6 +25,19 @@ if TYPE_CHECKING:
 OLDEST = "1.27"
 MANY: dict[str, Any] = {"secret": {"existingSecret": "earful"}, "store": {"existingSecret": "earful"}}
 PROMETHEUS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+KEYS: dict[str, Any] = {"mode": "static", "existingSecret": "access"}
+TOKENS: dict[str, Any] = {
+    "mode": "jwt",
+    "existingSecret": "issuer",
+    "key": "public.pem",
+    "jwtFile": "key_file",
+    "options": {"algorithms": ["RS256"], "audience": "earful"},
+}
+CERTIFIED: dict[str, Any] = {
+    "settings": {"tls_cert": "/etc/earful/tls/tls.crt", "tls_key": "/etc/earful/tls/tls.key"},
+    "extraVolumes": [{"name": "tls", "secret": {"secretName": "certificate"}}],
+    "extraVolumeMounts": [{"name": "tls", "mountPath": "/etc/earful/tls", "readOnly": True}],
+}
 ALWAYS = {"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
 VARIANTS: dict[str, tuple[Mapping[str, object], set[str]]] = {
     "as it is": ({}, ALWAYS),
@@ -50,9 +63,11 @@ VARIANTS: dict[str, tuple[Mapping[str, object], set[str]]] = {
         },
         ALWAYS | {"ServiceMonitor"},
     ),
+    "keys": ({"auth": KEYS}, ALWAYS),
+    "tokens and TLS": ({"auth": TOKENS, **CERTIFIED}, ALWAYS),
     "everything else": (
         {
-            "env": [{"name": "FORWARDED_ALLOW_IPS", "value": "10.0.0.0/8"}],
+            "env": [{"name": "OTEL_SERVICE_NAME", "value": "speech"}],
             "imagePullSecrets": [{"name": "registry"}],
             "image": {"repository": "registry.example/earful", "tag": "1.2.3"},
             "podAnnotations": {"note": "a"},
@@ -160,6 +175,10 @@ def test_the_schemas_are_strict(helm: Path) -> None:
         ({"settings": {"drain_s": 5}}, "use drainSeconds"),
         ({"settings": {"workers": 2}}, "use replicas"),
         ({"serviceMonitor": {"enabled": True}}, "networkPolicy.operationsFrom"),
+        ({"auth": {"mode": "static"}}, "set auth.existingSecret"),
+        ({"auth": {"existingSecret": "access"}}, "mean nothing while auth.mode is none"),
+        ({"auth": {"mode": "basic"}}, "auth"),
+        ({"auth": KEYS, "settings": {"auth_options": {}}}, "use auth"),
         ({"replicsa": 2}, "replicsa"),
         ({"drainSeconds": 0}, "drainSeconds"),
         ({"settings": {"MAX_SESSIONS": 2}}, "MAX_SESSIONS"),
@@ -251,11 +270,51 @@ def test_a_new_secret_is_a_new_pod(helm: Path) -> None:
 def test_settings_arrive_as_they_are_written(helm: Path) -> None:
     """Large numbers, truths and trees too; and no variable of Kubernetes' own looks like a setting."""
     given = {"max_sessions": 1_000_000, "log_text": True, "model_options": {"beam": 5}, "model_timeout_s": 0.5}
+    given["trusted_proxies"] = "10.0.0.0/8"
     rendered = render(helm, {"settings": {**given, "model": "package.module:Class"}})
     settings = Settings.load({}, rendered.env)
     assert given == {name: getattr(settings, name) for name in given}
     assert "package.module:Class" == settings.model
     assert False is rendered.pod["spec"]["enableServiceLinks"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "mode", "options"),
+    [
+        (KEYS, "static", {"file": "/etc/earful/auth/keys"}),
+        (
+            TOKENS,
+            "jwt",
+            {"key_file": "/etc/earful/auth/public.pem", "algorithms": ["RS256"], "audience": "earful"},
+        ),
+    ],
+)
+def test_access_control_has_its_file(auth: dict[str, Any], mode: str, options: dict[str, Any], helm: Path) -> None:
+    """The settings name the file where the Secret with it is mounted, whole: Kubernetes renews nothing else."""
+    rendered = render(helm, {"auth": auth})
+    settings = Settings.load({}, rendered.env)
+    assert (mode, options) == (settings.auth, settings.auth_options)
+    (volume,) = [one for one in rendered.pod["spec"]["volumes"] if "secret" in one]
+    (mount,) = [one for one in rendered.container["volumeMounts"] if one["name"] == volume["name"]]
+    assert ({"secretName": auth["existingSecret"]}, "/etc/earful/auth") == (volume["secret"], mount["mountPath"])
+    assert "subPath" not in mount
+
+
+def test_a_class_of_ones_own_is_a_setting(helm: Path) -> None:
+    """With its files in other volumes."""
+    given = {"settings": {"auth": "my:Door", "auth_options": {"file": "/etc/earful/tls/x"}}}
+    settings = Settings.load({}, render(helm, given).env)
+    assert ("my:Door", {"file": "/etc/earful/tls/x"}) == (settings.auth, settings.auth_options)
+
+
+@pytest.mark.parametrize(("values", "schemes"), [({}, ["HTTP", None]), (CERTIFIED, ["HTTPS", None])])
+def test_ready_is_asked_as_clients_ask(values: Mapping[str, object], schemes: list[str | None], helm: Path) -> None:
+    """Over TLS where they speak it; the operations port never does."""
+    rendered = render(helm, values)
+    probes = [rendered.container[name]["httpGet"] for name in ("readinessProbe", "livenessProbe")]
+    assert schemes == [probe.get("scheme") for probe in probes]
+    volumes = {one["name"] for one in rendered.pod["spec"]["volumes"]}
+    assert volumes == {one["name"] for one in rendered.container["volumeMounts"]}
 
 
 @pytest.mark.e2e

@@ -70,7 +70,7 @@ def test_workers_are_as_they_should_be(worker: str) -> None:
     """Their settings are settings, they trust the proxy alone, may write nothing, and have the time to drain."""
     service, env = config()["services"][worker], config()["services"][worker]["environment"]
     settings = Settings.load({}, {name: value for name, value in env.items() if name.startswith(ENV_PREFIX)})
-    assert address_of("haproxy") == env["FORWARDED_ALLOW_IPS"]
+    assert address_of("haproxy") == settings.trusted_proxies
     assert (True, ["ALL"], ["/tmp"]) == (service["read_only"], service["cap_drop"], service["tmpfs"])  # noqa: S108 - its own
     assert float(service["stop_grace_period"].removesuffix("s")) > settings.drain_s
     assert "redis" == settings.store.get_secret_value().split("/")[2].split(":")[0]

@@ -231,6 +231,34 @@ def test_everything_is_served_on_a_unix_socket(tmp_path: Path, transport: str, w
     assert not path.exists()
 
 
+@pytest.mark.parametrize("transport", ["fast", "asgi"])
+@pytest.mark.parametrize(("trusted", "peer"), [("unix", "198.51.100.2"), ("127.0.0.1", "")])
+def test_a_proxy_on_a_unix_socket_is_trusted_by_its_word(
+    tmp_path: Path, transport: str, trusted: str, peer: str
+) -> None:
+    """The last address that it says, never the first, which is the client's own; of streams and uploads alike."""
+    check_peers(transport, peer, uds=tmp_path / "s", trusted_proxies=trusted)
+
+
+@pytest.mark.parametrize("transport", ["fast", "asgi"])
+@pytest.mark.parametrize(("trusted", "peer"), [("127.0.0.1", "198.51.100.2"), ("::1", "127.0.0.1")])
+def test_a_proxy_has_its_own_address_on_a_socket_for_both_kinds(transport: str, trusted: str, peer: str) -> None:
+    """That of IPv4, as the settings have it."""
+    check_peers(transport, peer, host="::", trusted_proxies=trusted)
+
+
+def check_peers(transport: str, peer: str, **settings: Any) -> None:
+    """A stream and an upload through a proxy: whom the log says that they are from."""
+    said = "203.0.113.9, 198.51.100.2"
+    with running(transport=transport, **settings) as server:
+        raw = RawSocket(server.address).upgrade(X_Forwarded_For=said)
+        raw.say("stop")
+        hear_ends([raw])
+        forwarded = {"x-forwarded-for": said}
+        assert 200 == server.address.request("POST", "/v1/transcribe", sample().read_bytes(), forwarded).status
+        assert [peer, peer] == [server.log.wait_for(event, 1)["peer"] for event in ("session ended", "upload ended")]
+
+
 def test_workers_share_a_unix_socket_through_deaths_and_rounds(tmp_path: Path) -> None:
     """Whoever connects is served by one that lives, and all are replaced on it."""
     with running(uds=tmp_path / "s", workers=2, max_speed=0, allowed={"worker died"}) as server:

@@ -27,8 +27,16 @@ def config(**options: Any) -> Config:
         (("192.0.2.1", 1), {"forwarded_allow_ips": "*"}, "203.0.113.9"),
         (("127.0.0.1", 1), {"proxy_headers": False}, "127.0.0.1"),
         (("2001:db8::1", 1, 0, 0), {}, "2001:db8::1"),
-        (None, {}, ""),
-        ("", {}, ""),
+        (None, {}, "unix"),
+        ("", {}, "unix"),
+        ("/run/client.sock", {"proxy_headers": False}, "unix"),
+        ("", {"forwarded_allow_ips": "unix"}, "198.51.100.2"),
+        ("", {"forwarded_allow_ips": "unix,198.51.100.0/24"}, "203.0.113.9"),
+        (("192.0.2.1", 1), {"forwarded_allow_ips": "unix"}, "192.0.2.1"),
+        (("::ffff:127.0.0.1", 1, 0, 0), {}, "198.51.100.2"),
+        (("::ffff:192.0.2.1", 1, 0, 0), {}, "192.0.2.1"),
+        (("::ffff:1:0:1", 1, 0, 0), {}, "::ffff:1:0:1"),
+        (("::ffff:x", 1, 0, 0), {}, "::ffff:x"),
     ],
 )
 def test_only_a_trusted_proxy_speaks_for_others(peername: Any, options: dict[str, Any], peer: str) -> None:

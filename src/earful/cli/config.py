@@ -1,7 +1,7 @@
 """`earful config`: every setting, its value, and where it came from.
 
 A table on a terminal, plain lines when piped, one JSON object with `--json`; with `--markdown` the page of them all.
-What may be a secret is stars, whole, also among the model's options. Called by `commands`.
+What may be a secret is stars, whole, also among the options of auth and model. Called by `commands`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 _STARS = "**********"
 """As pydantic shows a secret."""
-_SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|auth|(^|[_-]|api)key$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"secret|password|passwd|passphrase|(^|[_-])pass($|[_-])|pwd|token|cred|auth|bearer|private|dsn|hmac|headers?$"
+    r"|(^|[_-]|api)key$",
+    re.IGNORECASE,
+)
+_OPTIONS = frozenset({"auth_options", "model_options"})
+"""Settings that are trees of what others have named."""
+_IN_ADDRESS = (
+    (re.compile(r"//[^/\s]+@"), f"//{_STARS}@"),
+    (re.compile(r"(?i)([?&](?:[\w-]*(?:sig|signature|token|key|secret|password))=)[^&#\s]+"), rf"\1{_STARS}"),
+)
+"""What in an address gives it away, and what is shown in its place."""
 
 
 def config(arguments: Sequence[str]) -> int:
@@ -49,16 +60,31 @@ def config(arguments: Sequence[str]) -> int:
 
 def _rows(settings: Settings) -> list[tuple[str, object, str]]:
     """Name, value and source of each setting, in the order of their definition."""
-    return [(name, _masked(getattr(settings, name)), settings.source_of(name)) for name in Settings.model_fields]
+    return [(name, _told(name, getattr(settings, name)), settings.source_of(name)) for name in Settings.model_fields]
 
 
-def _masked(value: object, key: str = "") -> object:
-    """The value with stars for what has the name of a secret in a table, however deep."""
+def _told(name: str, value: object) -> object:
+    """A setting's value as it may be shown; pydantic sees to those that are secrets themselves."""
+    return _masked(value) if name in _OPTIONS else value
+
+
+def _masked(value: object, *, is_secret: bool = False) -> object:
+    """The value with stars for all that lies below the name of a secret, and for secrets in addresses."""
     if isinstance(value, dict):
-        return {name: _masked(part, name) for name, part in value.items()}
+        return {
+            name: _masked(part, is_secret=is_secret or bool(_SECRET_NAME.search(name))) for name, part in value.items()
+        }
     if isinstance(value, list):
-        return [_masked(part, key) for part in value]
-    return _STARS if _SECRET_NAME.search(key) else value
+        return [_masked(part, is_secret=is_secret) for part in value]
+    if is_secret:
+        return _STARS
+    return _without_secrets(value) if isinstance(value, str) else value
+
+
+def _without_secrets(text: str) -> str:
+    for pattern, shown in _IN_ADDRESS:
+        text = pattern.sub(shown, text)
+    return text
 
 
 def _as_tree(settings: Settings) -> dict[str, dict[str, object]]:

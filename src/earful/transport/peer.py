@@ -1,10 +1,12 @@
 """Who a client is behind the proxies that are trusted, by uvicorn's own rules for them.
 
-The portable transport gets this from uvicorn's middleware; the fast one asks here, once a connection.
+uvicorn's middleware applies them to what it serves, with the socket's end from `end_of`; the fast transport asks here,
+once a connection.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,16 +19,34 @@ if TYPE_CHECKING:
     from earful.transport.upgrade import Header
 
 
-def peer_of(peername: tuple[Any, ...] | None, headers: list[Header], config: Config) -> str:
-    """The client's address: the socket's, or a trusted proxy's word for it; empty where neither is known."""
-    scope: Any = {"type": "websocket", "scheme": "ws", "client": peername or None, "headers": headers}
+UNIX = ("unix", 0)
+"""Who is at the other end of a Unix socket; `unix` among the trusted proxies trusts them."""
+
+
+def end_of(peername: object) -> tuple[str, int]:
+    """Who is at the other end of a socket, by its `peername`: an address and port, or `UNIX`.
+
+    An IPv4 address that a socket for IPv6 has accepted is that address, or no list of IPv4 addresses would have it.
+    """
+    if not isinstance(peername, tuple) or not peername:
+        return UNIX
+    host, port = str(peername[0]), int(peername[1])
+    if host.startswith("::ffff:"):
+        with suppress(ValueError):
+            host = str(ipaddress.IPv6Address(host).ipv4_mapped or host)
+    return host, port
+
+
+def peer_of(peername: object, headers: list[Header], config: Config) -> str:
+    """The client's address: the socket's, or a trusted proxy's word for it; `unix` where neither is known."""
+    scope: Any = {"type": "websocket", "scheme": "ws", "client": end_of(peername), "headers": headers}
     if config.proxy_headers:
         trusted = config.forwarded_allow_ips or "127.0.0.1"
         follow = _followed(trusted if isinstance(trusted, str) else ",".join(trusted))
         # The middleware is asynchronous and never waits: its first step is its last.
         with suppress(StopIteration):
             follow(scope, _nothing, _nothing).send(None)
-    return str(scope["client"][0]) if scope["client"] else ""
+    return str(scope["client"][0])
 
 
 @lru_cache(maxsize=8)

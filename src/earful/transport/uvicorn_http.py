@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from earful.transport.peer import end_of
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -55,6 +57,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def awaits_request(self) -> bool:
         """Whether headers are still to come: of a connection just made, or of a request that has begun."""
         return self._headers_since is not None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Say who it is in words that trusted proxies are listed by."""
+        super().connection_made(transport)
+        self.client = end_of(transport.get_extra_info("peername"))
 
     def data_received(self, data: bytes) -> None:
         """Parse; what is held of unfinished headers is bounded."""

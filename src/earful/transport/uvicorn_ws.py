@@ -20,7 +20,7 @@ from earful.service.account import tell_refusal
 from earful.transport.answers import FAULT_REASONS, UNFIT, upgrade_refusal
 from earful.transport.asgi import FAULT
 from earful.transport.origin import origin_of
-from earful.transport.peer import peer_of
+from earful.transport.peer import end_of, peer_of
 from earful.transport.upgrade import UpgradeRequest, parse
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ class LendingProtocol(WebSocketsSansIOProtocol):
         self._turn: asyncio.Handle | None = None
         self._reads = True
         self._is_asked = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say who it is in words that trusted proxies are listed by."""
+        super().connection_made(transport)
+        self.client = end_of(transport.get_extra_info("peername"))
 
     def data_received(self, data: bytes) -> None:
         """First the request's head, whole, from uvicorn; then the peer's frames, unless it was refused."""

@@ -26,3 +26,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
       key: {{ empty .kept.existingSecret | ternary .key .kept.key }}
 {{- end }}
 {{- end }}
+
+{{/* Access control as variables: its options, and among them where the file is mounted. */}}
+{{- define "earful.auth" -}}
+{{- $file := printf "/etc/earful/auth/%s" .key }}
+{{- $option := eq .mode "static" | ternary "file" .jwtFile }}
+- {name: EARFUL_AUTH, value: {{ .mode }}}
+- name: EARFUL_AUTH_OPTIONS
+  value: {{ merge (dict $option $file) .options | toJson | quote }}
+{{- end }}
