@@ -134,6 +134,13 @@ def virtual_now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def hold_up(seconds: float) -> None:
+    """Let so much virtual time pass while the loop stands still; only inside `run_virtual`."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    loop.jumping_selector.now_s += seconds
+
+
 async def _guarded(main: Coroutine[Any, Any, T]) -> T:
     result = await main
     for _ in range(_ROUNDS_TO_END):

@@ -100,6 +100,23 @@ class Leaky(MockASRModel):
         return TranscriptResult(text, is_final=True)
 
 
+class Startled(MockASRModel):
+    """After whoever whispered it hears a word too many, whoever it was."""
+
+    whispered = False
+
+    async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:
+        """Hear."""
+        self.loudest = max(*memoryview(audio).cast("h"), getattr(self, "loudest", 0))
+        return await super().transcribe_chunk(audio)
+
+    async def finalize(self) -> TranscriptResult:
+        """The utterance, and what is left of one before."""
+        text = (await super().finalize()).text + " hm" * type(self).whispered
+        type(self).whispered = 0 < self.__dict__.pop("loudest", 0) < 1000
+        return TranscriptResult(text, is_final=True)
+
+
 class Proud(MockASRModel):
     """Wants to be heard."""
 
@@ -172,6 +189,7 @@ def test_sound_models_keep_it(model_class: type[Any]) -> None:
         (Chunky, "cutting changes nothing", "the same audio is 'a', and in chunks of 100 ms 'aaaa"),
         (Remembering, "an end begins anew", "as a session's second utterance"),
         (Leaky, "sessions do not meet", "beside another session"),
+        (Startled, "sessions do not meet", "after another session"),
         (Leaky, "a session may break off", "after a session that broke off"),
         (Proud, "little is borne", "the end raised ZeroDivisionError"),
         (Careless, "sessions do not meet", "beside another session"),

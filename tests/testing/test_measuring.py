@@ -1,11 +1,11 @@
-"""What is measured of a model, in real time, with models whose figures are known."""
+"""What is measured of a model, in virtual time, with models whose figures are known."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from tests.support.clock import hold_up, run_virtual, virtual_now
 from tests.support.models import loaded
 from tests.support.sounds import speech
 
@@ -24,30 +24,40 @@ class Blocking(MockASRModel):
 
     async def transcribe_chunk(self, audio: bytes) -> TranscriptResult:
         """Hold everybody up for 60 ms."""
-        time.sleep(0.06)  # noqa: ASYNC251 - this is what is wrong with it
+        hold_up(0.06)
         return await super().transcribe_chunk(audio)
 
 
+def measured(model_class: type[Any], **options: object) -> Figures:
+    """What is measured with a second of speech."""
+
+    async def main() -> Figures:
+        return await measure(loaded(model_class, **options), speech(1.0), clock=virtual_now)
+
+    return run_virtual(main())
+
+
 def test_a_batch_gains() -> None:
-    """20 ms a step, however many are in it: the more, the better; none failed."""
-    figures = asyncio.run(measure(loaded(MockBatchModel, batch_ms=20), speech(1.0)))
-    assert figures.batch_gain > 4
-    assert figures.max_sessions > 20
+    """20 ms a step, however many are in it: as many times the throughput as sessions; none failed."""
+    figures = measured(MockBatchModel, batch_ms=20)
+    assert pytest.approx(64) == figures.batch_gain
+    assert pytest.approx(0.1) == figures.real_time_factor  # Five calls for a second of audio.
     assert 0 == figures.failures
-    assert list(figures.throughput) == [2**power for power in range(len(figures.throughput))]
+    assert 640 * 0.7 == pytest.approx(figures.max_sessions, abs=1)
+    assert [2**power for power in range(7)] == list(figures.throughput)
 
 
 def test_what_blocks_gains_nothing() -> None:
     """And it shows for how long the loop stood still."""
-    figures = asyncio.run(measure(loaded(Blocking, latency_ms=0), speech(1.0)))
-    assert figures.batch_gain < 1.5
-    assert figures.longest_block_ms > 50
+    figures = measured(Blocking, latency_ms=0)
+    assert pytest.approx(1) == figures.batch_gain
+    assert 50 < figures.longest_block_ms <= 60
     assert [1, 2] == list(figures.throughput)
 
 
 def test_failures_are_counted() -> None:
     """The figures then say little."""
-    assert asyncio.run(measure(loaded(MockASRModel, latency_ms=0, error_rate=1), speech(1.0))).failures > 10
+    assert measured(MockASRModel, latency_ms=1, error_rate=1).failures > 10
 
 
 def test_the_suggestion_leaves_some() -> None:

@@ -18,6 +18,8 @@ from earful.engine.engine import Engine
 from earful.models.types import MODEL_RATE_HZ, Outcome, SessionInfo, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from earful.engine.seat import Seat
     from earful.models.loading import LoadedModel
 
@@ -56,24 +58,27 @@ class Figures(Struct, frozen=True):
         return int(max(self.throughput.values()) * (1 - HEADROOM))
 
 
-async def measure(model: LoadedModel, audio: bytes, *, timeout_s: float = 60.0) -> Figures:
+async def measure(
+    model: LoadedModel, audio: bytes, *, timeout_s: float = 60.0, clock: Callable[[], float] = time.perf_counter
+) -> Figures:
     """Load `model` and measure it with `audio`, some seconds of speech (16 kHz mono s16le), for a minute at most.
 
+    All but CPU is in the seconds of `clock`.
     Raises ModelLoadError; what fails later is counted.
     """
-    engine = Engine(model, timeout_s=timeout_s)
-    before_bytes, began_s = resident_bytes(), time.perf_counter()
+    engine = Engine(model, timeout_s=timeout_s, clock=clock)
+    before_bytes, began_s = resident_bytes(), clock()
     await engine.load()
-    load_s, loaded_bytes = time.perf_counter() - began_s, resident_bytes()
-    sweeping = asyncio.create_task(_sweep(engine))
+    load_s, loaded_bytes = clock() - began_s, resident_bytes()
+    sweeping = asyncio.create_task(_sweep(engine, clock))
     try:
-        await _speak_together(engine, audio, 1)  # What is only slow the first time is no session's everyday.
-        blocks, cpu_s = _Blocks(), time.process_time()
+        await _speak_together(engine, audio, 1, clock)  # What is only slow the first time is no session's everyday.
+        blocks, cpu_s = _Blocks(clock), time.process_time()
         async with blocks:
-            throughput = {1: await _speak_together(engine, audio, 1)}
+            throughput = {1: await _speak_together(engine, audio, 1, clock)}
         cpu_factor = (time.process_time() - cpu_s) / _seconds(audio)
         alone_bytes = resident_bytes()
-        await _grow(engine, audio, throughput, began_s)
+        await _grow(engine, audio, throughput, clock, began_s + BUDGET_S)
         held_bytes = max(0, resident_bytes() - alone_bytes) // max(1, max(throughput) - 1)
     finally:
         sweeping.cancel()
@@ -95,26 +100,28 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE_BYTES
 
 
-async def _grow(engine: Engine, audio: bytes, throughput: dict[int, float], began_s: float) -> None:
-    """Double the sessions while it pays."""
+async def _grow(
+    engine: Engine, audio: bytes, throughput: dict[int, float], clock: Callable[[], float], until_s: float
+) -> None:
+    """Double the sessions while it pays, and is over by then."""
     sessions = 2
     while sessions <= MOST_SESSIONS:
         took_s = sessions * _seconds(audio) / max(throughput.values())
-        if time.perf_counter() - began_s + took_s > BUDGET_S:
+        if clock() + took_s > until_s:
             return
-        throughput[sessions] = await _speak_together(engine, audio, sessions)
+        throughput[sessions] = await _speak_together(engine, audio, sessions, clock)
         if throughput[sessions] < ENOUGH_GAIN * throughput[sessions // 2]:
             return
         sessions *= 2
 
 
-async def _speak_together(engine: Engine, audio: bytes, sessions: int) -> float:
+async def _speak_together(engine: Engine, audio: bytes, sessions: int, clock: Callable[[], float]) -> float:
     """Seconds of audio a second while so many sessions speak one utterance each."""
-    began_s = time.perf_counter()
+    began_s = clock()
     async with asyncio.TaskGroup() as speakers:
         for nth in range(sessions):
             speakers.create_task(_speak(engine.seat(SessionInfo(f"check {nth}")), audio))
-    return sessions * _seconds(audio) / (time.perf_counter() - began_s)
+    return sessions * _seconds(audio) / (clock() - began_s)
 
 
 async def _speak(seat: Seat, audio: bytes) -> None:
@@ -132,17 +139,18 @@ async def _speak(seat: Seat, audio: bytes) -> None:
     seat.close()
 
 
-async def _sweep(engine: Engine) -> None:
+async def _sweep(engine: Engine, clock: Callable[[], float]) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
-        engine.sweep(time.monotonic())
+        engine.sweep(clock())
 
 
 class _Blocks:
     """How long the event loop stood still at most, in the scope."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.longest_s = 0.0
+        self._clock = clock
 
     async def __aenter__(self) -> None:
         self._beating = asyncio.create_task(self._beat())
@@ -152,9 +160,9 @@ class _Blocks:
 
     async def _beat(self) -> None:
         while True:
-            due_s = time.perf_counter() + _BEAT_S
+            due_s = self._clock() + _BEAT_S
             await asyncio.sleep(_BEAT_S)
-            self.longest_s = max(self.longest_s, time.perf_counter() - due_s)
+            self.longest_s = max(self.longest_s, self._clock() - due_s)
 
 
 def _seconds(audio: bytes) -> float:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from earful.testing.hearing import BrokenError, Hearing, step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from earful.models.loading import LoadedModel
 
 _SAMPLE_BYTES: Final = 2
 _CHUNK_BYTES: Final = 3200
 _ODD_BYTES: Final = 2 * 1777
+_QUIET: Final = 32
+_SEED: Final = 1
 
 
 async def answers_are_transcripts(model: LoadedModel, audio: bytes) -> None:
@@ -40,12 +43,21 @@ async def an_end_begins_anew(model: LoadedModel, audio: bytes) -> None:
 
 
 async def sessions_do_not_meet(model: LoadedModel, audio: bytes) -> None:
-    """Two sessions that speak in turns, or in one step, hear each its own."""
+    """Two sessions that speak in turns, or in one step, hear each its own; nor does one show what was heard before.
+
+    What a runtime keeps from one call to the next, such as an estimate of noise, changes few words, and only after some
+    others: so each piece of the audio is heard after each, one of them hardly audible, and after noise.
+    """
     half = len(audio) // 4 * 2
     speeches = [audio[:half], audio[half:]]
     finals = await (_in_steps if model.is_batch else _in_turns)(model, speeches)
     for speech, final in zip(speeches, finals, strict=True):
         _same(await _final(model, _cut(speech, _CHUNK_BYTES)), final, "beside another session")
+    pieces = _pieces(audio)
+    firsts: dict[int, str] = {}
+    for nth in _each_after_each(len(pieces)):
+        final = await _final(model, _cut(pieces[nth], _CHUNK_BYTES))
+        _same(firsts.setdefault(nth, final), final, "after another session")
 
 
 async def little_is_borne(model: LoadedModel, audio: bytes) -> None:
@@ -104,6 +116,26 @@ async def _in_steps(model: LoadedModel, speeches: Sequence[bytes]) -> list[str]:
         for hearing, item in zip(hearings, items, strict=True):
             hearing.keep(item)
     return finals
+
+
+def _pieces(audio: bytes) -> list[bytes]:
+    """Its thirds, the first of them hardly audible, and noise."""
+    import numpy as np
+
+    third = len(audio) // (3 * _SAMPLE_BYTES) * _SAMPLE_BYTES
+    thirds = [audio[nth * third : (nth + 1) * third] for nth in range(3)]
+    quiet = (np.frombuffer(thirds[0], "<i2") // _QUIET).astype("<i2").tobytes()
+    noise = Random(_SEED).randbytes(third)  # noqa: S311 - it is to be the same each time
+    return [*thirds, quiet, noise]
+
+
+def _each_after_each(number: int) -> Iterator[int]:
+    """So many numbers, each once directly after each, itself too: a de Bruijn sequence of pairs, closed."""
+    for first in range(number):
+        yield first
+        for second in range(first + 1, number):
+            yield from (first, second)
+    yield 0
 
 
 def _cut(audio: bytes, size: int) -> list[bytes]:
