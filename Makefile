@@ -12,9 +12,9 @@ MODELS := faster-whisper moonshine pocketsphinx sherpa-onnx
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 SOURCES := $(shell find src -type f -not -name '*.pyc')
-# Whole servers and whole simulations of them: without coverage, over the wheel as users get it, compiled where there is
+# Whole servers, and thousands of simulations of them: without coverage, over the wheel as users get it, compiled where there is
 # a compiler. Left out: the one that puts a fault into a module's names, which compiled code does not look up.
-WHOLE := tests/conformance tests/simulation
+WHOLE := tests/conformance tests/simulation/test_promise.py
 # The tests that cross what is compiled ran with the tree already; here the wheel stands in its place.
 INSTALLED := tests/installed.py tests/engine $(addprefix tests/e2e/test_, crowd.py drain.py plain_client.py resuming.py uploads.py) $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
 	--deselect tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
