@@ -58,12 +58,18 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
             for one in parameters
         ] + [""]
     if body := operation.get("requestBody"):
-        lines += [f"Body: {', '.join(f'`{kind}`' for kind in body['content'])}.", ""]
+        lines += [_wrapped(f"Body: {', or '.join(_sent(*one) for one in body['content'].items())}."), ""]
     lines += ["| status | body | |", "|---|---|---|"]
     lines += [
         f"| {status} | {_body(answer)} | {answer['description']} |" for status, answer in operation["responses"].items()
     ]
     return "\n".join([*lines, ""])
+
+
+def _sent(kind: str, content: dict[str, Any]) -> str:
+    """What a body of this type has to have."""
+    fields = [f"`{name}` ({_type(shape)})" for name, shape in content["schema"].get("properties", {}).items()]
+    return f"`{kind}`" + (f" with {', '.join(fields)}" if fields else "")
 
 
 def _shape(name: str, schema: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from tests.support.house import BROKEN, SECRET, ask, at_home, fault, in_house
 from tests.support.inside import Record
 from tests.support.models import Desk, make_work
@@ -273,6 +274,14 @@ def test_the_routes_are_those_of_the_protocol() -> None:
         ("/v1/drain", "POST"),
         ("/v1/log-level", "PUT"),
     } == set(own_routes())
+
+
+def test_no_route_declares_a_body() -> None:
+    """FastAPI reads it before it asks who sends it; a route that wants one takes the request, and reads it itself."""
+    app = build(Settings.load({}, {}), Record(), lambda: None).app
+    routes = [context for context in iter_route_contexts(app.routes) if hasattr(context, "body_field")]
+    assert {path for path, _ in own_routes()} <= {route.path for route in routes}
+    assert [] == [route.path for route in routes if route.body_field is not None]
 
 
 @pytest.mark.parametrize("given_id", ["mine-1", None, "not sane"])

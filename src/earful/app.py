@@ -158,7 +158,7 @@ def build(
     guards = [Depends(ops.by_own_name)] if has_ops and ops.is_loopback(settings.ops_host) else []
     tenants = operators = guards
     if entrance is not None and not has_ops:
-        tenants, operators = [Depends(Visitors(entrance))], [Depends(Operators(entrance))]
+        tenants, operators = ([Depends(kind(entrance, registry.events))] for kind in (Visitors, Operators))
     (ops_app or app).include_router(ops.session_routes(roster), dependencies=tenants)
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
         (ops_app or app).include_router(router, dependencies=operators)
@@ -201,7 +201,7 @@ def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, h
     """The app with its streams and uploads."""
     app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
-    asked = [] if registry.entrance is None else [Depends(Visitors(registry.entrance))]
+    asked = [] if registry.entrance is None else [Depends(Visitors(registry.entrance, registry.events))]
     app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)), dependencies=asked)
     return app
 

@@ -60,6 +60,14 @@ def test_a_stream_without_a_credential_may_bring_it_yet() -> None:
     assert Admission("acme") == answer(gate(Known()), caller(token="acme"))  # noqa: S106 - a name
 
 
+@pytest.mark.parametrize("name", ["a b", "a\n", "x" * 129, "\N{LATIN SMALL LETTER U WITH DIAERESIS}"])
+def test_a_tenant_has_a_name_that_can_be_one(name: str) -> None:
+    """An authenticator of somebody's own may say anything; logs, cursors and the store are spared."""
+    with pytest.raises(ValueError, match="no name") as fault:
+        answer(gate(Known()), caller(token=name))
+    assert name not in str(fault.value)
+
+
 def test_who_brings_a_token_and_is_not_known_is_refused() -> None:
     """Once is enough."""
 

@@ -12,6 +12,7 @@ from earful.access.watched import LOOK_EVERY_S, MOST_BYTES, Watched
 from earful.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -82,6 +83,18 @@ def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     desk.file.unlink()
     assert [1, 1] == [desk.later() for _ in range(2)]
     assert [("access file is not usable", os.strerror(2))] == desk.told
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_waited_for(make: Callable[[str], None], tmp_path: Path) -> None:
+    """A named pipe that nobody writes to would hold up the whole worker; a server does not start with one."""
+    desk = Desk(tmp_path)
+    desk.file.unlink()
+    make(str(desk.file))
+    assert [1, 1] == [desk.later() for _ in range(2)]
+    assert ["access file is not usable"] == [event for event, _ in desk.told]
+    with pytest.raises(SettingsError, match=r"cannot be used: (it is no regular file|Is a directory)\."):
+        Watched(str(desk.file), int, Record())
 
 
 def test_a_server_does_not_start_without_it(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ SPREAD = {
     "error told": {"sequence", "expected", "untold"},
     "session refused": {*WHENCE, "untold"},
     "upload refused": {*WHENCE, "untold"},
+    "access refused": {*WHENCE, "untold"},
     "upload ended": {"audio_ms", "speech_ms", "finals", "model_s"},
 }
 """Fields that the code does not name where it tells of the event."""

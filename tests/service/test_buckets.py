@@ -17,10 +17,14 @@ def test_each_name_has_its_own() -> None:
 
 
 def test_a_new_rate_holds_at_once() -> None:
-    """With a full bucket."""
+    """For what is earned from now on: with what was in the bucket, as far as it has room there."""
     buckets = Buckets()
     assert [True, False] == [buckets.take("a", 1.0, 0.0) for _ in range(2)]
-    assert [True, True, True, False] == [buckets.take("a", 3.0, 0.0) for _ in range(4)]
+    assert [False, False] == [buckets.take("a", rate_per_s, 0.0) for rate_per_s in (3.0, 1.0)]
+    assert [True, False] == [buckets.take("a", 3.0, 2.0) for _ in range(2)]
+    assert [True, True, True, False] == [buckets.take("a", 3.0, 3.0) for _ in range(4)]
+    assert [True, False] == [buckets.take("b", rate_per_s, 0.0) for rate_per_s in (1.0, 100.0)]
+    assert [True, True, True, False] == [buckets.take("c", rate_per_s, 0.0) for rate_per_s in (100.0, 2.0, 2.0, 2.0)]
 
 
 @given(st.lists(st.integers(0, 50), max_size=200))

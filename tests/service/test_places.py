@@ -12,7 +12,8 @@ from tests.service.worker import LIMITS, registered
 from tests.support.speech import of_type
 from tests.support.wire import RecordingWire
 
-from earful.errors import EarfulError, ErrorCode
+from earful.errors import ERRORS, EarfulError, ErrorCode
+from earful.service.admission import UNDECIDED, Admission, TenantLimits
 from earful.service.ladder import Level
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from earful.service.registry import Registry
 
+ACME = Admission("acme", TenantLimits(max_sessions=1))
 LOTS = dataclasses.replace(LIMITS, max_sessions=100)
 
 
@@ -119,6 +121,49 @@ def test_who_resumes_goes_on_where_nobody_new_is_let_in() -> None:
                 assert ["started"] == second.types
 
     registered(scenario)
+
+
+def test_the_reserve_is_for_those_who_are_known() -> None:
+    """A stranger that says it would resume has an ordinary place, or none."""
+
+    async def scenario(registry: Registry) -> None:
+        def come() -> str:
+            return refusal(registry.slot(resuming=True, admission=UNDECIDED))
+
+        assert "" == come()
+        registry.enter(Level.NO_NEW_SESSIONS)
+        assert "" == come()
+        with registry.slot(resuming=True), registry.slot(resuming=True):
+            assert ERRORS[ErrorCode.SESSION_LIMIT].text == come()
+            assert "" == refusal(registry.slot(resuming=True, admission=ACME))
+            assert 2 == registry.taken
+
+    registered(scenario)
+
+
+def test_a_tenant_holds_few_places_by_saying_that_it_will_resume() -> None:
+    """As many as it may have sessions, whenever it says who it is; whoever has resumed makes room for the next."""
+
+    async def scenario(registry: Registry) -> None:
+        wire = RecordingWire()
+        with registry.slot(admission=ACME) as first, registry.slot(resuming=True, admission=ACME) as second:
+            registry.connect(first, wire, admission=ACME).message('{"type":"start"}')
+            assert "wait to resume" in refusal(registry.slot(resuming=True, admission=ACME))
+            with (
+                registry.slot(resuming=True, admission=UNDECIDED) as stranger,
+                pytest.raises(EarfulError, match="wait to resume"),
+            ):
+                registry.decide(stranger, ACME, resuming=True)
+            cursor = of_type("started", wire.sent)[0]["cursor"]
+            start = {"type": "start", "resume": {"cursor": cursor, "attempt": 1}}
+            registry.connect(second, RecordingWire(), admission=ACME).message(json.dumps(start))
+            with registry.slot(resuming=True, admission=UNDECIDED) as late:
+                registry.decide(late, ACME, resuming=True)
+                assert "wait to resume" in refusal(registry.slot(resuming=True, admission=ACME))
+            assert "" == refusal(registry.slot(resuming=True, admission=ACME))
+        assert not registry.tenants._waiting
+
+    registered(scenario, limits=LOTS)
 
 
 def test_new_sessions_begin_no_faster_than_they_may() -> None:

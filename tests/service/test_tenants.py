@@ -83,6 +83,37 @@ def test_who_resumes_is_let_in_for_that_alone() -> None:
     assert not house.tenants.check(SLOWLY, resuming=True)
 
 
+def test_as_many_wait_to_resume_as_the_tenant_may_have() -> None:
+    """However many sessions it has; those that have resumed, or are gone, wait no more; others are not in its way."""
+    tenants = House().tenants
+    for _ in range(3):
+        tenants.check(THREE, resuming=True)
+        tenants.wait("acme")
+    with pytest.raises(EarfulError, match="wait to resume") as refused:
+        tenants.check(THREE, resuming=True)
+    assert ErrorCode.TENANT_LIMIT is refused.value.code
+    assert not tenants.check(Admission("globex", THREE.limits), resuming=True)
+    assert not tenants.check(THREE)
+    tenants.wait_over("acme")
+    assert not tenants.check(THREE, resuming=True)
+
+
+@pytest.mark.parametrize(("most", "lets_in"), [(None, [True] * 5), (0, [True, False])])
+def test_one_may_always_wait(most: int | None, lets_in: list[bool]) -> None:
+    """Its session began when its tenant had a place still; where there is no limit any number may."""
+    tenants = House().tenants
+    waits = []
+    for _ in lets_in:
+        try:
+            tenants.check(Admission("acme", TenantLimits(most)), resuming=True)
+        except EarfulError:
+            waits.append(False)
+        else:
+            tenants.wait("acme")
+            waits.append(True)
+    assert lets_in == waits
+
+
 def test_nobody_in_particular_is_not_counted() -> None:
     """Where no tenants are there is nothing to remember."""
     house = House()

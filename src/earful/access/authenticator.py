@@ -16,10 +16,11 @@ class Authenticator(Protocol):
     """One object a worker, made with `auth_options` as keyword arguments, and called for many at once."""
 
     async def __call__(self, caller: Caller, /) -> Admission | None:
-        """As whom `caller` comes in; None where it brings nothing to tell it by.
+        """As whom `caller` comes in, of a tenant whose name fits `TENANT`; None where it brings nothing to tell it by.
 
         Raises EarfulError (`unauthorized`, `forbidden`) for whom it does not let in. It has `handshake_timeout_s`, and
-        then is cancelled; what else it raises is `internal` to the caller, and logged without its words. Of a stream
-        for which it answers None it is asked once more, when `start` has brought a `token`.
+        then is cancelled; what else it raises is `internal` to the caller, and logged without its words, as is a name
+        that does not fit. Of a stream for which it answers None it is asked once more, when `start` has brought a
+        `token`.
         """
         ...

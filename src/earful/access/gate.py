@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from earful.access.authenticator import TENANT
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, NO_LIMITS, UNDECIDED, Admission, Caller, TenantLimits
 from earful.service.buckets import Buckets
@@ -46,7 +47,11 @@ class Gate:
         self._addresses = Buckets()
 
     async def __call__(self, caller: Caller) -> Admission:
-        """Let in. Raises EarfulError: `forbidden`, `rate_limited`, `unauthorized`, or what the authenticator says."""
+        """Let in.
+
+        Raises EarfulError: `forbidden`, `rate_limited`, `unauthorized`, or what the authenticator says; and ValueError
+        where it names a tenant by what can be no name of one.
+        """
         if not caller.token:  # Else it was looked at already, before its upgrade.
             self._look_at(caller)
         if self._authenticator is None:
@@ -56,6 +61,8 @@ class Gate:
             return UNDECIDED
         if admission is None or not admission.tenant:
             raise EarfulError(ErrorCode.UNAUTHORIZED)
+        if not TENANT.fullmatch(admission.tenant):
+            raise ValueError("an authenticator named a tenant by what can be no name of one")
         return replace(admission, limits=admission.limits.over(self._rules.limits), is_open=False)
 
     def _look_at(self, caller: Caller) -> None:

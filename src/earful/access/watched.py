@@ -5,8 +5,10 @@ Guarantees that a file which cannot be used changes nothing: what it said before
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from earful.settings import SettingsError
@@ -61,7 +63,9 @@ class Watched(Generic[T]):
             self._log.info("access file is read anew", file=self._path.name)
 
     def _load(self) -> T:
-        with self._path.open("rb") as file:
+        with open(self._path, "rb", opener=_at_once) as file:
+            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("it is no regular file")
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise ValueError(f"it is longer than {MOST_BYTES} bytes")
@@ -74,6 +78,11 @@ class Watched(Generic[T]):
         except OSError:
             return ()
         return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _at_once(file: str, flags: int) -> int:
+    """Open it without waiting, as a named pipe would for somebody who writes: with the event loop, and for ever."""
+    return os.open(file, flags | os.O_NONBLOCK)
 
 
 def _why(fault: Exception) -> str:

@@ -19,21 +19,22 @@ class Buckets:
     def __init__(self, most: int = MOST_BUCKETS) -> None:
         """Hold `most` buckets."""
         self._most = most
-        self._buckets: OrderedDict[str, tuple[float, Arrivals]] = OrderedDict()
+        self._buckets: OrderedDict[str, Arrivals] = OrderedDict()
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._buckets)
 
     def take(self, name: str, rate_per_s: float, now: float) -> bool:
-        """Whether one more may come under this name, which counts it; a bucket of another rate begins anew, full."""
-        held = self._buckets.pop(name, None)
-        if held is None or held[0] != rate_per_s:
-            held = (rate_per_s, Arrivals(rate_per_s, now))
+        """Whether one more may come under this name, which counts it; a new rate holds from now on."""
+        bucket = self._buckets.pop(name, None)
+        if bucket is None:
+            bucket = Arrivals(rate_per_s, now)
             if len(self._buckets) >= self._most:
                 self._buckets.popitem(last=False)
-        self._buckets[name] = held
-        bucket = held[1]
+        self._buckets[name] = bucket
+        # Not a full bucket: whoever has two rates, by two keys or while workers come and go, would have no limit.
+        bucket.change(rate_per_s, now)
         if not bucket.has_room(now):
             return False
         bucket.note()

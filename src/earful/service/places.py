@@ -60,7 +60,9 @@ class Places:
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
         self._taken = 0
         self._returning: dict[str, bool] = {}
-        """Slots of clients that said they would resume a session, and whether theirs are reserved for that."""
+        """Slots of clients that said they would resume a session, and whether theirs are reserved for that ..."""
+        self._waiting: dict[str, str] = {}
+        """... and of those that have not done so yet, whose they are."""
 
     @property
     def taken(self) -> int:
@@ -96,20 +98,22 @@ class Places:
         Raises EarfulError: `draining`; `session_limit` where all `max_sessions` are taken, or all workers together
         have `max_sessions_total`; `overloaded` where the worker is pressed, it or the model has no time, or too many
         begin at once; `tenant_limit` as `Tenants.check`. Who is `resuming` is let in all the same, for that alone, as
-        long as there is a place, or one of the reserve.
+        long as there is a place, or, for one that is known, one of the reserve.
         """
         self._check_open()
-        is_reserved = self._refusal_of(resuming=resuming)
+        is_reserved = self._refusal_of(resuming=resuming, is_known=not admission.is_open)
         is_reserved |= self._is_over_limit(admission, resuming=resuming)
         self._taken += 1
         self._arrivals.note()
         session_id = drawn_id()
         if resuming:
             self._returning[session_id] = is_reserved
+            self._await(session_id, admission.tenant)
         try:
             yield session_id
         finally:
             self._taken -= 1
+            self._is_back(session_id)
             self._returning.pop(session_id, None)
             self._vacated()
 
@@ -117,6 +121,17 @@ class Places:
         """Whoever has this slot, undecided so far, is to come in as `admission` says; raises as `slot` of a tenant."""
         if self._is_over_limit(admission, resuming=resuming):
             self._returning[session_id] = True
+        if resuming:
+            self._await(session_id, admission.tenant)
+
+    def _await(self, session_id: str, tenant: str) -> None:
+        """Whoever has this slot is to resume a session of this tenant."""
+        self._waiting[session_id] = tenant
+        self.tenants.wait(tenant)
+
+    def _is_back(self, session_id: str) -> None:
+        """It has resumed one, or is gone, perhaps after that."""
+        self.tenants.wait_over(self._waiting.pop(session_id, ""))
 
     @contextmanager
     def upload(self, admission: Admission = ANYBODY) -> Iterator[None]:
@@ -158,11 +173,11 @@ class Places:
     def _vacated(self) -> None:
         """A place was given back."""
 
-    def _refusal_of(self, *, resuming: bool) -> bool:
+    def _refusal_of(self, *, resuming: bool, is_known: bool = True) -> bool:
         """Raise why a session is not let in; of one that is, whether only because it is `resuming`."""
         limits = self.limits
         is_full = self._is_full()
-        if is_full and not (resuming and self._taken < limits.max_sessions + limits.resume_reserve):
+        if is_full and not (resuming and is_known and self._taken < limits.max_sessions + limits.resume_reserve):
             raise self._refused(ErrorCode.SESSION_LIMIT)
         share = SHARES.get(self.level)
         if share is None:

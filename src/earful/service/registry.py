@@ -249,6 +249,8 @@ class Registry(Places):
         if verdict is Verdict.GRANTED and holder is not None and holder.session.attempt >= claim.attempt:
             verdict = Verdict.SUPERSEDED
         self.metrics.claimed(verdict.value)
+        if verdict is Verdict.GRANTED:
+            self._is_back(connection.session.info.session_id)  # Under the id of its slot, which it has until now.
         if verdict is not Verdict.GRANTED or not claim.attempt:
             return verdict
         if holder is not None:

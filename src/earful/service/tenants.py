@@ -23,6 +23,7 @@ MOST_ASKED_FOR = 500
 """Tenants without a session here whose counts are asked for all the same, those that came last ..."""
 ASKED_FOR_S = 60.0
 """... in so many seconds."""
+_TOO_MANY_WAIT = "Too many connections of your tenant wait to resume a session; try again shortly."
 _TOO_FAST = "Your tenant begins too many sessions at once; try again shortly."
 
 
@@ -34,6 +35,8 @@ class Tenants:
         self._clock = clock
         self._sessions: Counter[str] = Counter()
         self._uploads: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
+        """Of those that said they would resume a session, who has not done so yet."""
         self._elsewhere: dict[str, int] = {}
         self._workers = 1
         self._is_cut_off = False
@@ -43,12 +46,15 @@ class Tenants:
     def check(self, admission: Admission, *, resuming: bool = False) -> bool:
         """Count one that is to begin; True where it may only because it is `resuming`.
 
-        Raises EarfulError(TENANT_LIMIT) where the tenant has all the sessions it may have, or begins too many at once.
+        Raises EarfulError(TENANT_LIMIT) where the tenant has all the sessions it may have, or begins too many at once;
+        of one that is `resuming`, where as many wait here to resume as the tenant may have sessions.
         """
         tenant, limits = admission.tenant, admission.limits
         if not tenant:
             return False
         self._note(tenant)
+        if resuming and self._waiting[tenant] >= _most_waiting(limits):
+            raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_MANY_WAIT)
         if self._is_full(tenant, limits):
             if resuming:
                 return True
@@ -57,6 +63,15 @@ class Tenants:
         if not resuming and rate_per_s and not self._buckets.take(tenant, rate_per_s, self._clock()):
             raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_FAST)
         return False
+
+    def wait(self, tenant: str) -> None:
+        """One has come that says it will resume a session."""
+        if tenant:
+            self._waiting[tenant] += 1
+
+    def wait_over(self, tenant: str) -> None:
+        """It has, or is gone."""
+        _count_down(self._waiting, tenant)
 
     def enter(self, tenant: str) -> None:
         """One of its sessions begins."""
@@ -107,6 +122,11 @@ class Tenants:
         while len(self._asked_for) >= MOST_ASKED_FOR:
             self._asked_for.popitem(last=False)
         self._asked_for[tenant] = self._clock()
+
+
+def _most_waiting(limits: TenantLimits) -> float:
+    """All of its sessions may come back at once; one always may, or none of a tenant without a place could."""
+    return math.inf if limits.max_sessions is None else max(1, limits.max_sessions)
 
 
 def _count_down(counts: Counter[str], tenant: str) -> None:

@@ -322,7 +322,7 @@ NO_EVENTS = _failures(
     (503, "Nothing is known here, and the store is away"),
 )
 FORBIDDEN = _failures((403, "Not for this peer"))
-NO_LEVEL = _failures((400, "A body that cannot be read"), (403, "Not for this peer"), (422, "No such level"))
+NO_LEVEL = _failures((403, "Not for this peer"), (413, "More than an order may have"), (422, "No such level"))
 HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
 READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
 UPLOAD_ERRORS = _failures(
@@ -346,4 +346,7 @@ UPLOAD_BODY: dict[str, Any] = {
             },
         },
     }
+}
+LEVEL_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": LogLevel.model_json_schema()}}}
 }

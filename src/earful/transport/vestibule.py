@@ -1,7 +1,7 @@
 """Where an upgraded WebSocket waits whose upgrade left it open who comes: until its `start` has brought a token.
 
-Guarantees that nothing is heard of it before, and that it ends within `handshake_timeout_s` where none comes. Then it
-hands everything on to the session. Both transports let in through `welcome`.
+Guarantees that nothing is heard of it before, and that it ends within `handshake_timeout_s` where none comes, sooner
+where only pings do. Then it hands everything on to the session. Both transports let in through `welcome`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from earful.service.origin import Origin
     from earful.service.wire import Door, Talk, Wire
 
-_SAY_WHO = "The first message must be `start` with a valid token."
+MOST_SIGNS = 10
+"""Pings, pongs and parts of a message that may come first: they cost as much as what a session has a rate for."""
+SAY_WHO = "The first message must be `start` with a valid token."
 _TOO_LATE = "No `start` with a token came in time."
 
 
@@ -48,6 +50,7 @@ class Vestibule:
         self._caller = caller
         self._talk: Talk | None = None
         self._is_over = False
+        self._signs = 0
         self._asking: asyncio.Task[None] | None = None
         self._late = asyncio.get_running_loop().call_later(
             entrance.within_s, self._turn_away, ErrorCode.UNAUTHORIZED, _TOO_LATE
@@ -66,17 +69,21 @@ class Vestibule:
         if self._talk is not None:
             self._talk.audio(data)
         elif self._asking is None:
-            self._turn_away(ErrorCode.UNAUTHORIZED, _SAY_WHO)
+            self._turn_away(ErrorCode.UNAUTHORIZED, SAY_WHO)
 
     def pinged(self) -> None:
         """A ping came."""
         if self._talk is not None:
             self._talk.pinged()
+        else:
+            self._count_sign()
 
     def ponged(self) -> None:
         """A pong came."""
         if self._talk is not None:
             self._talk.ponged()
+        else:
+            self._count_sign()
 
     def writable(self) -> None:
         """The peer took everything that was queued."""
@@ -91,13 +98,19 @@ class Vestibule:
         elif self._asking is not None:
             self._asking.cancel()
 
+    def _count_sign(self) -> None:
+        """Something came that says nothing."""
+        self._signs += 1
+        if self._signs > MOST_SIGNS:
+            self._turn_away(ErrorCode.UNAUTHORIZED, SAY_WHO)
+
     def _hear_first(self, text: bytes | str) -> None:
         try:
             message = decode(text)
         except EarfulError:
             message = None
         if not isinstance(message, Start) or not message.token:
-            self._turn_away(ErrorCode.UNAUTHORIZED, _SAY_WHO)
+            self._turn_away(ErrorCode.UNAUTHORIZED, SAY_WHO)
             return
         self._late.cancel()  # The entrance has a deadline of its own.
         self._wire.pause_reading()

@@ -15,17 +15,28 @@ from earful.service.admission import ANYBODY, Admission, Caller
 
 if TYPE_CHECKING:
     from earful.service.admission import Entrance
+    from earful.telemetry.events import Events
 
 
 class Visitors:
     """Lets in whoever the entrance lets in."""
 
-    def __init__(self, entrance: Entrance) -> None:
-        """Ask there."""
+    def __init__(self, entrance: Entrance, events: Events) -> None:
+        """Ask there; who is not let in is told to `events`."""
         self._entrance = entrance
+        self._events = events
 
     async def __call__(self, request: Request) -> None:
         """Note who it is; raises EarfulError, as `Entrance.ask`."""
+        try:
+            await self._admit(request)
+        except EarfulError as refused:
+            origin = request.state.origin
+            whence = {"peer": origin.peer, **origin.context(origin.request_id)}
+            self._events.tell_often("access refused", code=refused.code.value, why=refused.text, **whence)
+            raise
+
+    async def _admit(self, request: Request) -> None:
         state = request.state
         query = parse_qs(request.url.query)
         caller = Caller(request.url.path, request.headers.raw, query, state.origin.peer, is_stream=False)
