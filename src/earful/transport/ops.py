@@ -16,7 +16,7 @@ from earful.errors import EarfulError, ErrorCode
 from earful.service.readings import gauges_of
 from earful.store.directory import StoreUnavailableError
 from earful.transport import schemas
-from earful.transport.order import ordered
+from earful.transport.order import described, ordered
 from earful.transport.visitors import tenant_seen_by
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def log_level_route(level: LogLevel, identity: Identity, guard: Guard) -> APIRou
     """`PUT /v1/log-level`, for whoever passes the `guard`."""
     router = APIRouter(tags=["operations"], dependencies=[Depends(guard)])
 
-    @router.put("/v1/log-level", openapi_extra=schemas.LEVEL_BODY, responses=schemas.NO_LEVEL)
+    @router.put("/v1/log-level", openapi_extra=described(schemas.LogLevel), responses=schemas.NO_LEVEL)
     async def change_log_level(request: Request) -> schemas.LogLevelChange:
         """Change the least level that the answering worker logs, until it ends; the other workers' stay."""
         wanted = await ordered(request, schemas.LogLevel)

@@ -347,6 +347,3 @@ UPLOAD_BODY: dict[str, Any] = {
         },
     }
 }
-LEVEL_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": LogLevel.model_json_schema()}}}
-}

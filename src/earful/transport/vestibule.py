@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_SIGNS = 10
 """Pings, pongs and parts of a message that may come first: they cost as much as what a session has a rate for."""
+MOST_BEHIND = 1000
+"""And how many with those behind our close: whoever goes on longer does not look for it, and is dropped."""
 SAY_WHO = "The first message must be `start` with a valid token."
 _TOO_LATE = "No `start` with a token came in time."
 
@@ -103,6 +105,8 @@ class Vestibule:
         self._signs += 1
         if self._signs > MOST_SIGNS:
             self._turn_away(ErrorCode.UNAUTHORIZED, SAY_WHO)
+        if self._is_over and self._signs > MOST_BEHIND:
+            self._wire.abort()
 
     def _hear_first(self, text: bytes | str) -> None:
         try:
