@@ -47,7 +47,7 @@ imports: $(VENV)/.dev ## the layers
 
 unit: $(VENV)/.dev ## the tests, their coverage gates, and what their servers have logged
 	@rm -rf .coverage .coverage.* coverage.json .test-logs
-	TEST_LOGS=.test-logs $(BIN)/python -m pytest -n 6 --cov --cov-report= $(addprefix --ignore=, $(WHOLE))
+	TEST_LOGS=.test-logs $(BIN)/python -m pytest -n 4 --cov --cov-report= $(addprefix --ignore=, $(WHOLE))
 	TEST_LOGS=.test-logs $(BIN)/python -m pytest --cov --cov-append --cov-report= tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
 	@$(BIN)/python scripts/check_logs.py .test-logs
 	@$(BIN)/coverage json --quiet -o coverage.json
@@ -68,7 +68,7 @@ fuzz: $(VENV)/.dev ## MINUTES=1 of bytes that nobody means, over every reader of
 	@tail -1 .fuzz.log
 
 installed: $(VENV)/.dev $(VENV)/.earful ## what is compiled, once more as users get it
-	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 6 -o pythonpath="examples ." $(WHOLE) $(INSTALLED)
+	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 4 -o pythonpath="examples ." $(WHOLE) $(INSTALLED)
 
 image: system-packages $(VENV)/.dev $(VENV)/.earful ## the image built and run, where there is a container engine
 	$(BIN)/python bench/image.py

@@ -124,6 +124,12 @@ async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         for task in talks:
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
+        # Of the last ones, which the loop has accepted and told nobody of yet: so that they are closed by it, too.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -235,6 +235,28 @@ def test_lost_lines_are_told_in_the_log() -> None:
         assert ({"warning"}, log.dropped) == ({line["level"] for line in told}, sum(line["count"] for line in told))
 
 
+def test_what_tells_of_lost_lines_is_not_lost() -> None:
+    """Also where others have filled the room again before it is written."""
+    with ends() as (reader, writer):
+        pipe = LogPipe(writer, most_bytes=10_000)
+
+        def fill() -> None:
+            while pipe.write("x" * 99 + "\n") and not pipe.dropped:
+                continue
+            pipe.write("x" * 9_999 + "\n")
+
+        def tell(count: int) -> None:
+            other = threading.Thread(target=fill)
+            other.start()
+            other.join()
+            pipe.write(f"lost {count}\n")
+
+        pipe.on_dropped = tell
+        fill()
+        lines = Reader(reader)
+        lines.read_until("lost 2")
+
+
 def losses(text: str) -> list[dict[str, Any]]:
     """The lines that tell of lost ones, among those that are whole."""
     lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

@@ -24,24 +24,29 @@ def test_it_is_off_by_default() -> None:
 def test_off_it_costs_no_memory() -> None:
     """Whatever it is told."""
     tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        for _ in range(1000):
-            trace = NO_TRACER.session("one", None)
-            trace.resumed("two", 1)
-            trace.answered(0.1)
-            trace.told(0, 1, 2, "stop")
-            trace.note(audio_ms=1)
-            trace.end("stop", failed=True)
-            NO_TRACER.model_called("one", 0.1, None)
-            NO_TRACER.store_asked(0.1, "")
-            NO_TRACER.sweep(0.0)
-        after, _ = tracemalloc.get_traced_memory()
+    try:  # More than once: other threads of the tests' process may take some just then.
+        grown_bytes = min(grown_by_a_thousand() for _ in range(5))
     finally:
         tracemalloc.stop()
     asyncio.run(NO_TRACER.close())
     assert 0 == NO_TRACER.lost
-    assert after - before < 1000
+    assert grown_bytes < 1000
+
+
+def grown_by_a_thousand() -> int:
+    """What so many sessions leave in memory."""
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(1000):
+        trace = NO_TRACER.session("one", None)
+        trace.resumed("two", 1)
+        trace.answered(0.1)
+        trace.told(0, 1, 2, "stop")
+        trace.note(audio_ms=1)
+        trace.end("stop", failed=True)
+        NO_TRACER.model_called("one", 0.1, None)
+        NO_TRACER.store_asked(0.1, "")
+        NO_TRACER.sweep(0.0)
+    return tracemalloc.get_traced_memory()[0] - before
 
 
 def test_it_is_checked_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

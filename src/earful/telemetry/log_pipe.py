@@ -49,7 +49,9 @@ class LogPipe:
         """Queue a line, or drop it where there is no room."""
         line = text.encode("utf-8", "backslashreplace")
         with self._news:
-            if self._unwritten_bytes + len(line) > self._most_bytes:
+            # The writer's own lines are few, and say what others lost: with one of them that would be lost too.
+            is_own = threading.current_thread() is self._writer
+            if self._unwritten_bytes + len(line) > self._most_bytes and not is_own:
                 self.dropped += 1
                 return len(text)
             self._waiting.append(line)
