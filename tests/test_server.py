@@ -66,6 +66,18 @@ def test_signals_are_the_servers_only_while_it_serves() -> None:
             signal.signal(number, handler)
 
 
+def test_a_signal_that_comes_when_all_is_done_changes_nothing() -> None:
+    """Somebody else had it drained, and the process is about to end with 0."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        server = Server(service_of())
+        with server.capture_signals():
+            server.stop()
+        assert signal.SIG_IGN == signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Ticking(Server):
     """Notes when it looks, and for which tenth of a second."""
 

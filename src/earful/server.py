@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 FORCED_EXIT = 1
 FORCE_WITHIN_S = 0.5
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 TENTHS = 10
 """Of a second, between two of uvicorn's looks; it counts by them, and renews its headers at each tenth."""
 GRACE_S = 1
@@ -277,7 +278,11 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Handle the signals and do not raise them again at the end: a drain exits 0, not 143."""
+        """Handle the signals and do not raise them again at the end: a drain exits 0, not 143.
+
+        The defaults are not given back: one that comes while the process ends, all done, would still make it 143. Nor
+        may a function stay: the interpreter's end puts the default in its place.
+        """
         handled = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in handled}
         try:
@@ -285,8 +290,7 @@ class Server(uvicorn.Server):
                 yield
         finally:
             for number, handler in before.items():
-                # Whoever asks for the end now asks too late: that must not make a death of a drain that went well.
-                signal.signal(number, signal.SIG_IGN if handler is signal.SIG_DFL else handler)
+                signal.signal(number, signal.SIG_IGN if handler in _DEFAULTS else handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: drain. Second: end within a second, whatever is still open."""
