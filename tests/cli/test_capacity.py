@@ -53,7 +53,7 @@ def test_a_process_that_is_looked_at_is_in_the_file(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
     with inside(mock_latency_ms=5, max_sessions=2) as server:
-        plan = replace(PLAN, pid=os.getpid())
+        plan = replace(PLAN, seconds=1.5, pid=os.getpid())  # Long enough for a tick of the CPU's clock.
         assert 0 == measure_capacity(server.address.http, plan, wav=None, file=str(tmp_path / "x.json"))
     point = Capacity.parse((tmp_path / "x.json").read_bytes()).points[0]
     assert (point.cpu_pct or 0) > 0

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Script = Callable[["Line"], Awaitable[None]]
 
 GRANTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+_TURNS = 5
+"""Of the loop: more than a connection needs to be accepted, or to be closed."""
 REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -97,7 +99,7 @@ class FarEnd:
 @asynccontextmanager
 async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[FarEnd]:
     """Listen, and run `script` for each connection that says something; it is closed when the script ends."""
-    talks: set[asyncio.Task[None]] = set()
+    talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
     here = FarEnd(0, "wss" if tls else "ws")
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,7 +114,7 @@ async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
             writer.close()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.add(asyncio.ensure_future(talk(reader, writer)))
+        talks[asyncio.ensure_future(talk(reader, writer))] = writer
 
     server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
     here.deafen = server.close
@@ -121,15 +123,14 @@ async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         yield here
     finally:
         server.close()
-        for task in talks:
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        # Of the last ones, which the loop has accepted and told nobody of yet: so that they are closed by it, too.
-        for _ in range(3):
+        for _ in range(_TURNS):  # The last to be accepted begin in these.
             await asyncio.sleep(0)
-        for task in talks:
+        for task, writer in talks.items():
             task.cancel()
+            writer.close()  # One that has not begun does not do it itself.
         await asyncio.gather(*talks, return_exceptions=True)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -162,8 +162,8 @@ def test_a_soak_replaces_its_sessions_and_some_misbehave() -> None:
             played = performance(there, soak(20, 2.0, 0.5))
             await played.play()
         assert "" == played.tally.sentence()
-        assert sum(cell.arrived for cell in played.timeline.cells) > 60
-        assert len(ends) > 60
+        assert sum(cell.arrived for cell in played.timeline.cells) > 30  # Of 80, were there nothing else to do here.
+        assert len(ends) > 30
 
     in_time(main())
 
