@@ -267,7 +267,7 @@ def test_a_browser_can_ask_to_see_why(transport: str) -> None:
 def test_a_model_that_is_still_loading_is_no_reason_to_wait(transport: str) -> None:
     """`overloaded`, before the upgrade."""
     with inside(transport=transport) as server:
-        server.call(lambda: setattr(server.service.engine, "ready", False))
+        server.call(lambda: setattr(server.service.engine, "_loaded", False))
         raw = RawSocket(server.address).upgrade()
         raw.close()
     assert (503, "overloaded") == (raw.response.status, json.loads(raw.response.body)["error"]["code"])

@@ -119,9 +119,15 @@ def test_the_level_is_told_and_the_worker_stays_ready(server: Inside) -> None:
 def test_the_settings_are_the_ladders(transport: str) -> None:
     """A model too slow for them makes it climb, by itself."""
     settings: dict[str, Any] = {"model": SLOW, "overload_lag_ms": 100, "max_speed": 0}
-    with inside(transport=transport, allowed=OVERLOAD, **settings) as server, connected(server.address) as raw:
+    with (
+        inside(transport=transport, allowed=OVERLOAD, **settings) as server,
+        connected(server.address) as other,
+        connected(server.address) as raw,
+    ):
+        say(other, SENTENCE)  # One alone that waits is no overload.
         say(raw, SENTENCE)
         grew = server.log.wait_for("overload grew")
+        other.hear_all()
         heard, end = raw.hear_all()
     assert (1, "audio_lag") == (grew["overload_level"], grew["cause"])
     assert (expected(SENTENCE), 1000) == (finals(heard), end.code)
