@@ -96,6 +96,20 @@ class FarEnd:
             await self.news.wait()
 
 
+def _deafen(server: asyncio.Server, turns: int = _TURNS) -> None:
+    """Accept no more, and close the listener some turns of the loop later.
+
+    At once, asyncio would trip over whom it is just about to accept, and leave that connection open.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        loop.remove_reader(listener.fileno())
+    if turns:
+        loop.call_soon(_deafen, server, turns - 1)
+    else:
+        server.close()
+
+
 @asynccontextmanager
 async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[FarEnd]:
     """Listen, and run `script` for each connection that says something; it is closed when the script ends."""
@@ -117,13 +131,13 @@ async def far_end(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         talks[asyncio.ensure_future(talk(reader, writer))] = writer
 
     server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
-    here.deafen = server.close
+    here.deafen = lambda: _deafen(server)
     here.port = server.sockets[0].getsockname()[1]
     try:
         yield here
     finally:
-        server.close()
-        for _ in range(_TURNS):  # The last to be accepted begin in these.
+        _deafen(server)
+        for _ in range(2 * _TURNS):  # The last to be accepted begin in these.
             await asyncio.sleep(0)
         for task, writer in talks.items():
             task.cancel()
