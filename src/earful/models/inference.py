@@ -16,6 +16,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
+from earful.completion import completed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,14 +62,7 @@ class Inference:
 
     async def complete(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function`, and end only when it has ended, cancelled or not: two of a batch model's must not meet."""
-        call = asyncio.ensure_future(self.run(function, *args, **kwargs))
-        try:
-            return await asyncio.shield(call)
-        except asyncio.CancelledError:
-            await asyncio.wait({call})
-            if not call.cancelled():
-                call.exception()  # Taken, or asyncio would report it as forgotten.
-            raise
+        return await completed(self.run(function, *args, **kwargs))
 
 
 def _work(calls: _Calls, spent_s: list[float], nth: int) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from earful.completion import completed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,11 +20,4 @@ P = ParamSpec("P")
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Give what `function` returns or raises; a cancellation takes effect when the call has ended."""
-    call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        await asyncio.wait({call})
-        if not call.cancelled():
-            call.exception()  # Taken, or asyncio would report it as forgotten.
-        raise
+    return await completed(asyncio.to_thread(function, *args, **kwargs))
