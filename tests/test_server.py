@@ -67,15 +67,19 @@ def test_signals_are_the_servers_only_while_it_serves() -> None:
 
 
 def test_a_signal_that_comes_when_all_is_done_changes_nothing() -> None:
-    """Somebody else had it drained, and the process is about to end with 0."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Where the process is about to end with 0. One that goes on would have what it starts ignore signals too."""
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in handled}
     try:
         server = Server(service_of())
-        with server.capture_signals():
-            server.stop()
-        assert signal.SIG_IGN == signal.getsignal(signal.SIGTERM)
+        for ends_process, then in ((False, signal.SIG_DFL), (True, signal.SIG_IGN)):
+            server.ends_process = ends_process
+            with server.capture_signals():
+                server.stop()
+            assert [then, then] == [signal.getsignal(number) for number in handled]
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Ticking(Server):

@@ -73,7 +73,7 @@ def run(settings: Settings) -> int:
 
         service = build(settings, log, drain, Identity(ops=ops_url(ops_listener)))
         server = Server(service, ops_listener, certificate)
-        server.renews = True
+        server.renews = server.ends_process = True
         log.info(
             "starting",
             **place_of(listener, settings),
@@ -101,6 +101,8 @@ class Server(uvicorn.Server):
 
     renews = False
     """Whether SIGHUP renews what clients are shown; for the main thread of a server alone."""
+    ends_process = False
+    """Whether its process ends with it: then signals that come after its end are ignored, since all is done."""
 
     def __init__(
         self,
@@ -280,8 +282,9 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Handle the signals and do not raise them again at the end: a drain exits 0, not 143.
 
-        The defaults are not given back: one that comes while the process ends, all done, would still make it 143. Nor
-        may a function stay: the interpreter's end puts the default in its place.
+        Where the process ends with the server the defaults are not given back: one that comes meanwhile, all done,
+        would still make it 143. Nor may a function stay: the interpreter's end puts the default in its place. Where it
+        goes on they are, since what it starts afterwards would inherit that they are ignored.
         """
         handled = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in handled}
@@ -290,7 +293,8 @@ class Server(uvicorn.Server):
                 yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, signal.SIG_IGN if handler in _DEFAULTS else handler)
+                is_over = self.ends_process and handler in _DEFAULTS
+                signal.signal(number, signal.SIG_IGN if is_over else handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: drain. Second: end within a second, whatever is still open."""

@@ -193,6 +193,7 @@ class WorkerServer(Server):
     def __init__(self, service: Service, station: Station, certificate: Certificate | None = None) -> None:
         """Serve `service` at `station`."""
         super().__init__(service, station.listeners[1] if station.listeners[1:] else None, certificate)
+        self.ends_process = True
         self._station = station
         self._is_leaving = False
         self._ends_last = False
