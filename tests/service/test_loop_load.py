@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.service.loop_load import EASED, ENOUGH_S, REACH, LoopLoad
+from earful.service.loop_load import EASED, ENOUGH_S, FLOOD_PER_S, REACH, SPARED, LoopLoad
 
 
 def measured(
@@ -68,6 +68,48 @@ def test_one_that_is_full_has_room_a_little_later() -> None:
     assert not load.has_room(limit - 1)
     assert load.has_room(int(limit * EASED) - 2)
     assert not load.is_full
+
+
+FLOOD = int(2 * FLOOD_PER_S)
+MEASURED_S = 0.01 * 90 + 0.4 * 30
+"""What the loop's thread took until second 90, where `measured(0.004)` ends."""
+
+
+def flooded(cpu: float, seconds: int = 10) -> LoopLoad:
+    """One that knows its price, and refuses twice a flood for so long, for this share of its time."""
+    load = measured(0.004)
+    for second in range(1, seconds + 1):
+        load.observe(MEASURED_S + second * (0.41 + cpu), 100, 90.0 + second, refusals=FLOOD * second)
+    return load
+
+
+@pytest.mark.parametrize("cpu", [0.01, 0.1, 0.25])
+def test_refusals_that_do_not_rest_are_no_price_but_need_room(cpu: float) -> None:
+    """What sessions cost is known from before; they may have what the refusals leave."""
+    load = flooded(cpu)
+    most = min(0.9, 1 - SPARED * 0.1 - cpu)
+    assert load.load_of(100) == pytest.approx(0.41, rel=0.01)
+    assert (most - 0.01) / 0.004 == pytest.approx(places(load), abs=3)
+
+
+def test_a_flood_that_is_over_needs_no_room() -> None:
+    """A moment later; and what sessions take is learnt again."""
+    load = flooded(0.25, seconds=10)
+    for second in range(1, 11):
+        cpu_s = MEASURED_S + 10 * (0.41 + 0.25) + second * 0.81
+        load.observe(cpu_s, 100, 100.0 + second, refusals=FLOOD * 10)
+    share = load.load_of(100)
+    assert share is not None
+    assert share == pytest.approx(0.75, rel=0.1)
+    assert (0.9 - 0.01) / (share - 0.01) * 100 == pytest.approx(places(load), rel=0.01)
+
+
+def test_a_flood_from_the_start_is_taken_for_a_price() -> None:
+    """What sessions cost without it is not known, and too few are better than too many."""
+    load = LoopLoad(0.9)
+    for second in range(30):
+        load.observe(second * 0.6, 100, float(second), refusals=FLOOD * second)
+    assert 0.6 == pytest.approx(load.load_of(100))
 
 
 def test_uploads_teach_nothing() -> None:

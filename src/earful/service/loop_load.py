@@ -2,6 +2,7 @@
 
 Guarantees that it refuses nobody before it has measured enough, nor who would be alone. Lag says that a loop has no
 time when it has none any more; this says it before. `Places` shows it once a second what the loop's thread did.
+Clients that are refused and do not rest take time too: it is no session's price, but there must be room for it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,31 @@ REACH = 3.0
 """A session of few costs more than one of many: of more than so many times those that were there nothing is known."""
 EASED = 0.97
 """Once it is full, there is room below this share of what may be."""
+FLOOD_PER_S = 200.0
+"""Refusals; fewer are a price that the sessions can bear."""
+SPARED = 0.3
+"""Of what is not given to sessions, this share is not given to refusals either: they come in bursts."""
 
 
 class LoopLoad:
     """Of one worker: its thread's CPU time is what it does without any session, and as much for each that there is."""
 
-    __slots__ = ("_before_s", "_cpu_s", "_due", "_idle", "_most", "_seen_s", "_sessions_s", "_time_s", "is_full")
+    __slots__ = (
+        "_before_s",
+        "_cpu_s",
+        "_due",
+        "_idle",
+        "_most",
+        "_refusals",
+        "_refusing",
+        "_seen_s",
+        "_sessions_s",
+        "_time_s",
+        "is_full",
+    )
 
     def __init__(self, most: float) -> None:
-        """Let in as long as the loop would be busy for this share of its time; 0 is always."""
+        """Let in as long as sessions would keep the loop busy for this share of its time; 0 is always."""
         self.is_full = False
         """Whether the newest answer was that there is no room."""
         self._most = most
@@ -35,9 +52,12 @@ class LoopLoad:
         self._cpu_s = self._sessions_s = self._time_s = 0.0
         self._seen_s = 0.0
         """Of sessions, since the start."""
+        self._refusals = 0
+        self._refusing = 0.0
+        """The share of the loop's time that a flood of refusals takes, or took a moment ago."""
 
-    def observe(self, cpu_s: float, sessions: int, now: float, *, has_uploads: bool = False) -> None:
-        """Take in, at most once a second, the CPU time of the loop's thread since its start.
+    def observe(self, cpu_s: float, sessions: int, now: float, *, refusals: int = 0, has_uploads: bool = False) -> None:
+        """Take in, at most once a second, the CPU time of the loop's thread and its refusals, both since its start.
 
         While there are uploads, which take what is left, nothing is learnt.
         """
@@ -46,22 +66,31 @@ class LoopLoad:
         since_s = EVERY_S + now - self._due if self._due > -math.inf else 0.0
         self._due = now + EVERY_S
         took_s, self._before_s = cpu_s - self._before_s, cpu_s
+        refused, self._refusals = refusals - self._refusals, refusals
         if since_s and not has_uploads:
-            self._learn(took_s, sessions, since_s)
+            is_flood = refused > FLOOD_PER_S * since_s and self._seen_s >= ENOUGH_S
+            refusing = max(0.0, took_s / since_s - self._price_of(sessions)) if is_flood else 0.0
+            self._refusing += (refusing - self._refusing) / 2
+            if not is_flood:
+                self._learn(took_s, sessions, since_s)
         self.has_room(sessions)
 
     def load_of(self, sessions: int) -> float | None:
         """For which share of its time so many sessions would keep the loop busy; None where that is not known."""
         if self._seen_s < ENOUGH_S or sessions > REACH * self._sessions_s / self._time_s:
             return None
-        each = max(0.0, self._cpu_s - self._idle * self._time_s) / self._sessions_s
-        return self._idle + sessions * each
+        return self._price_of(sessions)
 
     def has_room(self, sessions: int) -> bool:
         """Whether one more than these may come."""
         load = self.load_of(sessions + 1) if self._most and sessions else None
-        self.is_full = load is not None and load > self._most * (EASED if self.is_full else 1.0)
+        most = min(self._most, 1 - SPARED * (1 - self._most) - self._refusing)
+        self.is_full = load is not None and load > most * (EASED if self.is_full else 1.0)
         return not self.is_full
+
+    def _price_of(self, sessions: int) -> float:
+        each = max(0.0, self._cpu_s - self._idle * self._time_s) / self._sessions_s
+        return self._idle + sessions * each
 
     def _learn(self, took_s: float, sessions: int, since_s: float) -> None:
         fade = math.exp(-since_s / FADES_S)

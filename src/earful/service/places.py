@@ -84,7 +84,9 @@ class Places:
         engine = self.engine
         done = Done(engine.busy_s, engine.heard_s)
         self.headroom.observe(done, engine.places, self._taken, now, has_uploads=self.uploads > 0)
-        self.loop_load.observe(time.thread_time(), self._taken, now, has_uploads=self.uploads > 0)
+        self.loop_load.observe(
+            time.thread_time(), self._taken, now, refusals=self.metrics.all_refusals, has_uploads=self.uploads > 0
+        )
 
     def check(self, *, resuming: bool = False) -> None:
         """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""

@@ -135,6 +135,11 @@ class Metrics:
         """Count a session or upload that was not let in; it is no request of `total_requests`."""
         _count(self.refusals, code.value)
 
+    @property
+    def all_refusals(self) -> int:
+        """Of all reasons, since the start."""
+        return sum(self.refusals.values())
+
     def upload_started(self) -> None:
         """Count an upload that was let in."""
         self.uploads_started += 1
@@ -184,7 +189,7 @@ class Metrics:
             "resumed": self.sessions_resumed,
             "uploads": self.uploads_started,
             "errors": sum(self.errors.values()),
-            "refusals": sum(self.refusals.values()),
+            "refusals": self.all_refusals,
             **asdict(self.of_ended),
         }
 

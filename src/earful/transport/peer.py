@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 UNIX = ("unix", 0)
 """Who is at the other end of a Unix socket; `unix` among the trusted proxies trusts them."""
 
+_OF_PROXIES = (b"x-forwarded-", b"forwarded")
+"""How the headers begin that proxies add; without one there is nothing to ask uvicorn about."""
+
 
 def end_of(peername: object) -> tuple[str, int]:
     """Who is at the other end of a socket, by its `peername`: an address and port, or `UNIX`.
@@ -39,13 +42,15 @@ def end_of(peername: object) -> tuple[str, int]:
 
 def peer_of(peername: object, headers: list[Header], config: Config) -> str:
     """The client's address: the socket's, or a trusted proxy's word for it; `unix` where neither is known."""
-    scope: Any = {"type": "websocket", "scheme": "ws", "client": end_of(peername), "headers": headers}
-    if config.proxy_headers:
-        trusted = config.forwarded_allow_ips or "127.0.0.1"
-        follow = _followed(trusted if isinstance(trusted, str) else ",".join(trusted))
-        # The middleware is asynchronous and never waits: its first step is its last.
-        with suppress(StopIteration):
-            follow(scope, _nothing, _nothing).send(None)
+    end = end_of(peername)
+    if not config.proxy_headers or not any(name.startswith(_OF_PROXIES) for name, _ in headers):
+        return end[0]
+    scope: Any = {"type": "websocket", "scheme": "ws", "client": end, "headers": headers}
+    trusted = config.forwarded_allow_ips or "127.0.0.1"
+    follow = _followed(trusted if isinstance(trusted, str) else ",".join(trusted))
+    # The middleware is asynchronous and never waits: its first step is its last.
+    with suppress(StopIteration):
+        follow(scope, _nothing, _nothing).send(None)
     return str(scope["client"][0])
 
 

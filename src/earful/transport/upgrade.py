@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
 
@@ -70,11 +71,15 @@ def granted(request: UpgradeRequest, headers: list[Header]) -> bytes:
 
 def response(status: HTTPStatus, headers: list[Header], body: bytes = b"") -> bytes:
     """A whole HTTP/1.1 answer; one that is not 101 also ends the connection."""
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
-    lines += [name + b": " + value for name, value in headers]
+    lines = [_status_line(status), *[name + b": " + value for name, value in headers]]
     if status is not HTTPStatus.SWITCHING_PROTOCOLS:
         lines += [b"content-length: %d" % len(body), b"connection: close"]
     return b"\r\n".join([*lines, b"", body])
+
+
+@cache
+def _status_line(status: HTTPStatus) -> bytes:
+    return f"HTTP/1.1 {status.value} {status.phrase}".encode()
 
 
 def is_key(key: str | bytes) -> bool:
