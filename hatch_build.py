@@ -25,6 +25,8 @@ COMPILED = (
     "models/voice",
     "protocol/codec",
     "service/connection",
+    "service/headroom",
+    "service/loop_load",
     "service/outbox",
     "service/throttle",
     "session/answers",
@@ -40,12 +42,16 @@ COMPILED = (
     "session/session",
     "session/speed",
     "session/transcript",
+    "telemetry/events",
     "telemetry/histogram",
     "telemetry/metrics",
     "transport/fast_connection",
     "transport/frames",
+    "transport/origin",
+    "transport/turnstile",
+    "transport/upgrade",
 )
-"""What runs for every chunk, and nothing else: the rest is waiting, start-up and rare paths.
+"""What runs for every chunk and for every refusal, and nothing else: the rest is waiting, start-up and rare paths.
 
 Not engine/answers: it judges what users wrote, which may be of any type, and compiled code would raise first.
 """

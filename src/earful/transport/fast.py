@@ -38,10 +38,10 @@ class FastTransport:
 
     def behind_turnstile(
         self, http: Callable[..., asyncio.Protocol], timeout_s: float
-    ) -> Callable[..., asyncio.Protocol]:
+    ) -> Callable[..., asyncio.Protocol | Turnstile]:
         """What uvicorn makes of each new connection, its `http=`: where nobody new is let in, a `Turnstile` first."""
 
-        def first_protocol(*, config: Config, server_state: ServerState, **others: Any) -> asyncio.Protocol:
+        def first_protocol(*, config: Config, server_state: ServerState, **others: Any) -> asyncio.Protocol | Turnstile:
             go_on = partial(http, config=config, server_state=server_state, **others)
             if not self.registry.is_closed:
                 return go_on()

@@ -61,8 +61,11 @@ def newcomer(data: bytes) -> list[Header] | None:
     return headers if is_upgrade else None
 
 
-class Turnstile(asyncio.Protocol):
-    """One connection until its first bytes: refused at once, or handed to the HTTP protocol."""
+class Turnstile:
+    """One connection until its first bytes: refused at once, or handed to the HTTP protocol.
+
+    An `asyncio.Protocol` in all but the base, which would keep it from being compiled.
+    """
 
     def __init__(
         self,
@@ -113,6 +116,15 @@ class Turnstile(asyncio.Protocol):
         self._is_refused = True
         self._say(answer)
         self._transport.close()
+
+    def eof_received(self) -> None:
+        """The peer says no more: the transport closes."""
+
+    def pause_writing(self) -> None:
+        """A refusal is all that is ever written."""
+
+    def resume_writing(self) -> None:
+        """As above."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
