@@ -45,9 +45,11 @@ COMPILED = (
     "telemetry/events",
     "telemetry/histogram",
     "telemetry/metrics",
+    "transport/acceptor",
     "transport/fast_connection",
     "transport/frames",
     "transport/origin",
+    "transport/passage",
     "transport/turnstile",
     "transport/upgrade",
 )

@@ -29,8 +29,10 @@ from earful.settings import Settings, SettingsError
 from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import Log, open_log
 from earful.telemetry.watchdog import Watchdog
+from earful.transport.acceptor import Acceptor
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
+from earful.transport.passage import Passage
 from earful.transport.turnstile import Turnstile
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
@@ -187,15 +189,22 @@ class Server(uvicorn.Server):
             self._watchdog.open()
         self._load = self.begin_loading()
 
-    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+    async def _listen(self, listener: socket.socket) -> Any:
         """Accept on a socket as uvicorn would, whose TLS handshakes have a minute, whatever the settings say."""
         config, loop = self.config, asyncio.get_running_loop()
+        protocol: Any = config.http_protocol_class  # Also a callable, whatever its types say.
+        make = partial(
+            protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
+        )
+        if config.ssl is None and self._service.settings.transport == "fast":
+            turnstile = Turnstile(self._service.registry, config, self.server_state)
+            acceptor = Acceptor(listener, turnstile, lambda early: make(early=early))
+            acceptor.open(config.backlog)
+            return acceptor
         bound: dict[str, Any] = {}
         if config.ssl is not None:
             bound = {"ssl": config.ssl, "ssl_handshake_timeout": self._service.settings.handshake_timeout_s}
-        protocol: Any = config.http_protocol_class  # Also a callable, whatever its types say.
-        make = partial(protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state)
-        return await loop.create_server(partial(make, _loop=loop), sock=listener, backlog=config.backlog, **bound)
+        return await loop.create_server(make, sock=listener, backlog=config.backlog, **bound)
 
     def begin_loading(self) -> asyncio.Task[None]:
         """Start the task that loads the model, unless it was; that task."""
@@ -234,11 +243,11 @@ class Server(uvicorn.Server):
             await self._ops.on_tick(counter)
         return await super().on_tick(counter)
 
-    def http_connections(self) -> list[BoundedHttpProtocol | Turnstile]:
+    def http_connections(self) -> list[BoundedHttpProtocol | Passage]:
         """Those of both listeners that are no WebSockets."""
         servers = [self] if self._ops is None else [self, self._ops]
         connections = [connection for server in servers for connection in server.server_state.connections]
-        return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol | Turnstile)]
+        return [connection for connection in connections if isinstance(connection, BoundedHttpProtocol | Passage)]
 
     def _renew(self) -> None:
         """Read secret and certificate anew; where the terminal is gone, end."""

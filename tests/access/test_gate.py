@@ -124,3 +124,41 @@ def test_an_address_that_comes_too_often_costs_no_question() -> None:
 def test_an_address_is_counted_by_its_network(peer: str, network: str) -> None:
     """One customer has as many IPv6 addresses as it likes."""
     assert network == network_of(peer)
+
+
+class QuicklyKnown(Known):
+    """The same without waiting."""
+
+    def decide(self, one: Caller) -> Admission | None:
+        """Believe everything."""
+        self.asked += 1
+        name = dict(one.headers).get(b"x-api-key", b"").decode()
+        return Admission(name) if name else None
+
+
+def test_a_gate_is_as_quick_as_its_authenticator() -> None:
+    """And says the same."""
+    assert [True, False, True] == [gate(known).is_quick for known in (None, Known(), QuicklyKnown())]
+    assert ANYBODY == gate().decide(caller())
+    with pytest.raises(TypeError):
+        gate(Known()).decide(caller(("x-api-key", "acme")))
+    for one in (caller(("x-api-key", "acme")), caller(), caller(is_stream=False), caller(("x-api-key", "a b"))):
+        answers = []
+        for known in (Known(), QuicklyKnown()):
+            try:
+                answers.append(str(answer(gate(known), one)))
+            except ValueError as fault:
+                answers.append(str(fault))
+            assert 1 == known.asked
+        assert 1 == len(set(answers))
+
+
+def test_who_was_let_in_and_is_yet_to_come_is_counted_once() -> None:
+    """By the bucket of its address; who was refused is counted for good."""
+    one = gate(QuicklyKnown(), max_handshakes_per_s=1.0)
+    known = caller(("x-api-key", "acme"))
+    for _ in range(3):
+        assert Admission("acme") == one.decide(known)
+        one.forget(known)
+    assert Admission("acme") == answer(one, known)
+    assert ErrorCode.RATE_LIMITED is answer(one, known)

@@ -10,7 +10,7 @@ from tests.support.clock import run_virtual
 from tests.support.inside import Record
 
 from earful.errors import EarfulError, ErrorCode
-from earful.service.admission import Admission, Caller, Doorkeeper, Entrance
+from earful.service.admission import TRIED_FOR_S, Admission, Caller, Doorkeeper, Entrance
 from earful.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class House:
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         self.metrics = Metrics(0.0)
         self.log = Record()
-        self.entrance = Entrance(doorkeeper, WITHIN_S, self.metrics, self.log)
+        self.now = 100.0
+        self.entrance = Entrance(doorkeeper, WITHIN_S, self.metrics, self.log, lambda: self.now)
 
     async def answer(self) -> Admission | ErrorCode:
         """What the one caller is told."""
@@ -159,3 +160,96 @@ def test_a_caller_that_goes_takes_its_question_away() -> None:
         assert (True, []) == (waiting.cancelled(), house.log.events)
 
     met(slow, scenario)
+
+
+class Quick:
+    """Lets in whoever is told to, at once; counts whom."""
+
+    def __init__(self, answer: Admission | Exception, *, is_quick: bool = True) -> None:
+        self.is_quick = is_quick
+        self.counted = 0
+        self._answer = answer
+
+    async def __call__(self, caller: Caller) -> Admission:
+        """As `decide`."""
+        return self.decide(caller)
+
+    def decide(self, caller: Caller) -> Admission:
+        """Say it, or raise it."""
+        del caller
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        self.counted += 1
+        return self._answer
+
+    def forget(self, caller: Caller) -> None:
+        """One less."""
+        del caller
+        self.counted -= 1
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_quick_doorkeeper_is_asked_at_once(*, is_quick: bool) -> None:
+    """Without a task; one that is not, or not now, is not asked."""
+    acme = Admission("acme")
+    doorkeeper = Quick(acme, is_quick=is_quick)
+
+    async def scenario(house: House) -> None:
+        assert (acme if is_quick else None) == house.entrance.ask_at_once(CALLER)
+        assert acme == await house.answer()
+        assert 1 + is_quick == doorkeeper.counted
+        assert not house.entrance.is_tried
+
+    met(doorkeeper, scenario)
+
+
+def test_who_is_yet_to_come_counts_once() -> None:
+    """Whoever only looks whether he would be refused is forgotten, unless he was."""
+    quick = Quick(Admission("acme"))
+
+    async def scenario(house: House) -> None:
+        house.entrance.check(CALLER)
+        assert 0 == quick.counted
+
+    met(quick, scenario)
+
+    async def unasked(house: House) -> None:
+        house.entrance.check(CALLER)
+        assert {} == house.metrics.refusals
+
+    met(slow, unasked)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(EarfulError(ErrorCode.UNAUTHORIZED), ErrorCode.UNAUTHORIZED), (KeyError("secret"), ErrorCode.INTERNAL)],
+)
+def test_who_is_refused_at_once_is_counted_and_others_are_expected(fault: Exception, code: ErrorCode) -> None:
+    """For a second; what fails is logged without its words."""
+
+    async def scenario(house: House) -> None:
+        with pytest.raises(EarfulError) as refused:
+            house.entrance.check(CALLER)
+        assert (code, {code.value: 1}) == (refused.value.code, house.metrics.refusals)
+        assert code is await house.answer()
+        assert "secret" not in str(house.log.events)
+        assert house.entrance.is_tried
+        house.now += TRIED_FOR_S
+        assert not house.entrance.is_tried
+
+    met(Quick(fault), scenario)
+
+
+def test_a_quick_doorkeeper_is_not_asked_by_a_worker_that_drains() -> None:
+    """As no other is."""
+    quick = Quick(Admission("acme"))
+
+    async def scenario(house: House) -> None:
+        house.entrance.close()
+        with pytest.raises(EarfulError) as refused:
+            house.entrance.check(CALLER)
+        assert ErrorCode.DRAINING is refused.value.code
+        assert ErrorCode.DRAINING is await house.answer()
+        assert 0 == quick.counted
+
+    met(quick, scenario)

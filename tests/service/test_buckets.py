@@ -35,3 +35,16 @@ def test_there_are_never_more_than_there_is_room_for(names: list[int]) -> None:
         buckets.take(str(name), 1.0, 0.0)
         assert len(buckets) <= 5
         assert not buckets.take(str(name), 1.0, 0.0)
+
+
+def test_what_is_given_back_can_be_taken_again() -> None:
+    """Once for each time, and never more than there was; a name that nobody asked for has nothing to give back."""
+    buckets = Buckets()
+    assert [True, True, False] == [buckets.take("a", 2.0, 0.0) for _ in range(3)]
+    buckets.give_back("a")
+    assert [True, False] == [buckets.take("a", 2.0, 0.0) for _ in range(2)]
+    for _ in range(5):
+        buckets.give_back("a")
+    assert [True, True, False] == [buckets.take("a", 2.0, 0.0) for _ in range(3)]
+    buckets.give_back("b")
+    assert 1 == len(buckets)

@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from earful.access.authenticator import TENANT
+from earful.access.authenticator import TENANT, QuickAuthenticator
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, NO_LIMITS, UNDECIDED, Admission, Caller, TenantLimits
 from earful.service.buckets import Buckets
@@ -37,12 +37,13 @@ class GateRules:
 
 
 class Gate:
-    """A `Doorkeeper`."""
+    """A `Doorkeeper`, and a quick one where its authenticator is."""
 
     def __init__(self, rules: GateRules, authenticator: Authenticator | None, clock: Callable[[], float]) -> None:
         """Without an `authenticator` whoever passes the rules is nobody in particular."""
         self._rules = rules
         self._authenticator = authenticator
+        self.is_quick = authenticator is None or isinstance(authenticator, QuickAuthenticator)
         self._clock = clock
         self._addresses = Buckets()
 
@@ -52,11 +53,25 @@ class Gate:
         Raises EarfulError: `forbidden`, `rate_limited`, `unauthorized`, or what the authenticator says; and ValueError
         where it names a tenant by what can be no name of one.
         """
-        if not caller.token:  # Else it was looked at already, before its upgrade.
-            self._look_at(caller)
+        self._look_at(caller)
         if self._authenticator is None:
             return ANYBODY
-        admission = await self._authenticator(caller)
+        return self._as_whom(await self._authenticator(caller), caller)
+
+    def decide(self, caller: Caller) -> Admission:
+        """The same at once, where it `is_quick`; raises TypeError where it is not."""
+        self._look_at(caller)
+        if self._authenticator is None:
+            return ANYBODY
+        if not isinstance(self._authenticator, QuickAuthenticator):
+            raise TypeError("this authenticator takes its time")
+        return self._as_whom(self._authenticator.decide(caller), caller)
+
+    def forget(self, caller: Caller) -> None:
+        """`caller`, who was let in, will ask once more: so far it was no handshake of its address."""
+        self._addresses.give_back(network_of(caller.peer))
+
+    def _as_whom(self, admission: Admission | None, caller: Caller) -> Admission:
         if admission is None and caller.is_stream and not caller.token:
             return UNDECIDED
         if admission is None or not admission.tenant:
@@ -66,6 +81,8 @@ class Gate:
         return replace(admission, limits=admission.limits.over(self._rules.limits), is_open=False)
 
     def _look_at(self, caller: Caller) -> None:
+        if caller.token:
+            return  # It was looked at before its upgrade.
         rules = self._rules
         if not rules.origins.allow(caller.headers):
             raise EarfulError(ErrorCode.FORBIDDEN, _PAGE)

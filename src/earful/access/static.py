@@ -19,7 +19,7 @@ _SHOWN_BYTES = 8
 
 
 class StaticKeys:
-    """An `Authenticator`. How long it takes says nothing of a key: what is compared is a hash of it."""
+    """A `QuickAuthenticator`. How long it takes says nothing of a key: what is compared is a hash of it."""
 
     def __init__(self, *, file: str, log: Logger, in_query: bool = False) -> None:
         """Read `file`; with `in_query` a key may also be `?token=`. Raises SettingsError where it cannot be used."""
@@ -27,6 +27,10 @@ class StaticKeys:
         self._in_query = in_query
 
     async def __call__(self, caller: Caller) -> Admission | None:
+        """As `decide`."""
+        return self.decide(caller)
+
+    def decide(self, caller: Caller) -> Admission | None:
         """Whose key it is. Raises EarfulError(UNAUTHORIZED) where it is nobody's."""
         key = credential_of(caller, in_query=self._in_query)
         if key is None:

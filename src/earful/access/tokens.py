@@ -36,7 +36,7 @@ Key: TypeAlias = "Any"
 
 
 class JwtTokens:
-    """An `Authenticator`."""
+    """A `QuickAuthenticator`."""
 
     def __init__(  # noqa: PLR0913 - the names that `auth_options` may have
         self,
@@ -71,6 +71,10 @@ class JwtTokens:
         self._in_query = in_query
 
     async def __call__(self, caller: Caller) -> Admission | None:
+        """As `decide`."""
+        return self.decide(caller)
+
+    def decide(self, caller: Caller) -> Admission | None:
         """Whose token it is. Raises EarfulError(UNAUTHORIZED), for every fault alike, where it is not believed."""
         token = credential_of(caller, in_query=self._in_query)
         if token is None:

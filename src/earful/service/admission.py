@@ -6,8 +6,10 @@ Where there is no doorkeeper nobody is asked. `app.py` builds the one `Entrance`
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from earful.errors import EarfulError, ErrorCode
 from earful.telemetry.cleaning import places_of
@@ -81,12 +83,43 @@ class Doorkeeper(Protocol):
         ...
 
 
+@runtime_checkable
+class QuickDoorkeeper(Protocol):
+    """A `Doorkeeper` that may be able to decide at once, without a task of the event loop for each caller."""
+
+    is_quick: bool
+    """Whether it is."""
+
+    def decide(self, caller: Caller) -> Admission:
+        """As `__call__`, without waiting for anything."""
+        ...
+
+    def forget(self, caller: Caller) -> None:
+        """It was only asked whether it would let in `caller`, who is yet to come: that counts for nothing."""
+        ...
+
+
+TRIED_FOR_S = 1.0
+"""So long after a refusal others are expected."""
+
+
 class Entrance:
     """Asks the doorkeeper; whatever that one does, each caller has an answer in time."""
 
-    def __init__(self, doorkeeper: Doorkeeper, within_s: float, metrics: Metrics, log: Logger) -> None:
+    def __init__(
+        self,
+        doorkeeper: Doorkeeper,
+        within_s: float,
+        metrics: Metrics,
+        log: Logger,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open; an answer takes `within_s` at most."""
         self._doorkeeper = doorkeeper
+        is_quick = isinstance(doorkeeper, QuickDoorkeeper) and doorkeeper.is_quick
+        self._quick: QuickDoorkeeper | None = cast("QuickDoorkeeper", doorkeeper) if is_quick else None
+        self._clock = clock
+        self._refused_at = -math.inf
         self.within_s = within_s
         self.on_close: set[Callable[[], None]] = set()
         """Called, once, when the worker drains: by whom it lets nobody in any more."""
@@ -102,10 +135,29 @@ class Entrance:
         `internal` where it fails.
         """
         try:
-            return await self._ask(caller)
+            return self._decide(caller) or await self._ask(caller)
         except EarfulError as refused:
             self.count(refused)
             raise
+
+    def ask_at_once(self, caller: Caller) -> Admission | None:
+        """As `ask`, where the doorkeeper is a quick one; None where it is not."""
+        try:
+            return self._decide(caller)
+        except EarfulError as refused:
+            self.count(refused)
+            self._refused_at = self._clock()
+            raise
+
+    def check(self, caller: Caller) -> None:
+        """Raise, and count, what `ask_at_once` would: before anything is done for who would be refused all the same."""
+        if self.ask_at_once(caller) is not None and self._quick is not None:
+            self._quick.forget(caller)
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether somebody was refused at once a moment ago, so that it may pay to `check`."""
+        return self._clock() - self._refused_at < TRIED_FOR_S
 
     def count(self, refused: EarfulError) -> None:
         """Somebody was not let in, for a reason that nobody had to be asked for."""
@@ -121,9 +173,19 @@ class Entrance:
         for tell in tuple(self.on_close):
             tell()
 
-    async def _ask(self, caller: Caller) -> Admission:
+    def _decide(self, caller: Caller) -> Admission | None:
         if self._is_closed:
             raise EarfulError(ErrorCode.DRAINING)
+        if self._quick is None:
+            return None
+        try:
+            return self._quick.decide(caller)
+        except EarfulError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - of somebody else's code
+            raise self._failed(fault) from None
+
+    async def _ask(self, caller: Caller) -> Admission:
         deadline = asyncio.timeout(self.within_s)
         try:
             async with deadline:
@@ -136,10 +198,13 @@ class Entrance:
                 raise self._late() from None
             if _is_cancelled():
                 raise
-            self._log.error("doorkeeper failed", error=type(fault).__name__, traceback=places_of(fault))
-            raise EarfulError(ErrorCode.INTERNAL) from None
+            raise self._failed(fault) from None
         finally:
             self._deadlines.discard(deadline)
+
+    def _failed(self, fault: BaseException) -> EarfulError:
+        self._log.error("doorkeeper failed", error=type(fault).__name__, traceback=places_of(fault))
+        return EarfulError(ErrorCode.INTERNAL)
 
     def _late(self) -> EarfulError:
         if self._is_closed:

@@ -36,6 +36,10 @@ class Arrivals:
         """One has begun. Those who resume are let in without asking: who is new waits for them, a second at most."""
         self._tokens = max(-self._most, self._tokens - 1)
 
+    def forget(self) -> None:
+        """One that was noted has not begun after all."""
+        self._tokens = min(self._most, self._tokens + 1)
+
     @property
     def _most(self) -> float:
         return max(1.0, self._rate_per_s)

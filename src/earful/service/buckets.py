@@ -39,3 +39,9 @@ class Buckets:
             return False
         bucket.note()
         return True
+
+    def give_back(self, name: str) -> None:
+        """Whoever was counted under this name last did not come after all."""
+        bucket = self._buckets.get(name)
+        if bucket is not None:
+            bucket.forget()

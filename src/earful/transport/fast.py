@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from earful.transport.farewell import Farewells
 from earful.transport.fast_connection import FastConnection
+from earful.transport.passage import Passage
 from earful.transport.turnstile import Turnstile
 
 if TYPE_CHECKING:
@@ -38,14 +39,20 @@ class FastTransport:
 
     def behind_turnstile(
         self, http: Callable[..., asyncio.Protocol], timeout_s: float
-    ) -> Callable[..., asyncio.Protocol | Turnstile]:
-        """What uvicorn makes of each new connection, its `http=`: where nobody new is let in, a `Turnstile` first."""
+    ) -> Callable[..., asyncio.Protocol | Passage]:
+        """What uvicorn makes of each new connection, its `http=`: where many are refused, a `Passage` first.
 
-        def first_protocol(*, config: Config, server_state: ServerState, **others: Any) -> asyncio.Protocol | Turnstile:
+        Of one that sent `early` what the turnstile did not refuse too.
+        """
+
+        def first_protocol(
+            *, config: Config, server_state: ServerState, early: bytes = b"", **others: Any
+        ) -> asyncio.Protocol | Passage:
             go_on = partial(http, config=config, server_state=server_state, **others)
-            if not self.registry.is_closed:
-                return go_on()
-            return Turnstile(self.registry, config, server_state, go_on, timeout_s)
+            turnstile = Turnstile(self.registry, config, server_state)
+            if early or turnstile.is_shut:
+                return Passage(turnstile, server_state, go_on, timeout_s, early)
+            return go_on()
 
         return first_protocol
 

@@ -78,8 +78,12 @@ class Handshake:
         """Have it decided who this is, unless there is no place for anybody."""
         try:
             self._door.check(resuming=self._is_resuming)
+            admission = entrance.ask_at_once(self._caller)
         except EarfulError as refused:
             self._turn_away(refused)
+            return
+        if admission is not None:
+            self._admit(admission)
             return
         self._asking = asyncio.get_running_loop().create_task(self._ask(entrance), name="admission")
 

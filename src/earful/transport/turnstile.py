@@ -1,4 +1,4 @@
-"""The first look at a connection while the worker takes nobody new: most of them end here, for next to nothing.
+"""The first look at a connection while most are refused: those end here, for next to nothing.
 
 Guarantees the answer that a `Handshake` would give, at half its cost: neither uvicorn's parser nor a WebSocket is made.
 Whatever is not plainly a new session's upgrade goes on to HTTP as if nothing had been. `FastTransport` puts it there.
@@ -6,15 +6,12 @@ Whatever is not plainly a new session's upgrade goes on to HTTP as if nothing ha
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError
 from earful.service.account import tell_refusal
+from earful.service.admission import Caller
 from earful.transport.answers import upgrade_refusal
 from earful.transport.origin import origin_of
 from earful.transport.peer import peer_of
@@ -22,8 +19,6 @@ from earful.transport.upgrade import PATH, VERSION, is_key
 from earful.transport.uvicorn_http import MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -62,108 +57,33 @@ def newcomer(data: bytes) -> list[Header] | None:
 
 
 class Turnstile:
-    """One connection until its first bytes: refused at once, or handed to the HTTP protocol.
+    """Of one worker."""
 
-    An `asyncio.Protocol` in all but the base, which would keep it from being compiled.
-    """
-
-    def __init__(
-        self,
-        door: Door,
-        config: Config,
-        server_state: ServerState,
-        go_on: Callable[..., asyncio.Protocol],
-        timeout_s: float,
-    ) -> None:
-        """`go_on` makes the protocol of whoever is not refused, of a connection that is there `since` a monotonic time.
-
-        The first bytes have `timeout_s` to come.
-        """
+    def __init__(self, door: Door, config: Config, server_state: ServerState) -> None:
+        """Judge by `door`; `server_state` has uvicorn's headers for every answer."""
         self._door = door
         self._config = config
         self._server_state = server_state
-        self._go_on = go_on
-        self._since = time.monotonic()
-        self._timeout_s = timeout_s
-        self._is_refused = False
-        self._fd = -1
 
     @property
-    def awaits_request(self) -> bool:
-        """Whether a request may still come."""
-        return not self._is_refused
+    def is_shut(self) -> bool:
+        """Whether it pays to look: nobody new has a place, or somebody was not let in a moment ago."""
+        entrance = self._door.entrance
+        return self._door.is_closed or (entrance is not None and entrance.is_tried)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Uvicorn's listener has a connection."""
-        self._transport = cast("asyncio.Transport", transport)
-        if transport.get_extra_info("ssl_object") is None:
-            self._fd = transport.get_extra_info("socket").fileno()
-        self._server_state.connections.add(self)  # type: ignore[arg-type] # uvicorn names its own protocols alone
-        # The request came while the connection waited to be taken: the loop would read it a round later.
-        with suppress(OSError):
-            if self._fd >= 0 and (data := os.read(self._fd, _READ_BYTES)):
-                self.data_received(data)
-
-    def data_received(self, data: bytes) -> None:
-        """Refuse, or make way."""
-        if self._is_refused:
-            return
+    def refusal_of(self, data: bytes, peername: object) -> bytes | None:
+        """The whole answer, where `data` is an upgrade that is refused, counted and told; None where it may not be."""
         headers = newcomer(data)
-        answer = None if headers is None else self._refusal_of(headers)
-        if answer is None:
-            self._make_way(data)
-            return
-        self._is_refused = True
-        self._say(answer)
-        self._transport.close()
-
-    def eof_received(self) -> None:
-        """The peer says no more: the transport closes."""
-
-    def pause_writing(self) -> None:
-        """A refusal is all that is ever written."""
-
-    def resume_writing(self) -> None:
-        """As above."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        del exc
-        self._server_state.connections.discard(self)
-
-    def tick(self, now: float) -> None:
-        """End a connection that says nothing, or does not take its answer; `now` in monotonic seconds."""
-        if now - self._since > self._timeout_s:
-            self._transport.abort()
-
-    def shutdown(self) -> None:
-        """Uvicorn ends."""
-        self._transport.close()
-
-    def _say(self, answer: bytes) -> None:
-        """Give it to the kernel at once; what it does not take the loop sends later."""
-        sent = 0
-        if self._fd >= 0:
-            with suppress(OSError):
-                sent = os.write(self._fd, answer)
-        if sent < len(answer):
-            self._transport.write(answer[sent:])
-
-    def _refusal_of(self, headers: list[Header]) -> bytes | None:
-        """The answer, where there is no place for anybody; None where there may be one by now."""
+        if headers is None:
+            return None
+        peer = peer_of(peername, headers, self._config)
+        entrance = self._door.entrance
         try:
             self._door.check(resuming=False)
+            if entrance is not None:
+                entrance.check(Caller(PATH, headers, {}, peer))
         except EarfulError as refused:
-            peer = peer_of(self._transport.get_extra_info("peername"), headers, self._config)
             origin = origin_of(headers, peer, "fast")
             tell_refusal(self._door.events, origin, refused)
             return upgrade_refusal(origin.request_id, refused, self._server_state.default_headers)
         return None
-
-    def _make_way(self, data: bytes) -> None:
-        """Let the HTTP protocol have the socket, and what came over it."""
-        self._server_state.connections.discard(self)
-        http = self._go_on(since=self._since)  # Its deadline counts from there: a byte must not buy it another.
-        self._transport.set_protocol(http)
-        http.connection_made(self._transport)
-        http.data_received(data)
