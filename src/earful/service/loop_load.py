@@ -20,8 +20,8 @@ EASED = 0.97
 """Once it is full, there is room below this share of what may be."""
 FLOOD_PER_S = 200.0
 """Refusals; fewer are a price that the sessions can bear."""
-SPARED = 0.3
-"""Of what is not given to sessions, this share is not given to refusals either: they come in bursts."""
+SPARED = 0.5
+"""Of what is not given to sessions, this share is not given to refusals either: a loop that is busy waits for nobody."""
 
 
 class LoopLoad:
