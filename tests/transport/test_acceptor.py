@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from earful.transport.acceptor import AT_ONCE, BATCH_S, FULL_BATCH_S, REST_S, Acceptor
+from earful.transport.acceptor import AT_ONCE, BATCH_S, REST_S, Acceptor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -172,7 +172,7 @@ def test_while_it_is_shut_a_batch_is_taken_between_two_pauses() -> None:
 
 
 def test_a_batch_has_an_end() -> None:
-    """The rest comes after a shorter pause, in which the loop does what else there is."""
+    """The rest comes after a pause, in which the loop does what else there is."""
 
     async def scenario(porch: Porch) -> None:
         porch.turnstile.is_shut = True
@@ -180,7 +180,7 @@ def test_a_batch_has_an_end() -> None:
         came = porch.come(*[b"no"] * (AT_ONCE + 1))
         await porch.end_pause()
         assert 1 + AT_ONCE == porch.turnstile.asked
-        assert FULL_BATCH_S == await porch.end_pause()
+        assert BATCH_S == await porch.end_pause()
         assert [b"refused"] * (AT_ONCE + 1) == await read(came)
         porch.turnstile.is_shut = False
         assert BATCH_S == await porch.end_pause()
