@@ -21,7 +21,7 @@ EASED = 0.97
 FLOOD_PER_S = 200.0
 """Refusals; fewer are a price that the sessions can bear."""
 SPARED = 0.5
-"""Of what is not given to sessions, this share is not given to refusals either: a loop that is busy waits for nobody."""
+"""Of what is not given to sessions, this share is not given to refusals either: a full loop is late with everything."""
 
 
 class LoopLoad:
