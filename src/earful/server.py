@@ -32,7 +32,7 @@ from earful.telemetry.watchdog import Watchdog
 from earful.transport.acceptor import Acceptor
 from earful.transport.fast import FastTransport
 from earful.transport.ops_server import OpsServer
-from earful.transport.passage import Passage
+from earful.transport.passage import Passage, behind_turnstile
 from earful.transport.turnstile import Turnstile
 from earful.transport.uvicorn_http import BoundedHttpProtocol, protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
@@ -155,13 +155,13 @@ class Server(uvicorn.Server):
     @staticmethod
     def _protocols(service: Service) -> dict[str, Any]:
         """What uvicorn makes of a connection, and of an upgrade; a callable will do, whatever its types say."""
-        settings = service.settings
-        http = protocol_with(settings.handshake_timeout_s, service.log)
+        settings, within_s = service.settings, service.settings.handshake_timeout_s
+        http = behind_turnstile(protocol_with(within_s, service.log), service.registry, settings.transport, within_s)
         if settings.transport == "asgi":
             return {"http": http, "ws": partial(LendingProtocol, events=service.registry.events)}
         fast = FastTransport(service.registry, settings.max_message_bytes)
         service.registry.sweepers.append(fast.sweep)
-        return {"http": fast.behind_turnstile(http, settings.handshake_timeout_s), "ws": fast.protocol}
+        return {"http": http, "ws": fast.protocol}
 
     def exit_code(self) -> int:
         """0 after a drain, also one that ran out of time. Raises ModelLoadError where the model did not load."""
@@ -196,15 +196,18 @@ class Server(uvicorn.Server):
         make = partial(
             protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
         )
-        if config.ssl is None and self._service.settings.transport == "fast":
-            turnstile = Turnstile(self._service.registry, config, self.server_state)
+        if config.ssl is None:
+            turnstile = Turnstile(self._service.registry, config, self.server_state, self._service.settings.transport)
             acceptor = Acceptor(listener, turnstile, lambda early: make(early=early))
             acceptor.open(config.backlog)
             return acceptor
-        bound: dict[str, Any] = {}
-        if config.ssl is not None:
-            bound = {"ssl": config.ssl, "ssl_handshake_timeout": self._service.settings.handshake_timeout_s}
-        return await loop.create_server(make, sock=listener, backlog=config.backlog, **bound)
+        return await loop.create_server(
+            make,
+            sock=listener,
+            backlog=config.backlog,
+            ssl=config.ssl,
+            ssl_handshake_timeout=self._service.settings.handshake_timeout_s,
+        )
 
     def begin_loading(self) -> asyncio.Task[None]:
         """Start the task that loads the model, unless it was; that task."""

@@ -18,8 +18,7 @@ from tests.transport.test_fast_connection import Hall
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from earful.transport.fast import FastTransport
-from earful.transport.passage import Passage
+from earful.transport.passage import Passage, behind_turnstile
 from earful.transport.upgrade import PATH
 from earful.transport.uvicorn_http import BoundedHttpProtocol
 
@@ -56,8 +55,7 @@ class Here:
         self.state = ServerState()
         self.state.default_headers = [(b"date", b"today")]
         self.pipe = RecordingTransport()
-        shared = FastTransport(cast("Door", self.hall), 1000)
-        make: Callable[..., Any] = shared.behind_turnstile(Http, timeout_s=10)
+        make: Callable[..., Any] = behind_turnstile(Http, cast("Door", self.hall), "fast", timeout_s=10)
         config = Config(lambda: None, log_config=None)
         self.make = partial(make, config=config, server_state=self.state, app_state={})
         self.first = self.make()

@@ -1,6 +1,6 @@
 """A connection that has come to a turnstile, until its first bytes: refused at once, or handed to the HTTP protocol.
 
-`FastTransport` makes one where the turnstile is shut, unless the `Acceptor` has turned the connection away itself.
+There is one where the turnstile is shut, unless the `Acceptor` has turned the connection away itself.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from earful.transport.turnstile import Turnstile
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from earful.transport.turnstile import Turnstile
+    from earful.service.wire import Door
 
 _READ_BYTES = 65_536
 
@@ -115,3 +119,23 @@ class Passage:
         self._transport.set_protocol(http)
         http.connection_made(self._transport)
         http.data_received(data)
+
+
+def behind_turnstile(
+    http: Callable[..., asyncio.Protocol], door: Door, transport: str, timeout_s: float
+) -> Callable[..., asyncio.Protocol | Passage]:
+    """What uvicorn makes of each new connection, its `http=`: where many are refused, a `Passage` first.
+
+    Of one that sent `early` what the turnstile did not refuse too.
+    """
+
+    def first_protocol(
+        *, config: Config, server_state: ServerState, early: bytes = b"", **others: Any
+    ) -> asyncio.Protocol | Passage:
+        go_on = partial(http, config=config, server_state=server_state, **others)
+        turnstile = Turnstile(door, config, server_state, transport)
+        if early or turnstile.is_shut:
+            return Passage(turnstile, server_state, go_on, timeout_s, early)
+        return go_on()
+
+    return first_protocol

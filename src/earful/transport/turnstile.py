@@ -1,7 +1,8 @@
 """The first look at a connection while most are refused: those end here, for next to nothing.
 
-Guarantees the answer that a `Handshake` would give, at half its cost: neither uvicorn's parser nor a WebSocket is made.
-Whatever is not plainly a new session's upgrade goes on to HTTP as if nothing had been. `FastTransport` puts it there.
+Guarantees the answer that the transport would give, at a third of its cost: neither uvicorn's parser nor a WebSocket is
+made. Whatever is not plainly a new session's upgrade goes on to HTTP as if nothing had been. The `Acceptor` and each
+`Passage` ask it.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ def newcomer(data: bytes) -> list[Header] | None:
 class Turnstile:
     """Of one worker."""
 
-    def __init__(self, door: Door, config: Config, server_state: ServerState) -> None:
-        """Judge by `door`; `server_state` has uvicorn's headers for every answer."""
+    def __init__(self, door: Door, config: Config, server_state: ServerState, transport: str) -> None:
+        """Judge by `door`, for this `transport`; `server_state` has uvicorn's headers for every answer."""
         self._door = door
+        self._transport = transport
         self._config = config
         self._server_state = server_state
 
@@ -83,7 +85,7 @@ class Turnstile:
             if entrance is not None:
                 entrance.check(Caller(PATH, headers, {}, peer))
         except EarfulError as refused:
-            origin = origin_of(headers, peer, "fast")
+            origin = origin_of(headers, peer, self._transport)
             tell_refusal(self._door.events, origin, refused)
             return upgrade_refusal(origin.request_id, refused, self._server_state.default_headers)
         return None
