@@ -35,3 +35,13 @@ def test_there_are_never_more_than_there_is_room_for(names: list[int]) -> None:
         buckets.take(str(name), 1.0, 0.0)
         assert len(buckets) <= 5
         assert not buckets.take(str(name), 1.0, 0.0)
+
+
+def test_somebody_may_know_better() -> None:
+    """Of more that was taken under a name; of names that nobody has asked for nothing is kept."""
+    buckets = Buckets()
+    assert buckets.take("a", 2.0, 0.0)
+    buckets.settle("a", -1.0, 0.0)
+    buckets.settle("b", -1.0, 0.0)
+    assert ([False, True], 1) == ([buckets.take("a", 2.0, now) for now in (0.9, 1.0)], len(buckets))
+    assert buckets.take("b", 2.0, 0.0)
