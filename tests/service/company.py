@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import sys
@@ -63,6 +64,7 @@ class Door(MemoryDirectory):
         self.reports: list[Report] = []
         self.ends: list[str] = []
         self.draws: list[Draw] = []
+        self.draw_takes_s = 0.0
         self.faults: list[Exception] = []
         """What the next opening, exchanges and draws raise."""
         self.takes = sys.maxsize
@@ -107,6 +109,7 @@ class Door(MemoryDirectory):
         """As ever, where the store is there."""
         self._knock()
         self._stumble()
+        await asyncio.sleep(self.draw_takes_s)
         self.draws += draws
         return await super().draw(draws)
 

@@ -400,6 +400,25 @@ def test_without_the_store_a_tenants_rate_is_shared_evenly() -> None:
     together(scenario)
 
 
+def test_exchanges_wait_for_one_draw_at_most() -> None:
+    """Where draws are slow and something begins all the time."""
+    fast = Admission("acme", TenantLimits(max_new_sessions_per_s=1000.0))
+
+    async def scenario(_store: Store, one: Colleague, _: Colleague) -> None:
+        one.door.draw_takes_s = 0.2
+        task = asyncio.create_task(one.presence.exchange_for_ever())
+        await settle()
+        for _attempt in range(1000):
+            one.registry.tenants.check(fast)
+            await asyncio.sleep(EXCHANGE_EVERY_S / 100)
+        task.cancel()
+        await asyncio.wait({task})
+        assert 10 / 1.2 <= len(one.door.reports) <= 11
+        assert 950 <= sum(draw.number for draw in one.door.draws) <= 1000
+
+    together(scenario)
+
+
 def test_a_bug_costs_one_draw() -> None:
     """It is logged; exchanges go on, and so do draws, however many there are."""
 
