@@ -1,9 +1,9 @@
-"""What the directory in Redis costs: a worker's CPU for a claim and for an exchange, bytes in Redis for a session.
+"""What the directory in Redis costs: a worker's CPU for a claim, a draw, an exchange; bytes in Redis for a session.
 
     python bench/directory.py [--sessions 2000]
 
 Starts a redis-server of its own, which must be installed. A claim is made at a start or a resume, an exchange once
-a second, with as many sessions in it as began, and a slice of the others.
+a second, with as many sessions in it as began, and a slice of the others; a draw when a tenant that has a rate begins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from earful.store.opening import directory_at
-from earful.store.values import Claim, Entry, Report
+from earful.store.values import Claim, Draw, Entry, Report
 from report import Report as Figures
 from report import run
 
@@ -88,6 +88,8 @@ async def measure(directory: Directory, server: Redis, sessions: int, figures: F
         await directory.exchange(report(first, FIRST_SLICE, sessions))
     listed = used_bytes(server)
     figures.note("claim: us of CPU, ms", str(claiming))
+    drawing = await cost(sessions, lambda nth: directory.draw([Draw(f"tenant-{nth % TENANTS}", 10.0, 1)]))
+    figures.note("draw: us of CPU, ms", str(drawing))
     for size in SIZES:
         told = report(0, size, sessions)
         exchanging = await cost(EXCHANGES, partial(again, directory, told))

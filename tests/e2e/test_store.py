@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.access.keys import ACME, GLOBEX, key_file
 from tests.session.ear import told
 from tests.support.raw import RawSocket, connected
 from tests.support.redis_server import HOST, RedisServer, free_port, running_redis
@@ -19,6 +22,7 @@ from earful.protocol.messages import Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.server import Address
 
@@ -26,6 +30,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 AWAY = "store is away; limits and listings are this worker's own"
 BACK = "store is back"
+RATE_PER_S = 4.0
 
 
 @contextmanager
@@ -188,3 +193,53 @@ def test_a_worker_that_was_stopped_lets_go_when_it_wakes() -> None:
         for raw in (first, second):
             raw.close()
     assert expected(SPEECH) == told(speaker.finals)[: len(expected(SPEECH))]
+
+
+@contextmanager
+def two_workers_with_keys(folder: Path) -> Iterator[tuple[RedisServer, Running, Running]]:
+    """As `two_workers`; acme's key lets four sessions begin in a second."""
+    file = key_file(folder, acme=f"max_new_sessions_per_s={RATE_PER_S}")
+    with two_workers(auth="static", auth_options={"file": str(file)}) as workers:
+        yield workers
+
+
+def begins(server: Running) -> bool:
+    """Whether a session of acme may begin there; where it may not, it is told when to come again."""
+    raw = RawSocket(server.address).upgrade(X_Api_Key=ACME)
+    raw.close()
+    if raw.response.status == 101:
+        return True
+    assert (429, True) == (raw.response.status, b'"tenant_limit"' in raw.response.body)
+    assert 1 <= int(raw.response.headers["retry-after"])
+    return False
+
+
+def seconds_for(number: int, *servers: Running) -> float:
+    """How long it takes at least until so many sessions have begun, where each server is tried in turn."""
+    began_at, left = time.monotonic(), itertools.count(number - 1, -1)
+    await_true(lambda: any(begins(server) and next(left) <= 0 for server in servers), 40)
+    return time.monotonic() - began_at
+
+
+def test_a_tenants_rate_is_one_however_it_is_spread(tmp_path: Path) -> None:
+    """All of it at one worker; what the other lets in comes off it, but for the first, which is made good."""
+    with two_workers_with_keys(tmp_path) as (redis, one, other):
+        assert [True] * 4 == [begins(one) for _ in range(4)]
+        await_true(lambda: redis.ask("EXISTS", "earful:{tenant:acme}:bucket") == 1)
+        assert (12 - 4 - 1) / RATE_PER_S <= seconds_for(12, one, one, one, one, other)
+        assert (12 - 4 - 1) / RATE_PER_S <= seconds_for(12, one, other)
+
+
+def test_without_its_store_a_tenants_rate_is_shared(tmp_path: Path) -> None:
+    """Half of it at each of two workers, refused in the same words; then all of it at any."""
+    with two_workers_with_keys(tmp_path) as (redis, one, other):
+        with connected(one.address, X_Api_Key=GLOBEX), connected(other.address, X_Api_Key=GLOBEX):
+            await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2, 5)  # Each has heard of the other.
+        redis.kill()
+        await_true(lambda: {answer[1] for answer in health(one, other)} == {"away"}, 5)
+        assert (8 - 2) / (RATE_PER_S / 2) <= seconds_for(8, one)
+        assert (8 - 2) / (RATE_PER_S / 2) <= seconds_for(8, other)
+        redis.start()
+        await_true(lambda: {answer[1] for answer in health(one, other)} == {"ok"}, 8)
+        assert seconds_for(1, one) >= 0
+        await_true(lambda: redis.ask("EXISTS", "earful:{tenant:acme}:bucket") == 1)

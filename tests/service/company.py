@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import sys
@@ -30,9 +31,9 @@ from earful.store.memory import Hub, MemoryDirectory
 from earful.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from earful.store.values import Claim, Ended, Listed, News, Overview, Report, Verdict
+    from earful.store.values import Claim, Draw, Ended, Listed, News, Overview, Report, Verdict
 
 NOTED_S = 420.0
 SECRET = Seal((b"one of all",))
@@ -55,15 +56,17 @@ class Store(Hub):
 
 
 class Door(MemoryDirectory):
-    """A worker's way to the store; `reports` are those that arrived."""
+    """A worker's way to the store; `reports` and `draws` are those that arrived."""
 
     def __init__(self, store: Store, worker: str) -> None:
         super().__init__(store, worker)
         self._store = store
         self.reports: list[Report] = []
         self.ends: list[str] = []
+        self.draws: list[Draw] = []
+        self.draw_takes_s = 0.0
         self.faults: list[Exception] = []
-        """What the next opening and exchanges raise."""
+        """What the next opening, exchanges and draws raise."""
         self.takes = sys.maxsize
         """Sessions that the store takes of one report before its time is over."""
 
@@ -101,6 +104,14 @@ class Door(MemoryDirectory):
             raise StoreUnavailableError("TimeoutError")
         self.reports.append(report)
         return await super().exchange(report)
+
+    async def draw(self, draws: Sequence[Draw]) -> list[float]:
+        """As ever, where the store is there."""
+        self._knock()
+        self._stumble()
+        await asyncio.sleep(self.draw_takes_s)
+        self.draws += draws
+        return await super().draw(draws)
 
     async def overview(self) -> Overview:
         """As ever, where the store is there."""

@@ -32,17 +32,6 @@ def test_less_than_one_a_second_begins_too() -> None:
     assert [1, 0, 1] == [begun(arrivals, now, 5) for now in (0.0, 9.0, 10.5)]
 
 
-def test_another_rate_gives_nothing_away() -> None:
-    """However often it changes: what was earned is by the rate that held meanwhile."""
-    arrivals = Arrivals(10, 0.0)
-    assert 10 == begun(arrivals, 0.0, 30)
-    for rate_per_s in (1, 10) * 5:
-        arrivals.change(rate_per_s, 0.0)
-    assert 0 == begun(arrivals, 0.0, 30)
-    arrivals.change(2, 0.5)
-    assert [2, 2] == [begun(arrivals, now, 30) for now in (0.5, 10.0)]
-
-
 def test_no_rate_is_no_limit() -> None:
     """However many there are."""
     assert 5000 == begun(Arrivals(0, 0.0), 0.0, 5000)

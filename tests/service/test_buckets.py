@@ -48,3 +48,13 @@ def test_what_is_given_back_can_be_taken_again() -> None:
     assert [True, True, False] == [buckets.take("a", 2.0, 0.0) for _ in range(3)]
     buckets.give_back("b")
     assert 1 == len(buckets)
+
+
+def test_somebody_may_know_better() -> None:
+    """Of more that was taken under a name; of names that nobody has asked for nothing is kept."""
+    buckets = Buckets()
+    assert buckets.take("a", 2.0, 0.0)
+    buckets.settle("a", -1.0, 0.0)
+    buckets.settle("b", -1.0, 0.0)
+    assert ([False, True], 1) == ([buckets.take("a", 2.0, now) for now in (0.9, 1.0)], len(buckets))
+    assert buckets.take("b", 2.0, 0.0)

@@ -15,6 +15,7 @@ from tests.support.speech import codes
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, TenantLimits
 from earful.service.presence import EXCHANGE_EVERY_S, GROWTH, LEAST_SLICE, MOST_ENTRIES
+from earful.store.values import Draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -328,5 +329,110 @@ def test_a_tenants_sessions_at_the_others_count() -> None:
         other.begin("d", None, tenant="acme")
         other.begin("e", None, tenant="acme")
         assert not may_begin(other)
+
+    together(scenario)
+
+
+THREE_A_SECOND = Admission("acme", TenantLimits(max_new_sessions_per_s=3.0))
+
+
+def begins(colleague: Colleague) -> bool:
+    """Whether a session of it may begin there; it does."""
+    try:
+        colleague.registry.tenants.check(THREE_A_SECOND)
+    except EarfulError as refused:
+        return refused.code is not ErrorCode.TENANT_LIMIT
+    return True
+
+
+def test_a_tenants_rate_is_one_at_all_workers() -> None:
+    """All of it at any; the others know at once, one session late, and that one is made good."""
+
+    async def scenario(_store: Store, one: Colleague, other: Colleague) -> None:
+        tasks = [asyncio.create_task(worker.presence.exchange_for_ever()) for worker in (one, other)]
+        await settle()
+        assert [True, True, True, False] == [begins(one) for _ in range(4)]
+        await settle()
+        assert [Draw("acme", 3.0, 3)] == one.door.draws
+        assert begins(other)
+        await settle()
+        assert [False, False] == [begins(other), begins(one)]
+        await asyncio.sleep(0.7)
+        assert begins(other)
+        await settle()
+        assert [False, True] == [begins(other), begins(one)]
+        await settle()
+        await asyncio.sleep(30)
+        assert [True, True, True, False] == [begins(other) for _ in range(4)]
+        await settle()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert (4, 5) == (sum(draw.number for draw in one.door.draws), sum(draw.number for draw in other.door.draws))
+
+    together(scenario)
+
+
+def test_without_the_store_a_tenants_rate_is_shared_evenly() -> None:
+    """From the first draw or exchange that fails; what began meanwhile is not told when it is back."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        for worker in (one, other, one):
+            await worker.presence.exchange()
+        store.is_away = True
+        assert begins(one)
+        await one.presence.draw()
+        assert [True, False] == [begins(one) for _ in range(2)]
+        await one.presence.draw()
+        await other.presence.exchange()
+        assert [True, False] == [begins(other) for _ in range(2)]
+        await asyncio.sleep(2 / 3)
+        assert [True, False] == [begins(one) for _ in range(2)]
+        store.is_away = False
+        await one.presence.exchange()
+        await one.presence.draw()
+        assert ([], False) == (one.door.draws, begins(one))
+        await asyncio.sleep(1)
+        assert [True, True, True, False] == [begins(one) for _ in range(4)]
+        await one.presence.draw()
+        assert [Draw("acme", 3.0, 3)] == one.door.draws
+
+    together(scenario)
+
+
+def test_exchanges_wait_for_one_draw_at_most() -> None:
+    """Where draws are slow and something begins all the time."""
+    fast = Admission("acme", TenantLimits(max_new_sessions_per_s=1000.0))
+
+    async def scenario(_store: Store, one: Colleague, _: Colleague) -> None:
+        one.door.draw_takes_s = 0.2
+        task = asyncio.create_task(one.presence.exchange_for_ever())
+        await settle()
+        for _attempt in range(1000):
+            one.registry.tenants.check(fast)
+            await asyncio.sleep(EXCHANGE_EVERY_S / 100)
+        task.cancel()
+        await asyncio.wait({task})
+        assert 10 / 1.2 <= len(one.door.reports) <= 11
+        assert 950 <= sum(draw.number for draw in one.door.draws) <= 1000
+
+    together(scenario)
+
+
+def test_a_bug_costs_one_draw() -> None:
+    """It is logged; exchanges go on, and so do draws, however many there are."""
+
+    async def scenario(_store: Store, one: Colleague, _: Colleague) -> None:
+        task = asyncio.create_task(one.presence.exchange_for_ever())
+        await settle()
+        one.door.faults.append(ZeroDivisionError())
+        for _attempt in range(50):
+            begins(one)
+            await asyncio.sleep(EXCHANGE_EVERY_S / 10)
+        task.cancel()
+        await asyncio.wait({task})
+        assert [("draw failed", "ZeroDivisionError")] == [(line["event"], line["error"]) for line in one.log.events]
+        assert 5 <= len(one.door.reports) <= 6
+        assert 3 + 3 * 4.9 - 1 == pytest.approx(sum(draw.number for draw in one.door.draws), abs=1)
 
     together(scenario)

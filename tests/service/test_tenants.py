@@ -64,11 +64,14 @@ def test_without_the_store_each_worker_keeps_to_its_share() -> None:
 
 
 def test_they_begin_no_faster_than_they_may() -> None:
-    """Several workers share the rate."""
+    """The whole rate at any worker, as long as they share a store; without it each keeps to its share."""
     house = House()
     assert [True, True, False] == [house.begins(SLOWLY) for _ in range(3)]
     house.now = 1.0
     house.tenants.learn({}, 2)
+    assert [True, True, False] == [house.begins(SLOWLY) for _ in range(3)]
+    house.now = 2.0
+    house.tenants.cut_off()
     assert [True, False] == [house.begins(SLOWLY) for _ in range(2)]
 
 

@@ -36,6 +36,7 @@ class Store:
         """Lose everything, as one that was emptied."""
         hub = self.hub
         hub.desks.clear()
+        hub.buckets.clear()
         hub._notes.clear()
         hub._expiries.clear()
         for inbox in hub.inboxes.values():

@@ -36,6 +36,9 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
       redis.call('ZINCRBY', key, -ARGV[1], worker)
     end
   end
+  if string.find(key, ':bucket$') then
+    redis.call('HINCRBYFLOAT', key, 'seen_ms', -ARGV[1])
+  end
   if left <= tonumber(ARGV[1]) then
     redis.call('DEL', key)
   else

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.store.rig import EXPIRES_S, claim, entry, report
 
 from earful.store.memory import Hub, MemoryDirectory
-from earful.store.values import Verdict
+from earful.store.values import Draw, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -52,6 +52,18 @@ def test_notes_go_when_their_time_is_over() -> None:
     do(one.overview())
     assert ({}, []) == (hub._notes, hub._expiries)
     assert {} == hub.desks
+
+
+def test_buckets_go_when_they_are_full() -> None:
+    """As soon as anybody draws."""
+    clock = Clock()
+    hub = Hub(clock)
+    one = MemoryDirectory(hub, "one")
+    assert [[0.0, -3.0]] == do(one.draw([Draw("acme", 0.5, 1), Draw("globex", 0.5, 4)]))
+    clock.now_s = 2.0
+    assert ([[0.0]], {"globex", "third"}) == (do(one.draw([Draw("third", 1.0, 1)])), set(hub.buckets))
+    clock.now_s = 8.0
+    assert ([[]], {}) == (do(one.draw([])), hub.buckets)
 
 
 def test_who_left_gets_no_notices() -> None:

@@ -15,7 +15,7 @@ from earful.store.address import StoreAddress
 from earful.store.directory import StoreUnavailableError
 from earful.store.keys import note_key
 from earful.store.redis import RedisDirectory
-from earful.store.values import Notice, Verdict
+from earful.store.values import Draw, Notice, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,8 @@ def test_a_cluster(nodes: tuple[RedisServer, ...]) -> None:
         )
         assert {Verdict.GRANTED} == set(await asyncio.gather(*(one.claim(claim(name)) for name in NAMES)))
         assert all(node.ask("DBSIZE") > len(NAMES) // 10 for node in nodes)
+        draws = [Draw(name, 0.001, 1) for name in NAMES]
+        assert [0] * 60 + [-1] * 60 == [round(left) for by in (one, other) for left in await by.draw(draws)]
         await one.exchange(report(*(entry(name) for name in NAMES[:50]), acme=50))
         news = await other.exchange(report(*(entry(name, 1) for name in NAMES[50:]), acme=10))
         assert (60, 2, {"acme": 60}) == (news.sessions, news.workers, news.tenants)

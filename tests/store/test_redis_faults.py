@@ -17,13 +17,15 @@ from earful.store.directory import StoreUnavailableError
 from earful.store.keys import ROLL, details_key, inbox_key, index_key
 from earful.store.link import TURN_S
 from earful.store.redis import MOST_GONE, RedisDirectory
-from earful.store.values import Notice, Report, Verdict
+from earful.store.values import Draw, Notice, Report, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 GONE = ("gone 1", "gone 2")
+SLOWLY = Draw("acme", 0.001, 1)
+"""Of a rate by which nothing is earned while a test runs."""
 SOON_S = 8.0
 """Longer than any call may take, on a busy machine too, and far shorter than redis-py's own patience."""
 
@@ -76,6 +78,7 @@ def calls(directory: RedisDirectory) -> list[Callable[[], Awaitable[object]]]:
         lambda: directory.end("other", None, 10),
         lambda: directory.end_own(claim("other")),
         lambda: directory.exchange(report(entry("s"), acme=1)),
+        lambda: directory.draw([SLOWLY, Draw("globex", 2.0, 1)]),
         directory.overview,
         lambda: directory.page("", 10, None),
         lambda: directory.find("s", None),
@@ -181,6 +184,7 @@ def test_scripts_are_forgotten(server: RedisServer) -> None:
         async with worker_of(server.url) as (one, _), worker_of(server.url, "other") as (other, _):
             for nth in range(3):
                 server.ask("SCRIPT", "FLUSH")
+                assert [-nth] == [round(left) for left in await one.draw([SLOWLY])]
                 assert Verdict.GRANTED == await one.claim(claim(f"s{nth}"))
                 await other.exchange(report(entry(f"s{nth}", 1), acme=1))
                 while other._words:
@@ -275,6 +279,27 @@ def test_a_lost_answer(server: RedisServer) -> None:
             assert Verdict.SUPERSEDED == await directory.claim(claim("s", 2))
             relay.answers_to_lose = 1
             assert await directory.end("s", None, 10)
+
+    on_the_servers_loop(main())
+
+
+def test_a_lost_answer_to_a_draw(server: RedisServer) -> None:
+    """What is drawn again for want of it is taken once, also where another worker draws in between."""
+
+    async def main() -> None:
+        async with (
+            relaying(server.port) as relay,
+            worker_of(f"redis://{HOST}:{relay.port}") as (one, clock),
+            worker_of(server.url, "other") as (other, _),
+        ):
+            await one.open()
+            relay.answers_to_lose = 1
+            assert [0] == [round(left) for left in await one.draw([SLOWLY])]
+            assert [[-1], [-2]] == [[round(left) for left in await worker.draw([SLOWLY])] for worker in (other, one)]
+            relay.answers_to_lose = 2
+            await unavailable(lambda: one.draw([SLOWLY]))
+            clock.now_s += 1
+            assert [-4] == [round(left) for left in await one.draw([SLOWLY])]
 
     on_the_servers_loop(main())
 

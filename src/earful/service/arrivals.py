@@ -26,19 +26,9 @@ class Arrivals:
         self._refilled_at = now
         return self._tokens >= 1
 
-    def change(self, rate_per_s: float, now: float) -> None:
-        """Another rate from now on: what is in the bucket stays, as far as it has room."""
-        self.has_room(now)  # What it has earned so far, by the rate that held.
-        self._rate_per_s = rate_per_s
-        self._tokens = min(self._most, self._tokens)
-
     def note(self) -> None:
         """One has begun. Those who resume are let in without asking: who is new waits for them, a second at most."""
         self._tokens = max(-self._most, self._tokens - 1)
-
-    def forget(self) -> None:
-        """One that was noted has not begun after all."""
-        self._tokens = min(self._most, self._tokens + 1)
 
     @property
     def _most(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from earful.service.arrivals import Arrivals
+from earful.store.bucket import Bucket
 
 MOST_BUCKETS = 10_000
 
@@ -19,7 +19,7 @@ class Buckets:
     def __init__(self, most: int = MOST_BUCKETS) -> None:
         """Hold `most` buckets."""
         self._most = most
-        self._buckets: OrderedDict[str, Arrivals] = OrderedDict()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def __len__(self) -> int:
         """How many there are."""
@@ -29,15 +29,13 @@ class Buckets:
         """Whether one more may come under this name, which counts it; a new rate holds from now on."""
         bucket = self._buckets.pop(name, None)
         if bucket is None:
-            bucket = Arrivals(rate_per_s, now)
+            bucket = Bucket(rate_per_s, now)
             if len(self._buckets) >= self._most:
                 self._buckets.popitem(last=False)
         self._buckets[name] = bucket
-        # Not a full bucket: whoever has two rates, by two keys or while workers come and go, would have no limit.
-        bucket.change(rate_per_s, now)
-        if not bucket.has_room(now):
+        if bucket.left(rate_per_s, now) < 1:
             return False
-        bucket.note()
+        bucket.draw(1, rate_per_s, now)
         return True
 
     def give_back(self, name: str) -> None:
@@ -45,3 +43,8 @@ class Buckets:
         bucket = self._buckets.get(name)
         if bucket is not None:
             bucket.forget()
+
+    def settle(self, name: str, left: float, now: float) -> None:
+        """So much is left under this name, says somebody who knows of more than was taken here."""
+        if name in self._buckets:
+            self._buckets[name].settle(left, now)

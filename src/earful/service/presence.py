@@ -1,4 +1,6 @@
-"""A worker among the others: once a second it tells the store of its sessions and numbers, and heeds what it hears.
+"""A worker among the others: it tells the store of its sessions and numbers once a second, and heeds what it hears.
+
+What begins where its tenant has a rate it tells at once: a second later would be as late as the rate is long.
 
 Guarantees that every wait is bounded (the directory's 250 ms) and that what was not told, or was forgotten, is told
 again, in slices. `app.py` builds it where the store is shared; its one task is the lifespan's.
@@ -57,17 +59,20 @@ class Presence:
         self._registry = registry
         self._claims = claims
         self._clock = clock
+        self._has_begun = asyncio.Event()
+        """Something has, of a tenant that has a rate."""
+        registry.tenants.rates.on_due = self._has_begun.set
         self._told: dict[str, int] = {}
         """The attempts of the sessions that the store knows from here, those first that were told longest ago."""
         self._most_entries = MOST_ENTRIES
         """Fewer where exchanges fail: a slow store that can take some is not asked to take all or nothing."""
 
     async def exchange_for_ever(self) -> None:
-        """Open the directory, and exchange every second until cancelled."""
+        """Open the directory, and exchange every second until cancelled; draw in between."""
         await self._try("opening failed", self._directory.open)
         while True:
             await self._try("exchange failed", self.exchange)
-            await asyncio.sleep(EXCHANGE_EVERY_S)
+            await self._draw_until(asyncio.get_running_loop().time() + EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
         """Take leave of the store, when nothing is asked of it any more; where it listens, say what was served."""
@@ -92,6 +97,29 @@ class Presence:
         self._most_entries = min(MOST_ENTRIES, self._most_entries + GROWTH)
         self._note_back()
         self._take_in(report, news)
+
+    async def draw(self) -> None:
+        """Tell what has begun, and hear what is left of the tenants' rates; without the store they are shared."""
+        self._has_begun.clear()
+        rates = self._registry.tenants.rates
+        draws = rates.draws()
+        if not draws:
+            return
+        try:
+            rates.learn(draws, await self._directory.draw(draws), self._clock())
+        except StoreUnavailableError:
+            rates.cut_off()
+
+    async def _draw_until(self, until_s: float) -> None:
+        """Draw whenever something has begun, one draw at a time, until the loop's time is this."""
+        loop = asyncio.get_running_loop()
+        while loop.time() < until_s:
+            try:
+                async with asyncio.timeout_at(until_s):
+                    await self._has_begun.wait()
+            except TimeoutError:
+                return
+            await self._try("draw failed", self.draw)
 
     def _report(self, now: float) -> Report:
         connections = self._registry.connections

@@ -1,7 +1,8 @@
 """How many sessions each tenant has, here and at the other workers, and whether it may begin one more.
 
-Guarantees that no session waits for the store: the others' counts are those of the last exchange, a second old. While
-the store is away each worker decides by its share of a limit. Owned by the registry; `presence.py` brings the counts.
+Guarantees that no session waits for the store: the others' counts are those of the last exchange, a second old, and
+`rates.py` says how fast they may begin. While the store is away each worker decides by its share of a limit. Owned by
+the registry; `presence.py` brings the counts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
-from earful.service.buckets import Buckets
+from earful.service.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,8 @@ class Tenants:
         self._workers = 1
         self._is_cut_off = False
         self._asked_for: OrderedDict[str, float] = OrderedDict()
-        self._buckets = Buckets()
+        self.rates = Rates()
+        """How fast their sessions begin."""
 
     def check(self, admission: Admission, *, resuming: bool = False) -> bool:
         """Count one that is to begin; True where it may only because it is `resuming`.
@@ -59,8 +61,8 @@ class Tenants:
             if resuming:
                 return True
             raise EarfulError(ErrorCode.TENANT_LIMIT)
-        rate_per_s = (limits.max_new_sessions_per_s or 0.0) / self._workers
-        if not resuming and rate_per_s and not self._buckets.take(tenant, rate_per_s, self._clock()):
+        rate_per_s = limits.max_new_sessions_per_s
+        if not resuming and rate_per_s and not self.rates.take(tenant, rate_per_s, self._clock()):
             raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_FAST)
         return False
 
@@ -103,11 +105,13 @@ class Tenants:
         self._elsewhere = {tenant: number for tenant, number in elsewhere.items() if number > 0}
         self._workers = max(1, workers)
         self._is_cut_off = False
+        self.rates.share(workers)
 
     def cut_off(self) -> None:
         """The store is away: each worker keeps to its share, of as many as there were."""
         self._elsewhere = {}
         self._is_cut_off = True
+        self.rates.cut_off()
 
     def _is_full(self, tenant: str, limits: TenantLimits) -> bool:
         most = limits.max_sessions

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from earful.store.values import Claim, Ended, Listed, News, Overview, Report, Verdict
+    from earful.store.values import Claim, Draw, Ended, Listed, News, Overview, Report, Verdict
 
 LEASE_S = 5.0
 """How long a worker counts as alive after an exchange."""
@@ -95,6 +95,15 @@ class Directory(Protocol):
 
         The counts are of what each worker last reported: up to a second old. A limit held by them may be overshot
         by one second's arrivals.
+        """
+
+    async def draw(self, draws: Sequence[Draw]) -> list[float]:
+        """Take from the bucket of each of these tenants, once each, what has begun; say what is left. One at a time.
+
+        There is one bucket for a tenant, of all workers (`bucket.py`): full where nothing is known of it, it holds a
+        second's worth, but always one, and gains by the store's own clock. What began is taken though it is not
+        there: less than 0 is left then, and is made good first. What was answered with StoreUnavailableError may
+        have been taken, and is not to be sent again.
         """
 
     async def overview(self) -> Overview:

@@ -31,6 +31,11 @@ def inbox_key(worker: str) -> str:
     return f"{PREFIX}:{{worker:{worker}}}:inbox"
 
 
+def bucket_keys(tenant: str, worker: str) -> tuple[str, str]:
+    """How many sessions a tenant may begin now, and what the worker last took from that."""
+    return f"{PREFIX}:{{tenant:{tenant}}}:bucket", f"{PREFIX}:{{tenant:{tenant}}}:drawn:{worker}"
+
+
 def listing(tenant: str | None) -> tuple[str, str]:
     """How the members of an index begin that belong to a tenant, and how those behind them do."""
     begin = "s" if tenant is None else f"t:{len(tenant.encode())}:{tenant}"

@@ -11,13 +11,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from earful.store.bucket import Bucket
 from earful.store.directory import LEASE_S
 from earful.store.values import Claim, Ended, Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from earful.store.values import Report
+    from earful.store.values import Draw, Report
 
 MAX_NOTICES = 2000
 """A worker that does not come for its notices loses the oldest; its own reports tell it the same."""
@@ -55,6 +56,8 @@ class Hub:
         self.inboxes: dict[str, deque[Notice]] = {}
         self.served: dict[str, int] = {}
         """What each worker has served, also those that are gone: a number for each run of a worker of this process."""
+        self.buckets: dict[str, Bucket] = {}
+        """Of the tenants that began a session lately; one that is full is forgotten."""
         self._notes: dict[str, _Note] = {}
         self._expiries: list[tuple[float, str]] = []
         """A heap with one item for each note: when to look whether its time is over."""
@@ -194,6 +197,16 @@ class MemoryDirectory:
             tenants={tenant: sum(desk.tenants.get(tenant, 0) for desk in desks) for tenant in report.tenants},
             forgot=forgot,
         )
+
+    async def draw(self, draws: Sequence[Draw]) -> list[float]:
+        """Take from the tenants' buckets."""
+        now, buckets = self._hub.clock(), self._hub.buckets
+        for tenant in [tenant for tenant, bucket in buckets.items() if bucket.full_at_s <= now]:
+            del buckets[tenant]
+        return [
+            buckets.setdefault(draw.tenant, Bucket(draw.rate_per_s, now)).draw(draw.number, draw.rate_per_s, now)
+            for draw in draws
+        ]
 
     async def overview(self) -> Overview:
         """All live workers."""

@@ -17,19 +17,33 @@ import msgspec
 
 from earful.store.clients import client_at
 from earful.store.directory import LEASE_S, StoreUnavailableError
-from earful.store.keys import ROLL, details_key, inbox_key, index_key, listing, note_key
+from earful.store.keys import ROLL, bucket_keys, details_key, inbox_key, index_key, listing, note_key
 from earful.store.link import TURN_S, Link
 from earful.store.records import VERSION, Codec
-from earful.store.scripts import DETAIL, END, END_OWN, ENROL, LET_PASS, LIST, NOTE, OWNER, PAGE, ROLL_CALL, STRIKE, TELL
+from earful.store.scripts import (
+    DETAIL,
+    DRAW,
+    END,
+    END_OWN,
+    ENROL,
+    LET_PASS,
+    LIST,
+    NOTE,
+    OWNER,
+    PAGE,
+    ROLL_CALL,
+    STRIKE,
+    TELL,
+)
 from earful.store.values import Ended, Entry, Listed, News, Notice, Overview, Peer, Verdict, keep_newer, lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from earful.store.address import StoreAddress
     from earful.store.directory import OnTurn
     from earful.store.scripts import Call
-    from earful.store.values import Claim, Report
+    from earful.store.values import Claim, Draw, Report
 
 T = TypeVar("T")
 
@@ -39,6 +53,8 @@ MOST_GONE = 500
 """Workers that are gone and might be back, of whom what each has served is known; of more only the sum."""
 _KEEP_MS = 60_000
 """How long the roll and an inbox outlive the last word to them."""
+_DRAWN_MS = 10_000
+"""How long a draw is known again: as long as a turn takes, and far longer."""
 _BEGINNING = b"0-0"
 
 
@@ -138,6 +154,16 @@ class RedisDirectory:
             tenants={tenant: sums[_of_tenant(tenant).encode()] for tenant in report.tenants},
             forgot=bool(forgot),
         )
+
+    async def draw(self, draws: Sequence[Draw]) -> list[float]:
+        """Take from the tenants' buckets."""
+        nonce = secrets.token_urlsafe(8)
+        calls = [
+            DRAW(bucket_keys(draw.tenant, self.worker), draw.rate_per_s, draw.number, nonce, _DRAWN_MS)
+            for draw in draws
+        ]
+        async with self._link.turn() as turn:
+            return [float(left) for left in await turn.send(*calls)]
 
     async def overview(self) -> Overview:
         """All live workers."""

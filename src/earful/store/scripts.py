@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-Argument = str | bytes | int
+Argument = str | bytes | int | float
 
 
 class Script:
@@ -158,6 +158,31 @@ return found
 DETAIL = Script("""
 -- Gives one session of a worker. KEYS: its details. ARGV: id.
 return redis.call('HGET', KEYS[1], ARGV[1])
+""")
+
+DRAW = Script("""
+-- Takes from a tenant's bucket, as `bucket.py` says. KEYS: the bucket, what this worker last took from it.
+-- ARGV: rate_per_s, number, nonce, keep_ms. What is sent again for want of an answer has the nonce it had.
+-- Gives what is left, as text: a number would lose what is behind its point.
+local rate, number, nonce, keep_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local known = redis.call('HMGET', KEYS[1], 'left', 'rate', 'seen_ms')
+local most = math.max(1, rate)
+local left = most
+if known[1] then
+  local earned = math.max(0, now - known[3]) / 1000 * known[2]
+  left = math.min(most, math.max(1, known[2]), known[1] + earned)
+end
+if redis.call('GET', KEYS[2]) ~= nonce then
+  left = left - number
+end
+redis.call('SET', KEYS[2], nonce, 'PX', keep_ms)
+local told = string.format('%.9g', left)
+redis.call('HSET', KEYS[1], 'left', told, 'rate', ARGV[1], 'seen_ms', string.format('%.3f', now))
+local full_in_ms = math.ceil((most - left) / rate * 1000)
+redis.call('PEXPIRE', KEYS[1], string.format('%d', math.max(1, math.min(full_in_ms, 2 ^ 40))))
+return told
 """)
 
 # The roll of live workers: a lease, a record and the counts of each, and the sums of all counts. Where one of the

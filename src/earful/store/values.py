@@ -76,6 +76,14 @@ class Report(Struct, frozen=True):
     passed: tuple[str, ...] = ()
 
 
+class Draw(Struct, frozen=True):
+    """Sessions of a tenant, a `number` of them, that a worker has let begin, and the rate, above 0, that holds."""
+
+    tenant: str
+    rate_per_s: float
+    number: int
+
+
 class Notice(Struct, frozen=True, array_like=True):
     """A word to a worker about a session it has, or had: attempts up to `lost_attempt` have lost it to another.
 
