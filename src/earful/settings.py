@@ -224,7 +224,7 @@ class Settings(AccessSettings, frozen=True):
         default=90, ge=0, le=100, description="Share of the memory in use from which on it sheds load; 0 is never."
     )
     overload_cpu_percent: float = Field(
-        default=85, ge=0, le=100, description="Share of one core above which nobody new is let in; 0 is never."
+        default=80, ge=0, le=100, description="Share of one core above which nobody new is let in; 0 is never."
     )
     drain_s: float = Field(default=8, ge=0.1, le=3600, description="Longest a shutdown may take.")
     send_buffer_bytes: int = Field(

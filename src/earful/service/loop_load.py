@@ -20,7 +20,7 @@ EASED = 0.97
 """Once it is full, there is room below this share of what may be."""
 FLOOD_PER_S = 200.0
 """Refusals; fewer are a price that the sessions can bear."""
-SPARED = 0.7
+SPARED = 0.5
 """Of what is not given to sessions, this share is not given to refusals either: a full loop is late with everything."""
 
 
