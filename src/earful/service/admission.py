@@ -134,8 +134,11 @@ class Entrance:
         Raises EarfulError: what the doorkeeper says; `draining`; `overloaded` where it takes too long, and
         `internal` where it fails.
         """
+        admission = self.ask_at_once(caller)
+        if admission is not None:
+            return admission
         try:
-            return self._decide(caller) or await self._ask(caller)
+            return await self._ask(caller)
         except EarfulError as refused:
             self.count(refused)
             raise
