@@ -68,10 +68,10 @@ _OWN = """
 ## Your own
 
 With your model and your machine the figures are yours: a model that computes on the same cores is most of the cost.
-Start a worker on a core of its own, and the load on another; it takes about {minutes:.0f} minutes:
+Start a worker on a core of its own that lets in more than it can hold, and the load on another; it takes about {minutes:.0f} minutes:
 
 ```sh
-taskset -c 0 earful serve --port 8000 --max-sessions 100000 &
+taskset -c 0 earful serve --port 8000 --max-sessions 100000 --overload-cpu-percent 0 &
 taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 200 --pid $!
 earful plan --sessions 100000 --duty 0.4 --capacity mine.json
 ```
