@@ -83,7 +83,7 @@ class Hearing:
 
 async def step_of(model: LoadedModel, items: Sequence[Step]) -> list[TranscriptResult]:
     """One step of a batch model, each answer checked."""
-    answers = await _within(model.shared().step(items), "step")
+    answers = await _within(model.shared().step(tuple(items)), "step")
     try:
         found = check_answers(answers, len(items))
     except BadAnswerError as error:
