@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from earful.engine.messages import BadFrameError, FromProcess, ToProcess, frame_of, from_process
+from earful.exit_status import in_words
 
 if TYPE_CHECKING:
     from earful.engine.batch import Batch
@@ -45,6 +46,8 @@ class ModelProcess(asyncio.Protocol):
         self.leave_by_s = 0.0
         self.cause = "died"
         """Why it ended, or is being ended."""
+        self.error = ""
+        """Why it never was ready, where that is known."""
         self.max_batch: int | None = 1
         self.lanes: set[Kept] = set()
         """Whose model objects are there."""
@@ -132,6 +135,12 @@ class ModelProcess(asyncio.Protocol):
     def has_ended(self) -> bool:
         """Whether it is no process any more: once it has ended this must be asked, or its id stays taken."""
         return self._process is None or self._process.poll() is not None
+
+    @property
+    def how(self) -> str:
+        """Its exit code, or the signal that ended it; empty before it `has_ended`, and where it was not started."""
+        code = None if self._process is None else self._process.returncode
+        return "" if code is None else in_words(code)
 
     def resident_bytes(self) -> int:
         """The memory it takes; 0 where the system does not tell."""
