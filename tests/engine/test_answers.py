@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from earful.engine.answers import MAX_TEXT_CHARS, MAX_WORD_MS, MAX_WORDS, BadAnswerError, check_answer, check_answers
-from earful.models.types import TranscriptResult, Word
+from earful.engine.answers import MAX_WORD_MS, BadAnswerError, check_answer, check_answers
+from earful.models.types import MAX_TEXT_CHARS, MAX_WORDS, TranscriptResult, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,8 @@ def test_a_transcript_passes(answer: TranscriptResult) -> None:
         (result("a" * (MAX_TEXT_CHARS + 1)), "at most 65536 characters, not 65537"),
         (result("é" * (MAX_TEXT_CHARS + 1)), "at most 65536 characters, not 65537"),
         (word(word="a" * (MAX_TEXT_CHARS + 1)), "at most 65536 characters"),
-        (result(words=(Word("a", 0, 1, 1),) * (MAX_WORDS + 1)), "at most 16384 words, not 16385"),
+        (result(words=(Word("a", 0, 1, 1),) * (MAX_WORDS + 1)), "at most 4096 words, not 4097"),
+        (result(words=(Word("a" * 64, 0, 1, 1),) * 1025), "words must have at most 65536 characters, not 65600"),
         (TranscriptResult("a", is_final="yes"), "is_final must be a bool, not str"),  # type: ignore[arg-type]
         (TranscriptResult("a", is_final=1), "is_final must be a bool, not int"),  # type: ignore[arg-type]
         (result(words=None), "words must be a tuple, not NoneType"),

@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from earful.models.types import TranscriptResult, Word
+from earful.models.types import MAX_TEXT_CHARS, MAX_WORDS, TranscriptResult, Word
 
-MAX_TEXT_CHARS: Final = 1 << 16
-"""Of one answer: nobody says as much in the longest utterance there can be, ten minutes."""
-MAX_WORDS: Final = 1 << 14
 MAX_WORD_MS: Final = 3_600_000
 """No utterance is nearly as long; and what carries answers has no number beyond 64 bits."""
 
@@ -69,10 +66,12 @@ def _check_words(words: object) -> None:
         raise BadAnswerError(f"a transcript's words must be a tuple, not {type(words).__name__}")
     if len(words) > MAX_WORDS:
         raise BadAnswerError(f"a transcript must have at most {MAX_WORDS} words, not {len(words)}")
+    chars = 0
     for word in words:
         if type(word) is not Word:
             raise BadAnswerError(f"a transcript's words must be of type Word, not {type(word).__name__}")
         _check_text(word.word)
+        chars += len(word.word)
         times = (word.start_ms, word.end_ms)
         if not all(type(time_ms) is int for time_ms in times) or not 0 <= word.start_ms <= word.end_ms <= MAX_WORD_MS:
             raise BadAnswerError(
@@ -80,3 +79,5 @@ def _check_words(words: object) -> None:
             )
         if type(word.confidence) not in (float, int) or not 0 <= word.confidence <= 1:
             raise BadAnswerError("a word's confidence must be a number from 0 to 1")
+    if chars > MAX_TEXT_CHARS:
+        raise BadAnswerError(f"a transcript's words must have at most {MAX_TEXT_CHARS} characters, not {chars}")
