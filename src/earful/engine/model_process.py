@@ -149,11 +149,16 @@ class ModelProcess(asyncio.Protocol):
         return 0
 
 
+def environment() -> dict[str, str]:
+    """For a new interpreter that finds modules where this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def _start(line: int) -> subprocess.Popen[bytes]:
     """A new interpreter, which finds modules where this one does, and has nothing of it open but `line`."""
     return subprocess.Popen(  # noqa: S603 - a module of this package, and two numbers
         [sys.executable, "-P", "-m", "earful.engine.child", str(line), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         pass_fds=[line],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=environment(),
     )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from earful.models.loading import LoadedModel
 
-CALL_S = 60.0
-"""Longest a call may take here."""
+CALL_S = 30.0
+"""Longest a call may take here: as long as `model_timeout_s` by default."""
 
 
 class BrokenError(AssertionError):
