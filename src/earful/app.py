@@ -174,7 +174,7 @@ def _process_rules(settings: Settings) -> ProcessRules | None:
 
 def _tell_ended(log: Logger, ended: Ended) -> None:
     """Log that a process of the model ended, and is followed."""
-    log.warning("model process ended", **asdict(ended))
+    log.warning("model process ended", **{name: value for name, value in asdict(ended).items() if value != ""})
 
 
 def create() -> FastAPI:

@@ -24,6 +24,15 @@ class Shy(MockASRModel):
         return TranscriptResult((await super().finalize()).text, is_final=False)
 """
 
+GONE = """
+import os
+from earful.models.mock import MockASRModel
+
+class Gone(MockASRModel):
+    async def finalize(self):
+        os._exit(0)
+"""
+
 
 @pytest.fixture
 def recording(tmp_path: Path) -> str:
@@ -63,10 +72,30 @@ def test_a_broken_contract_is_exit_code_1(
     assert "BROKEN  answers are transcripts: the end answered is_final False" in capsys.readouterr().out
 
 
-def test_calls_that_fail_are_exit_code_1(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """They are told beside the figures, which they spoil."""
-    assert 1 == check_model("mock", file=recording, options='{"error_rate": 1, "latency_ms": 1}', as_json=False)
-    assert "calls while it was measured" in capsys.readouterr().out
+@pytest.mark.parametrize("as_json", [False, True])
+def test_calls_that_fail_are_exit_code_1(recording: str, capsys: pytest.CaptureFixture[str], *, as_json: bool) -> None:
+    """Nothing is said of a speed that nobody saw."""
+    assert 1 == check_model("mock", file=recording, options='{"error_rate": 1, "latency_ms": 1}', as_json=as_json)
+    out = capsys.readouterr().out
+    if as_json:
+        tree = json.loads(out)
+        assert (None, None, 0, 10) == tuple(
+            tree[name] for name in ("real_time_factor", "cpu_factor", "max_sessions", "failures")
+        )
+    else:
+        assert "alone         nothing was heard: not one call went well" in out
+        assert "max_sessions  0 of those who always speak" in out
+        assert "failed        10 calls while it was measured" in out
+
+
+def test_a_model_that_ends_its_process_is_exit_code_1(
+    recording: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it says of itself."""
+    (tmp_path / "gone_model.py").write_text(GONE)
+    monkeypatch.chdir(tmp_path)
+    assert 1 == check_model("gone_model:Gone", file=recording, options="{}", as_json=True)
+    assert ("", True) == ((told := capsys.readouterr()).out, "was tried: exit code 0" in told.err)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from earful.engine.answers import BadAnswerError, check_answer, check_answers
-from earful.models.types import TranscriptResult, Word
+from earful.engine.answers import MAX_WORD_MS, BadAnswerError, check_answer, check_answers
+from earful.models.types import MAX_TEXT_CHARS, MAX_WORDS, TranscriptResult, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,11 @@ def word(word: Any = "a", start_ms: Any = 0, end_ms: Any = 100, confidence: Any 
 
 @pytest.mark.parametrize(
     "answer",
-    [result(), result(""), result("früh 早"), word(), word(end_ms=0), word(confidence=0), word(confidence=1)],
+    [
+        *(result(), result(""), result("früh 早"), result("a" * MAX_TEXT_CHARS)),
+        *(word(), word(end_ms=0), word(confidence=0), word(confidence=1)),
+        result(words=(Word("a", 0, MAX_WORD_MS, 1),) * MAX_WORDS),
+    ],
 )
 def test_a_transcript_passes(answer: TranscriptResult) -> None:
     """It is given back as it is."""
@@ -47,6 +51,13 @@ def test_a_transcript_passes(answer: TranscriptResult) -> None:
         (result(b"a"), "text must be a str, not bytes"),
         (result(Text("a")), "text must be a str, not Text"),
         (result("\ud800"), "valid Unicode"),
+        (result("a" * (MAX_TEXT_CHARS + 1)), "at most 65536 characters, not 65537"),
+        (result("é" * (MAX_TEXT_CHARS + 1)), "at most 65536 characters, not 65537"),
+        (word(word="a" * (MAX_TEXT_CHARS + 1)), "at most 65536 characters"),
+        (result(words=(Word("a", 0, 1, 1),) * (MAX_WORDS + 1)), "at most 4096 words, not 4097"),
+        (result(words=(Word("a" * 64, 0, 1, 1),) * 1025), "words must have at most 65536 characters, not 65600"),
+        (TranscriptResult("a", is_final="yes"), "is_final must be a bool, not str"),  # type: ignore[arg-type]
+        (TranscriptResult("a", is_final=1), "is_final must be a bool, not int"),  # type: ignore[arg-type]
         (result(words=None), "words must be a tuple, not NoneType"),
         (result(words=[]), "words must be a tuple, not list"),
         (result(words=("a",)), "type Word, not str"),
@@ -56,6 +67,8 @@ def test_a_transcript_passes(answer: TranscriptResult) -> None:
         (word(start_ms=-1), "times"),
         (word(start_ms=200), "times"),
         (word(start_ms=False), "times"),
+        (word(end_ms=MAX_WORD_MS + 1), "times"),
+        (word(end_ms=1 << 70), "times"),
         (word(confidence="1"), "confidence"),
         (word(confidence=1.5), "confidence"),
         (word(confidence=float("nan")), "confidence"),

@@ -119,6 +119,23 @@ def test_a_wrong_number_of_answers_fails_the_batch(answer: object, words: str, *
     assert words in table.told[0][1]
 
 
+def test_a_model_that_takes_its_batch_apart_harms_itself() -> None:
+    """Each is answered, and the next step is heard: what the model was given is not what the engine counts by."""
+
+    async def takes(batch: Sequence[Step]) -> object:
+        return [echo(batch.pop(0)) for _ in range(len(batch))]  # type: ignore[attr-defined]  # this is what is wrong
+
+    async def scenario(table: Table) -> None:
+        table.submit(1, 2)
+        await settle()
+        table.submit(1, 2)
+        await settle()
+
+    table = at_table(scenario, takes)
+    assert [FAILED, FAILED, ("2", None), ("4", None)] == table.said
+    assert "AttributeError" in table.told[0][1]
+
+
 def test_nonsense_fails_its_item() -> None:
     """Any sequence will do; what is no transcript in it never leaves the engine."""
 

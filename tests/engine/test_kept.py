@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earful.engine.kept import Kept
+from earful.models.types import MAX_TEXT_CHARS
 from earful.models.voice import Voice
 
 CHUNKS = st.lists(st.tuples(st.binary(min_size=1, max_size=8000), st.integers(0, 2)), max_size=12)
@@ -42,6 +43,14 @@ def test_one_that_is_behind_the_second_time_catches_up() -> None:
     kept.lose()
     assert "" == kept.heard(b"34", "one")
     assert " three" == kept.heard(b"56", " two three")
+
+
+def test_of_one_that_says_more_than_anybody_no_more_is_kept() -> None:
+    """Nor told: its final replaces all."""
+    kept = Kept(1)
+    assert MAX_TEXT_CHARS == sum(len(kept.heard(b"12", "endless ")) for _ in range(MAX_TEXT_CHARS))
+    kept.lose()
+    assert "" == kept.heard(b"12", "endless " * MAX_TEXT_CHARS)
 
 
 def test_what_has_ended_is_not_run_again() -> None:

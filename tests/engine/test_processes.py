@@ -15,6 +15,7 @@ from tests.support.wicked import (
     CRASH,
     CRASH_ONCE,
     EXIT,
+    FICKLE,
     HANG,
     LEAK,
     LEAKED_BYTES,
@@ -252,6 +253,36 @@ def test_a_model_that_is_too_large_from_the_beginning_is_refused() -> None:
     """It would be replaced for ever."""
     with pytest.raises(ModelLoadError, match="model_process_max_mb"):
         within(lambda here: here.until(lambda: False), max_bytes=1 << 20)
+
+
+@pytest.mark.parametrize(("deed", "how"), [(CRASH, "SIGABRT"), (EXIT, "exit code 3")])
+def test_how_a_process_ended_is_told(deed: bytes, how: str) -> None:
+    """As the system says it, and how many utterances it had heard that are to be run again."""
+
+    async def scenario(here: Wickedness) -> None:
+        wicked = here.client("wicked")
+        await here.client("good").say(ONE)
+        assert FAILED == await wicked.say(deed)
+        await here.until(lambda: 2 == len(here.ended))
+
+    ended = within(scenario).ended
+    assert [("died", how, "")] * 2 == [(end.cause, end.how, end.error) for end in ended]
+    assert [1, 0] == [end.utterances for end in ended]
+
+
+def test_what_cannot_be_loaded_again_says_why(tmp_path: Path) -> None:
+    """In the log: the start has long been told that all is well."""
+    flag = tmp_path / "gone"
+
+    async def scenario(here: Wickedness) -> None:
+        flag.touch()
+        os.kill(here.pids()[0], signal.SIGKILL)
+        await here.until(lambda: 2 <= len(here.ended))
+
+    killed, unfit = within(scenario, FICKLE, flag=str(flag)).ended[:2]
+    assert ("died", "SIGKILL", "") == (killed.cause, killed.how, killed.error)
+    assert "not_loaded" == unfit.cause
+    assert "RuntimeError: the weights are gone" in unfit.error
 
 
 def test_without_a_process_works_wait_and_then_time_out() -> None:

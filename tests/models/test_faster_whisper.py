@@ -86,6 +86,33 @@ def test_languages_are_heard_apart(folder: str) -> None:
     assert {(2, "en"), (1, None), (1, "de")} == set(run_virtual(main()))
 
 
+def test_a_language_that_the_runtime_has_no_code_for_harms_nobody(folder: str) -> None:
+    """Tags have a region, which the runtime refuses; what it does not know it is to find out."""
+
+    async def main() -> list[tuple[int, str | None]]:
+        model = loaded(folder)
+        tags = ("en-GB", "en", "EN_us", "de-CH", "tlh", "", "x" * 64)
+        answers = await model.step([ended(speech(0.5), tag) for tag in tags])
+        assert {TranscriptResult(Voice(1).hear(speech(0.5)), is_final=True)} == set(answers)
+        return pipeline(model).batches
+
+    assert {(3, "en"), (1, "de"), (3, None)} == set(run_virtual(main()))
+
+
+def test_what_fails_for_a_language_fails_for_those_who_speak_it(folder: str) -> None:
+    """The others of the step are heard."""
+
+    async def main() -> None:
+        model = loaded(folder)
+        pipeline(model).broken_for = "de"
+        one, failed, none = await model.step([ended(speech(0.5), "en"), ended(speech(0.5), "de"), ended(b"", "fr")])
+        assert TranscriptResult(Voice(1).hear(speech(0.5)), is_final=True) == one
+        assert isinstance(failed, RuntimeError)
+        assert TranscriptResult("", is_final=True) == none
+
+    run_virtual(main())
+
+
 def test_fragments_come_from_drafts(folder: str) -> None:
     """Chunks cost nothing until a draft is due; what two runs agree on is told; then the whole."""
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from tests.session.talk import heard, whole
 
 from earful.errors import ErrorCode
-from earful.models.types import Outcome, TranscriptResult, Word, Work
+from earful.models.types import MAX_TEXT_CHARS, Outcome, TranscriptResult, Word, Work
 from earful.protocol.messages import Error, Partial, Partials, WordTime
 from earful.session.transcript import Transcript, Utterance
 
@@ -63,6 +63,25 @@ def test_partials_can_be_spaced(partials: Partials, texts: list[str]) -> None:
         if nth == 3:
             transcript.partials_every_ms = 0
     assert texts == [message.text for message in told if isinstance(message, Partial)]
+
+
+def test_of_what_nobody_can_say_no_more_is_told() -> None:
+    """A model that says all so far with each fragment fills no memory and no message; its final is told as ever."""
+    transcript = Transcript(partials="cumulative")
+    utterance = speak(transcript)
+    told = ""
+    for _ in range(10):
+        utterance.hear(b"12", end_ms=1_100, sequence=2, now=0.0)
+        answer = TranscriptResult("a" * (MAX_TEXT_CHARS // 4), is_final=False)
+        for message in transcript.deliver(taken(transcript), Outcome(answer)):
+            assert isinstance(message, Partial)
+            told = message.text
+    assert MAX_TEXT_CHARS == len(told) == sum(map(len, utterance.fragments))
+    end(utterance)
+    transcript.deliver(taken(transcript), Outcome(TranscriptResult("b", is_final=True)))
+    final = transcript.take_final()
+    assert final is not None
+    assert "b" == final.text
 
 
 def test_an_end_alone_is_work_too() -> None:

@@ -47,6 +47,7 @@ class WhisperModel:
         self, model_size_or_path: str, device: str = "auto", compute_type: str = "default", cpu_threads: int = 0
     ) -> None:
         self.made_with = (model_size_or_path, device, compute_type, cpu_threads)
+        self.supported_languages = ["de", "en", "fr"]
 
 
 class BatchedInferencePipeline:
@@ -55,6 +56,7 @@ class BatchedInferencePipeline:
     def __init__(self, model: WhisperModel) -> None:
         self.model = model
         self.batches: list[tuple[int, str | None]] = []
+        self.broken_for: str | None = "none"
 
     def transcribe(
         self,
@@ -71,7 +73,11 @@ class BatchedInferencePipeline:
         """Give the segments, as they are asked for."""
         assert ("float32", False, multilingual) == (audio.dtype.name, vad_filter, language is None)
         assert (1, len(clip_timestamps)) == (beam_size, batch_size)
+        if language is not None and language not in self.model.supported_languages:
+            raise ValueError(f"'{language}' is not a valid language code")
         self.batches.append((batch_size, language))
+        if language == self.broken_for:
+            raise RuntimeError("out of memory")
         return (_segment(audio, clip["start"], clip["end"], word_timestamps) for clip in clip_timestamps), None
 
 

@@ -19,12 +19,14 @@ from earful.models.types import SessionInfo, Work
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from earful.engine.pool import Ended
     from earful.engine.seat import Seat
     from earful.models.types import Outcome, Step
 
 WICKED = f"{__name__}:Wicked"
 WICKED_BATCH = f"{__name__}:WickedBatch"
 UNFIT = f"{__name__}:Unfit"
+FICKLE = f"{__name__}:Fickle"
 MARK_BYTES = 16
 CRASH, CRASH_ONCE, HANG, LEAK, RAISE, NONSENSE, WAIT, EXIT = (bytes([number]) * MARK_BYTES for number in range(65, 73))
 """Samples that no speech has: audio with one of them makes the model do it."""
@@ -95,6 +97,16 @@ class Unfit(Wicked):
         raise RuntimeError("no weights")
 
 
+class Fickle(Wicked):
+    """Cannot be loaded once there is a file `flag`."""
+
+    @classmethod
+    def load(cls, flag: str) -> None:
+        """Say why."""
+        if Path(flag).exists():
+            raise RuntimeError("the weights are gone")
+
+
 class Client:
     """A session's seat, and what was said to it."""
 
@@ -120,6 +132,8 @@ class Wickedness:
         self.processes = engine.processes
         self.pool = engine.processes.pool
         self.errors: list[BaseException] = []
+        self.ended: list[Ended] = []
+        self.pool.on_ended = self.ended.append
 
     def client(self, name: str) -> Client:
         """A new session."""

@@ -55,6 +55,24 @@ class Babbling(MockASRModel):
         return TranscriptResult((await super().finalize()).text, True, (Word("a", 5, 3, 1.0),))
 
 
+class Backwards(MockASRModel):
+    """Tells its words, the last first."""
+
+    async def finalize(self) -> TranscriptResult:
+        """The utterance, with two words."""
+        answer = await super().finalize()
+        return TranscriptResult(answer.text, True, (Word("b", 500, 600, 1.0), Word("a", 100, 200, 1.0)))
+
+
+class Foreseeing(MockASRModel):
+    """Tells words that nobody has said yet."""
+
+    async def finalize(self) -> TranscriptResult:
+        """The utterance, with a word of a minute later."""
+        answer = await super().finalize()
+        return TranscriptResult(answer.text, True, (Word("a", 60_000, 60_100, 1.0),))
+
+
 class Chunky(MockASRModel):
     """Says a word a call."""
 
@@ -186,6 +204,8 @@ def test_sound_models_keep_it(model_class: type[Any]) -> None:
         (Raises, "answers are transcripts", "a chunk raised OSError: no device for 3200 bytes"),
         (Shy, "answers are transcripts", "the end answered is_final False"),
         (Babbling, "answers are transcripts", "the end: a word's times"),
+        (Backwards, "answers are transcripts", "the end: a word begins before the one that it follows"),
+        (Foreseeing, "answers are transcripts", "the end: a word begins after all that was heard"),
         (Chunky, "cutting changes nothing", "the same audio is 'a', and in chunks of 100 ms 'aaaa"),
         (Remembering, "an end begins anew", "as a session's second utterance"),
         (Leaky, "sessions do not meet", "beside another session"),
@@ -203,15 +223,15 @@ def test_what_is_broken_is_found(model_class: type[Any], promise: str, reason: s
 
 
 def test_a_call_that_never_ends_is_broken() -> None:
-    """After a minute, of virtual time here."""
-    assert "a chunk took longer than 60 s" == broken(Endless)["answers are transcripts"]
+    """After half a minute, of virtual time here."""
+    assert "a chunk took longer than 30 s" == broken(Endless)["answers are transcripts"]
 
 
 class Endless(MockASRModel):
     """Takes its time."""
 
     def __init__(self) -> None:
-        super().__init__(latency_ms=61_000)
+        super().__init__(latency_ms=31_000)
 
 
 class ShyContract(ModelContract):

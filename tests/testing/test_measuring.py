@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,9 +56,27 @@ def test_what_blocks_gains_nothing() -> None:
     assert [1, 2] == list(figures.throughput)
 
 
-def test_failures_are_counted() -> None:
-    """The figures then say little."""
-    assert measured(MockASRModel, latency_ms=1, error_rate=1).failures > 10
+def test_what_fails_is_not_heard() -> None:
+    """Failures are counted, and audio that failed is no throughput: nobody is told to serve hundreds of them."""
+    figures = measured(MockASRModel, latency_ms=1, error_rate=1)
+    assert (5, {1: 0.0}, 1.0, 0) == (figures.failures, figures.throughput, figures.batch_gain, figures.max_sessions)
+    assert math.inf == figures.real_time_factor == figures.cpu_factor
+    half = measured(MockASRModel, latency_ms=100, error_rate=0.5)
+    assert 0 < half.failures
+    assert half.throughput[1] < 2  # Five calls of 100 ms for a second: those that failed are not in it.
+
+
+def test_a_model_that_hangs_is_measured_in_a_call() -> None:
+    """The first that is late is the last."""
+    figures = measured(MockASRModel, latency_ms=100_000)
+    assert (1, 0, math.inf) == (figures.failures, figures.max_sessions, figures.real_time_factor)
+
+
+def test_a_slow_model_is_measured_for_a_minute() -> None:
+    """It does not get to the end of the audio: after it was heard once, one call and the end are all."""
+    figures = measured(MockASRModel, latency_ms=14_000)
+    assert (0, 0, [1]) == (figures.failures, figures.max_sessions, list(figures.throughput))
+    assert pytest.approx(2 * 14 / 0.2) == figures.real_time_factor
 
 
 def test_the_suggestion_leaves_some() -> None:

@@ -5,20 +5,23 @@ A report for people, or one JSON object. Called by `commands`.
 
 from __future__ import annotations
 
-import asyncio
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
 from earful.cli.recording import ReadError, open_recording
 from earful.errors import EarfulError
-from earful.models.loading import ModelLoadError, load_model
+from earful.models.loading import ModelLoadError
 from earful.models.types import MODEL_RATE_HZ
-from earful.testing.contract import SPEECH_S, Verdict, judge
-from earful.testing.measuring import HEADROOM, Figures, measure
+from earful.testing.examination import EndedError, examine
+from earful.testing.measuring import HEADROOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from earful.testing.contract import Verdict
+    from earful.testing.measuring import Figures
 
 _MOST_S = 10
 _BYTES_PER_S = MODEL_RATE_HZ * 2
@@ -27,10 +30,16 @@ _BLOCK_MS = 100
 
 
 def check_model(name: str, *, file: str, options: str, as_json: bool) -> int:
-    """Print what was found; 0 where the contract is kept, 1 where it is broken, 2 where nothing could be tried."""
+    """Print what was found, in a process of the model's own.
+
+    0 where the contract is kept, 1 where it is broken or the model ended its process, 2 where nothing could be tried.
+    """
     try:
         audio = _speech(file)
-        verdicts, figures = asyncio.run(_examine(name, json.loads(options), audio))
+        verdicts, figures = examine(name, _options(options), audio)
+    except EndedError as error:
+        print(f"earful: {error}", file=sys.stderr)
+        return 1
     except (ReadError, EarfulError, ModelLoadError, ValueError) as error:
         print(f"earful: {error}", file=sys.stderr)
         return 2
@@ -52,12 +61,11 @@ def _speech(file: str) -> bytes:
     return bytes(audio[: _MOST_S * _BYTES_PER_S])
 
 
-async def _examine(name: str, options: Any, audio: bytes) -> tuple[Sequence[Verdict], Figures]:
+def _options(text: str) -> dict[str, Any]:
+    options = json.loads(text)
     if not isinstance(options, dict):
         raise ValueError("--options must be a JSON object")  # noqa: TRY004 - a sentence for whoever typed it
-    model = load_model(name, options)
-    figures = await measure(model, audio)  # First, for it loads the model.
-    return await judge(model, audio[: SPEECH_S * _BYTES_PER_S]), figures
+    return options
 
 
 def _is_broken(verdicts: Sequence[Verdict], figures: Figures) -> bool:
@@ -71,8 +79,8 @@ def _as_tree(name: str, verdicts: Sequence[Verdict], figures: Figures) -> dict[s
         "contract": {verdict.promise: verdict.reason or "kept" for verdict in verdicts},
         "load_s": round(figures.load_s, 3),
         "load_bytes": figures.load_bytes,
-        "real_time_factor": round(figures.real_time_factor, 4),
-        "cpu_factor": round(figures.cpu_factor, 4),
+        "real_time_factor": _number(figures.real_time_factor),
+        "cpu_factor": _number(figures.cpu_factor),
         "session_bytes": figures.session_bytes,
         "longest_block_ms": round(figures.longest_block_ms, 1),
         "throughput": {str(sessions): round(rate, 2) for sessions, rate in figures.throughput.items()},
@@ -82,13 +90,17 @@ def _as_tree(name: str, verdicts: Sequence[Verdict], figures: Figures) -> dict[s
     }
 
 
+def _number(factor: float) -> float | None:
+    return None if math.isinf(factor) else round(factor, 4)
+
+
 def _report(name: str, verdicts: Sequence[Verdict], figures: Figures) -> list[str]:
     lines = [f"contract of {name}"]
     lines += [f"  {_mark(verdict)}  {verdict.promise}{_because(verdict)}" for verdict in verdicts]
     lines += [
         "",
         f"load          {figures.load_s:.2f} s, {figures.load_bytes / 1e6:.0f} MB",
-        f"alone         {figures.real_time_factor:.3f} s for a second of audio, {figures.cpu_factor:.3f} s of CPU",
+        f"alone         {_alone(figures)}",
         f"a session     {figures.session_bytes / 1e6:.1f} MB",
         f"event loop    held for {figures.longest_block_ms:.0f} ms at most{_advice(figures)}",
         "together      " + ", ".join(f"{rate:.1f} s/s at {n}" for n, rate in figures.throughput.items()),
@@ -104,6 +116,12 @@ def _mark(verdict: Verdict) -> str:
 
 def _because(verdict: Verdict) -> str:
     return "" if verdict.reason is None else f": {verdict.reason}"
+
+
+def _alone(figures: Figures) -> str:
+    if math.isinf(figures.real_time_factor):
+        return "nothing was heard: not one call went well"
+    return f"{figures.real_time_factor:.3f} s for a second of audio, {figures.cpu_factor:.3f} s of CPU"
 
 
 def _advice(figures: Figures) -> str:

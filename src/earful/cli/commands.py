@@ -168,7 +168,8 @@ def _check_model(
 ) -> None:
     """Try a model: does it keep the contract, how fast is it, and how many sessions should a worker hold.
 
-    Exit code 0 where the contract is kept, 1 where it is broken, 2 where the model or the recording cannot be used.
+    Exit code 0 where the contract is kept, 1 where it is broken or the model ended the process in which it was tried,
+    2 where the model or the recording cannot be used.
     """
     from earful.cli.check_model import check_model
 

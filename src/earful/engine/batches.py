@@ -145,7 +145,8 @@ class Batches:
         to_hear = [(batch.calls, self._retries and not batch.calls[0].alone)]
         while to_hear:
             calls, may_retry = to_hear.pop()
-            steps = [Step(call.work.pcm, call.work.end, call.lane.info, call.lane.memory) for call in calls]
+            # A tuple, for the model has it too: of one that it had taken from nobody would know whose answers they are.
+            steps = tuple([Step(call.work.pcm, call.work.end, call.lane.info, call.lane.memory) for call in calls])
             answers: Sequence[object] = ()
             try:
                 answers = check_answers(await model.step(steps), len(steps))
@@ -174,7 +175,7 @@ class Batches:
             raise asyncio.CancelledError
         self._tally.raised(calls[0], error)
 
-    def _answer(self, batch: Batch, calls: list[Call], steps: list[Step], answers: Sequence[object]) -> None:
+    def _answer(self, batch: Batch, calls: list[Call], steps: Sequence[Step], answers: Sequence[object]) -> None:
         """Deliver in order. A delivery may close any seat, and may hand in what comes next."""
         if calls is batch.calls:
             self._end(batch)  # The model is free: what the deliveries hand in is the next batch.

@@ -1,12 +1,15 @@
 """An open utterance as the parent of a model's processes keeps it, so that it can be run again elsewhere. Pure.
 
 Guarantees that a run again starts from the utterance's first sample, and that no client is told a fragment twice.
-Holds at most `max_utterance_s` of audio, for no utterance is longer. Owned by `processes.py`.
+Holds at most `max_utterance_s` of audio, for no utterance is longer, and `MAX_TEXT_CHARS` of text.
+Owned by `processes.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from earful.models.types import MAX_TEXT_CHARS
 
 DEATHS_ALLOWED: Final = 1
 """Of processes that heard this utterance alone; the next makes it a poison, and it fails."""
@@ -43,11 +46,11 @@ class Kept:
         """Note that `pcm` went well and what was answered; the part of it that is news to the client.
 
         Of an utterance that is run again nothing is news before it has caught up; where it then says something
-        else, nothing is until its final, which replaces all.
+        else, nothing is until its final, which replaces all; nor what is beyond `MAX_TEXT_CHARS`.
         """
         self._audio.append(pcm)
         self.audio_bytes += len(pcm)
-        self._said = text if self.is_lost else self._said + text
+        self._said = (text if self.is_lost else self._said + text)[:MAX_TEXT_CHARS]
         self.is_lost = self._is_suspect = False
         if not self._said.startswith(self._told):
             return ""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from earful.engine.messages import BadFrameError, FromProcess, ToProcess, frame_of, from_process
+from earful.exit_status import in_words
 
 if TYPE_CHECKING:
     from earful.engine.batch import Batch
@@ -45,6 +46,8 @@ class ModelProcess(asyncio.Protocol):
         self.leave_by_s = 0.0
         self.cause = "died"
         """Why it ended, or is being ended."""
+        self.error = ""
+        """Why it never was ready, where that is known."""
         self.max_batch: int | None = 1
         self.lanes: set[Kept] = set()
         """Whose model objects are there."""
@@ -133,11 +136,22 @@ class ModelProcess(asyncio.Protocol):
         """Whether it is no process any more: once it has ended this must be asked, or its id stays taken."""
         return self._process is None or self._process.poll() is not None
 
+    @property
+    def how(self) -> str:
+        """Its exit code, or the signal that ended it; empty before it `has_ended`, and where it was not started."""
+        code = None if self._process is None else self._process.returncode
+        return "" if code is None else in_words(code)
+
     def resident_bytes(self) -> int:
         """The memory it takes; 0 where the system does not tell."""
         with suppress(OSError, ValueError, IndexError):
             return int(Path(f"/proc/{self.pid}/statm").read_text().split()[_RESIDENT]) * _PAGE_BYTES
         return 0
+
+
+def environment() -> dict[str, str]:
+    """For a new interpreter that finds modules where this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _start(line: int) -> subprocess.Popen[bytes]:
@@ -146,5 +160,5 @@ def _start(line: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-P", "-m", "earful.engine.child", str(line), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         pass_fds=[line],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=environment(),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from earful.backoff import Backoff
@@ -43,12 +43,16 @@ class ProcessRules:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process that is to be followed: its id, why it ended, how many open utterances it had, when another starts."""
+    """A process that is followed: why and how it ended, how many open utterances it had, when another starts."""
 
     pid: int
     cause: str
     utterances: int
     retry_in_s: float
+    error: str = ""
+    """Why it could not load the model, or not be started; empty where it could."""
+    how: str = ""
+    """Its exit code, or the signal that ended it; empty where it was not started."""
 
 
 class Crew(Protocol):
@@ -77,7 +81,7 @@ class Pool:
         self.ends: Counter[str] = Counter()
         """By cause, since the start."""
         self.on_ended: Callable[[Ended], None] | None = None
-        """Hears of each process that is to be followed."""
+        """Hears of each process that is followed, when the system has let it go."""
         self.number = rules.number
         self.processes: list[ModelProcess] = []
         self._model = model
@@ -85,8 +89,8 @@ class Pool:
         self._crew = crew
         self._timeout_s = timeout_s
         self._clock = clock
-        self._ending: list[ModelProcess] = []
-        """Killed, or left to themselves: until the system has let them go."""
+        self._ending: dict[ModelProcess, Ended | None] = {}
+        """Killed, or left to themselves, until the system has let them go; and what is to be told of one then."""
         self._starting: set[asyncio.Task[None]] = set()
         self._backoff = Backoff()
         self._restart_at = 0.0
@@ -111,7 +115,7 @@ class Pool:
 
     def sweep(self, now: float) -> None:
         """End those that did not load in time or grew too large, and follow those that ended."""
-        self._ending = [process for process in self._ending if not process.has_ended()]
+        self._look_at_ends()
         is_weighing = self._rules.max_bytes > 0 and now >= self._weigh_at
         if is_weighing:
             self._weigh_at = now + WEIGH_EVERY_S
@@ -131,7 +135,7 @@ class Pool:
             task.cancel()
         for process in self.processes:
             process.leave()
-        self._ending += self.processes
+        self._ending |= dict.fromkeys(self.processes)
         self.processes = []
 
     async def wait(self, within_s: float) -> None:
@@ -146,7 +150,7 @@ class Pool:
     async def _reap(self, within_s: float) -> None:
         end_s = asyncio.get_running_loop().time() + within_s
         while self._ending and asyncio.get_running_loop().time() < end_s:
-            self._ending = [process for process in self._ending if not process.has_ended()]
+            self._look_at_ends()
             await asyncio.sleep(_LOOK_AT_ENDS_EVERY_S)
 
     def _fill(self) -> None:
@@ -164,8 +168,8 @@ class Pool:
     async def _start(self, process: ModelProcess) -> None:
         try:
             await process.open()
-        except OSError:
-            process.cause = "not_started"
+        except OSError as error:
+            process.cause, process.error = "not_started", str(error)
             self._lose(process)
         else:
             process.say([Begin(self._model.name, self._model.options, self._timeout_s)])
@@ -193,6 +197,7 @@ class Pool:
     def _refuse(self, process: ModelProcess, why: str) -> None:
         if self._opened is not None and not self._opened.done():
             self._opened.set_exception(ModelLoadError(why))
+        process.error = why
         process.kill("not_loaded")
 
     def _lose(self, process: ModelProcess) -> None:
@@ -200,7 +205,6 @@ class Pool:
         if self._closed:
             return
         self.processes.remove(process)
-        self._ending.append(process)
         if self._opened is not None and not self._opened.done():
             name = self._model.name
             self._opened.set_exception(ModelLoadError(f'The model "{name}" ended its process while it loaded.'))
@@ -213,9 +217,16 @@ class Pool:
         self.ends[process.cause] += 1
         delay_s = self._backoff.delay_s(now - process.started_s, was_ready=process.was_ready)
         self._restart_at = now + delay_s
-        if self.on_ended is not None:
-            utterances = sum(kept.audio_bytes > 0 for kept in process.lanes)
-            self.on_ended(Ended(process.pid, process.cause, utterances, delay_s))
+        utterances = sum(kept.audio_bytes > 0 for kept in process.lanes)
+        self._ending[process] = Ended(process.pid, process.cause, utterances, delay_s, process.error)
+
+    def _look_at_ends(self) -> None:
+        """Forget those that the system has let go, and tell of them: only then it says how they ended."""
+        for process, ended in tuple(self._ending.items()):
+            if process.has_ended():
+                del self._ending[process]
+                if ended is not None and self.on_ended is not None:
+                    self.on_ended(replace(ended, how=process.how))
 
     def _weigh(self, process: ModelProcess, now: float) -> None:
         size = process.resident_bytes() / self._rules.max_bytes

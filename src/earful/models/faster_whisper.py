@@ -6,6 +6,7 @@ the runtime hears each as a clip of its own, all in one batch. An utterance beyo
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -35,6 +36,8 @@ class Clip(Struct):
 
     audio: bytes
     draft: Draft
+    language: str | None
+    wants_words: bool
     start_s: float = 0.0
     end_s: float = 0.0
     texts: list[str] = []
@@ -51,9 +54,10 @@ class Clip(Struct):
 
 
 class FasterWhisper:
-    """All sessions' model. Sessions that name a language are heard in it, the others in what the runtime finds."""
+    """All sessions' model. Sessions that name a language it knows are heard in it, the others in what it finds."""
 
     _pipeline: ClassVar[Any]
+    _languages: ClassVar[frozenset[str]]
     _inference: ClassVar[Inference]
 
     @classmethod
@@ -72,6 +76,7 @@ class FasterWhisper:
         library = runtime("faster_whisper", extra="faster-whisper")
         model = library.WhisperModel(folder, device=device, compute_type=compute_type, cpu_threads=threads)
         cls._pipeline = library.BatchedInferencePipeline(model=model)
+        cls._languages = frozenset(model.supported_languages)
         cls._inference = Inference()
 
     def __init__(
@@ -95,17 +100,18 @@ class FasterWhisper:
     async def step(self, batch: Sequence[Step]) -> list[TranscriptResult | Exception]:
         """Keep each item's audio; hear those that end or are due together, by their languages."""
         clips = [self._clip(item) for item in batch]
-        for language in {item.session.language for item in batch}:
-            chosen = [
-                (clip, item.session.words)
-                for clip, item in zip(clips, batch, strict=True)
-                if clip is not None and clip.audio and item.session.language == language
-            ]
+        failures: dict[str | None, Exception] = {}
+        for language in {clip.language for clip in clips if clip is not None}:
+            chosen = [clip for clip in clips if clip is not None and clip.audio and clip.language == language]
             if chosen:
-                wants_words = any(wanted for _, wanted in chosen)
-                await self._inference.complete(self._hear, [clip for clip, _ in chosen], language, wants_words)
+                try:
+                    await self._inference.complete(self._hear, chosen, language)
+                except Exception as error:  # noqa: BLE001 - the runtime's; of those who speak this language only
+                    failures[language] = error
         return [
-            TranscriptResult("", is_final=False) if clip is None else clip.answer(is_final=item.end)
+            TranscriptResult("", is_final=False)
+            if clip is None
+            else failures.get(clip.language) or clip.answer(is_final=item.end)
             for clip, item in zip(clips, batch, strict=True)
         ]
 
@@ -114,11 +120,17 @@ class FasterWhisper:
         if draft is None:
             draft = item.memory = Draft(self._growth)
         draft.hear(item.audio)
-        if item.end:
-            return Clip(draft.finish(), draft)
-        return Clip(draft.take(), draft) if draft.is_due else None
+        if not item.end and not draft.is_due:
+            return None
+        audio = draft.finish() if item.end else draft.take()
+        return Clip(audio, draft, self._language(item.session.language), item.session.words)
 
-    def _hear(self, clips: Sequence[Clip], language: str | None, wants_words: bool) -> None:  # noqa: FBT001 - the call stands above
+    def _language(self, tag: str | None) -> str | None:
+        """The runtime's code for a session's `en-GB`; None, so that it finds out, where it has none."""
+        code = "" if tag is None else re.split("[-_]", tag, maxsplit=1)[0].lower()
+        return code if code in self._languages else None
+
+    def _hear(self, clips: Sequence[Clip], language: str | None) -> None:
         segments, _ = self._pipeline.transcribe(
             _laid_end_to_end(clips),
             language=language,
@@ -127,7 +139,7 @@ class FasterWhisper:
             vad_filter=False,
             clip_timestamps=[{"start": clip.start_s, "end": clip.end_s} for clip in clips],
             batch_size=len(clips),
-            word_timestamps=wants_words,
+            word_timestamps=any(clip.wants_words for clip in clips),
         )
         starts = [round(clip.start_s * _FRAMES_PER_S) for clip in clips]
         for segment in segments:  # `seek` is where its clip begins, in frames, and may be rounded down by one.

@@ -13,6 +13,11 @@ from earful.errors import ErrorCode
 
 MODEL_RATE_HZ: Final = 16_000
 """Every model hears 16 kHz mono signed 16-bit little-endian PCM."""
+MAX_TEXT_CHARS: Final = 1 << 16
+"""Of an answer, of its words together, and of what is told of an utterance before its final. Nobody says as much in the
+ten minutes that an utterance may have, and a final fits into the mebibyte that WebSocket clients mostly take."""
+MAX_WORDS: Final = 1 << 12
+"""Of an answer."""
 
 
 class Word(Struct, frozen=True, gc=False):

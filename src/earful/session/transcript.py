@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from earful.models.types import Outcome, TranscriptResult, Word, Work
+from earful.models.types import MAX_TEXT_CHARS, Outcome, TranscriptResult, Word, Work
 from earful.protocol.messages import Error, Final, Partial, Partials, Reason, WordTime, error
 from earful.session.rules import BYTES_PER_MS
 
@@ -41,6 +41,8 @@ class Utterance:
     in_flight: bool = False
     asked_ms: int = 0
     """Where the audio that was taken as work ends."""
+    said_chars: int = 0
+    """Of all fragments: what is beyond `MAX_TEXT_CHARS` is not told, and the final replaces it."""
     fragments: list[str] = field(default_factory=list)
     """What the model object of now answered so far."""
     given_bytes: int = 0
@@ -204,7 +206,8 @@ class Transcript:
         if work.end:
             text = utterance.whole("" if result is None else result.text)
             utterance.final = self._final(utterance, text, result)
-        elif result is not None and result.text:
+        elif result is not None and result.text and utterance.said_chars + len(result.text) <= MAX_TEXT_CHARS:
+            utterance.said_chars += len(result.text)
             utterance.fragments.append(result.text)
             if work.end_ms - utterance.told_ms < self.partials_every_ms:
                 utterance.untold += result.text

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from earful.exit_status import in_words
 from earful.supervisor.line import Line, Word
 from earful.supervisor.signals import release
 
@@ -119,9 +120,7 @@ def fork(slot: Slot, hold_s: float, now: float, work: Work, signals: Signals, ot
 
 def cause_of(status: int) -> str:
     """How a process ended, in words, by the status that `waitpid` gave."""
-    code = os.waitstatus_to_exitcode(status)
-    names = {number.value: number.name for number in signal.Signals}
-    return f"exit code {code}" if code >= 0 else names.get(-code, f"signal {-code}")
+    return in_words(os.waitstatus_to_exitcode(status))
 
 
 def is_clean(status: int) -> bool:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from earful.models.loading import LoadedModel
 
-CALL_S = 60.0
-"""Longest a call may take here."""
+CALL_S = 30.0
+"""Longest a call may take here: as long as `model_timeout_s` by default."""
 
 
 class BrokenError(AssertionError):
@@ -83,7 +83,7 @@ class Hearing:
 
 async def step_of(model: LoadedModel, items: Sequence[Step]) -> list[TranscriptResult]:
     """One step of a batch model, each answer checked."""
-    answers = await _within(model.shared().step(items), "step")
+    answers = await _within(model.shared().step(tuple(items)), "step")
     try:
         found = check_answers(answers, len(items))
     except BadAnswerError as error:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from earful.models.loading import LoadedModel
 
 _SAMPLE_BYTES: Final = 2
+_BYTES_PER_MS: Final = 32
 _CHUNK_BYTES: Final = 3200
 _ODD_BYTES: Final = 2 * 1777
 _QUIET: Final = 32
@@ -20,10 +21,19 @@ _SEED: Final = 1
 
 
 async def answers_are_transcripts(model: LoadedModel, audio: bytes) -> None:
-    """A chunk is answered with `is_final` False, an end with True; texts and words are what the wire can carry."""
+    """A chunk is answered with `is_final` False, an end with True; texts and words are what the wire can carry.
+
+    Words come in the order in which they begin, and begin in what was heard.
+    """
     hearing = Hearing(model, words=True)
-    await hearing.utterance(_cut(audio, _CHUNK_BYTES))
+    for chunk in _cut(audio, _CHUNK_BYTES):
+        await hearing.hear(chunk)
+    begins_ms = [word.start_ms for word in (await hearing.end()).words]
     await hearing.close()
+    if begins_ms != sorted(begins_ms):
+        raise BrokenError("the end: a word begins before the one that it follows")
+    if begins_ms and begins_ms[-1] > len(audio) // _BYTES_PER_MS:
+        raise BrokenError("the end: a word begins after all that was heard")
 
 
 async def cutting_changes_nothing(model: LoadedModel, audio: bytes) -> None:
