@@ -68,7 +68,7 @@ _OWN = """
 ## Your own
 
 With your model and your machine the figures are yours: a model that computes on the same cores is most of the cost.
-Give a worker that lets in more than it can hold a core of its own, the load another; it takes about {minutes:.0f} minutes:
+Give a worker that lets in more than it can hold a core of its own, the load another; it takes {minutes:.0f} minutes:
 
 ```sh
 taskset -c 0 earful serve --port 8000 --max-sessions 100000 --overload-cpu-percent 0 &
