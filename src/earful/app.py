@@ -19,6 +19,7 @@ from fastapi_offline import FastAPIOffline
 
 from earful import __version__
 from earful.access.loading import gate_of
+from earful.decoding.decoders import Decoders
 from earful.engine.engine import Engine
 from earful.engine.pool import ProcessRules
 from earful.engine.processes import RaisedInProcessError
@@ -35,6 +36,7 @@ from earful.service.presence import Presence
 from earful.service.registry import Registry, RegistryLimits
 from earful.service.roster import Roster, SharedRoster
 from earful.service.shared_claims import SharedClaims
+from earful.service.thread import in_thread
 from earful.service.upload import UploadLimits
 from earful.service.workers import Workers
 from earful.session.rules import ListeningRules, SessionLimits
@@ -149,7 +151,9 @@ def build(
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)
     has_ops = settings.ops_port is not None
-    app = _public_app(registry, settings, _lifespan(registry, presence, load=drain is None), has_docs=not has_ops)
+    decoders = Decoders()
+    lifespan = _lifespan(registry, presence, decoders, load=drain is None)
+    app = _public_app(registry, settings, decoders, lifespan, has_docs=not has_ops)
     ops_app = _app(has_docs=True) if has_ops else None
     for one in filter(None, (app, ops_app)):
         one.include_router(rest.health_routes(registry, roster, identity))
@@ -197,12 +201,15 @@ def _shared_claims(settings: Settings, identity: Identity, metrics: Metrics, tra
     return SharedClaims(directory, LocalClaims(time.monotonic), metrics, settings.resume_window_s + NOTED_LONGER_S)
 
 
-def _public_app(registry: Registry, settings: Settings, lifespan: Lifespan, *, has_docs: bool) -> FastAPI:
+def _public_app(
+    registry: Registry, settings: Settings, decoders: Decoders, lifespan: Lifespan, *, has_docs: bool
+) -> FastAPI:
     """The app with its streams and uploads."""
     app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
     caps = UploadLimits(max_upload_s=settings.max_upload_s)
     asked = [] if registry.entrance is None else [Depends(Visitors(registry.entrance, registry.events))]
-    app.include_router(rest.upload_routes(registry, caps, int(settings.max_upload_mb * 1e6)), dependencies=asked)
+    uploads = rest.upload_routes(registry, caps, decoders, int(settings.max_upload_mb * 1e6))
+    app.include_router(uploads, dependencies=asked)
     return app
 
 
@@ -230,7 +237,7 @@ def _app(*, has_docs: bool, **options: Any) -> FastAPI:
     return app
 
 
-def _lifespan(registry: Registry, presence: Presence | None, *, load: bool) -> Lifespan:
+def _lifespan(registry: Registry, presence: Presence | None, decoders: Decoders, *, load: bool) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         """Sweep from the first request to the last; a server that can drain has done so before the end."""
@@ -241,6 +248,7 @@ def _lifespan(registry: Registry, presence: Presence | None, *, load: bool) -> L
             tasks.add(asyncio.create_task(presence.exchange_for_ever(), name="presence"))
         async with AsyncExitStack() as endings:  # The last first; where one fails the others still have theirs.
             endings.push_async_callback(registry.tracer.close)
+            endings.push_async_callback(in_thread, decoders.close)
             endings.push_async_callback(registry.engine.close, CLOSE_WITHIN_S)
             if presence is not None:
                 endings.push_async_callback(presence.close)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +13,12 @@ import pytest
 from tests.support import bombs
 from tests.support.server import Running, running
 from tests.support.sounds import encoded, speech, wav
+from tests.support.stuffed import STUFFED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.support.server import Answer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -31,16 +37,48 @@ def server() -> Iterator[Running]:
         yield server
 
 
-def cpu_s(pid: int) -> float:
-    """CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+@dataclass(slots=True)
+class Cost:
+    """What one process has used: its CPU time, and the most memory that was its own alone."""
+
+    cpu_s: float = 0.0
+    private_kib: int = 0
+
+    def look(self, pid: int) -> None:
+        """At a process that may have ended by now, which changes nothing."""
+        with suppress(OSError, StopIteration):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            self.cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            now_kib = next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+            self.private_kib = max(self.private_kib, now_kib)
 
 
-def most_kib(pid: int) -> int:
-    """The most memory that a process has had since it was told to forget that."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+def children_of(pid: int) -> list[int]:
+    """The processes that any thread of a process has started and that have not ended."""
+    with suppress(OSError):
+        return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _words(task / "children")]
+    return []
+
+
+def _words(path: Path) -> list[str]:
+    return path.read_text().split()
+
+
+def answered(server: Running, body: bytes) -> tuple[Answer, Cost, list[Cost]]:
+    """The answer to an upload, what the worker has used for it, and what each decoding process has."""
+    before, worker, forks = Cost(), Cost(), dict[int, Cost]()
+    before.look(server.process.pid)
+    with ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(server.address.request, "POST", "/v1/transcribe", body)
+        while not answering.done():
+            worker.look(server.process.pid)
+            for fork_server in children_of(server.process.pid):
+                for pid in children_of(fork_server):
+                    forks.setdefault(pid, Cost()).look(pid)
+    worker.look(server.process.pid)
+    used = Cost(worker.cpu_s - before.cpu_s, worker.private_kib - before.private_kib)
+    return answering.result(), used, list(forks.values())
 
 
 @pytest.mark.parametrize(
@@ -76,10 +114,19 @@ def most_kib(pid: int) -> int:
 )
 def test_a_bomb_is_refused_for_next_to_nothing(server: Running, bomb: bytes, refusal: tuple[int, str]) -> None:
     """By its row of the table; the server has not been larger meanwhile, nor busy."""
-    pid = server.process.pid
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    before_kib, before_s = most_kib(pid), cpu_s(pid)
-    answer = server.address.request("POST", "/v1/transcribe", bomb)
+    check(server, bomb, refusal)
+
+
+@pytest.mark.parametrize("stuffed", STUFFED, ids=lambda stuffed: stuffed.__name__)
+def test_headers_without_end_cost_no_more(server: Running, stuffed: Callable[[], bytes]) -> None:
+    """Their process is refused the memory, or killed for its time; the worker has neither."""
+    check(server, stuffed(), _NOT_AUDIO)
+
+
+def check(server: Running, bomb: bytes, refusal: tuple[int, str]) -> None:
+    """Refused with this, in no more than is promised."""
+    answer, worker, forks = answered(server, bomb)
     assert refusal == (answer.status, answer.tree["error"]["code"])
-    assert most_kib(pid) - before_kib <= MOST_KIB
-    assert cpu_s(pid) - before_s <= MOST_CPU_S
+    for cost in (worker, *forks):
+        assert cost.private_kib <= MOST_KIB
+        assert cost.cpu_s <= MOST_CPU_S

@@ -10,6 +10,7 @@ import pytest
 from tests.support.house import BROKEN, STUCK, at_home
 from tests.support.sounds import silence, speech, wav
 
+from earful.decoding.decoders import Decoders
 from earful.errors import EarfulError, ErrorCode
 from earful.service.upload import UPLOAD_LANES, Upload, UploadLimits
 
@@ -22,7 +23,7 @@ PIECE_MS = 1_000
 
 def upload_of(house: House, caps: UploadLimits | None = None) -> Upload:
     """A fresh one."""
-    return Upload("u", house.service.registry.limits, caps or UploadLimits(), house.service.engine)
+    return Upload("u", house.service.registry.limits, caps or UploadLimits(), Decoders(), house.service.engine)
 
 
 def test_segments_are_the_utterances_in_order() -> None:

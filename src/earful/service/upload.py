@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from earful.audio.container import open_audio
 from earful.errors import EarfulError, ErrorCode
 from earful.models.types import SessionInfo
 from earful.protocol.messages import AudioChunk, Error, Final, Stop
@@ -19,6 +18,7 @@ from earful.service.thread import in_thread
 from earful.session.session import Session
 
 if TYPE_CHECKING:
+    from earful.decoding.decoders import Decoders
     from earful.engine.engine import Engine
     from earful.engine.seat import Seat
     from earful.models.types import Outcome, Work
@@ -47,7 +47,14 @@ class Upload:
     """One recording on its way through the model; `run` once."""
 
     def __init__(
-        self, upload_id: str, limits: RegistryLimits, caps: UploadLimits, engine: Engine, *, words: bool = False
+        self,
+        upload_id: str,
+        limits: RegistryLimits,
+        caps: UploadLimits,
+        decoders: Decoders,
+        engine: Engine,
+        *,
+        words: bool = False,
     ) -> None:
         """Listen by the rules of live sessions, without the limits that only live ones need."""
         unhurried = replace(
@@ -57,6 +64,7 @@ class Upload:
         self.session = Session(upload_id, limits.rules, unhurried, time.monotonic())
         self.session.info = SessionInfo(upload_id, words=words)
         self._caps = caps
+        self._decoders = decoders
         self._engine = engine
         self._seat: Seat = engine.seat(self.session.info)
         self._news = asyncio.Event()
@@ -74,7 +82,7 @@ class Upload:
 
     async def _feed(self, file: BinaryIO) -> None:
         caps = self._caps
-        decoder = await in_thread(open_audio, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes)
+        decoder = await in_thread(self._decoders.open, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes)
         with decoder:
             self.session.use_format(decoder.format, lanes=UPLOAD_LANES)
             while pcm := await in_thread(decoder.read, PIECE_S):

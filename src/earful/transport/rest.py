@@ -21,6 +21,7 @@ from earful.transport.transcript import ANSWERS, TranscriptFormat, answer, trans
 from earful.transport.visitors import admission_of
 
 if TYPE_CHECKING:
+    from earful.decoding.decoders import Decoders
     from earful.service.identity import Identity
     from earful.service.registry import Registry
     from earful.service.roster import Roster
@@ -40,7 +41,7 @@ def status_of(registry: Registry) -> schemas.Status:
     return "ok" if registry.engine.ready else "starting"
 
 
-def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int) -> APIRouter:
+def upload_routes(registry: Registry, caps: UploadLimits, decoders: Decoders, max_upload_bytes: int) -> APIRouter:
     """`POST /v1/transcribe`."""
     router = APIRouter(tags=["transcription"])
 
@@ -50,7 +51,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, max_upload_bytes: int)
             account.begins()
             async with spooled(request, max_upload_bytes) as file:
                 # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
-                upload = Upload(account.upload_id, registry.limits, caps, registry.engine, words=words)
+                upload = Upload(account.upload_id, registry.limits, caps, decoders, registry.engine, words=words)
                 account.listens(upload.session)
                 await upload.run(file)
                 registry.metrics.upload_audio_ms += upload.session.numbers.audio_ms
