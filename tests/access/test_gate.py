@@ -153,6 +153,31 @@ def test_a_gate_is_as_quick_as_its_authenticator() -> None:
         assert 1 == len(set(answers))
 
 
+class Stricter(QuicklyKnown):
+    """Extends what decides at once by a question that takes its time."""
+
+    async def __call__(self, one: Caller) -> Admission | None:
+        """Whoever would be let in is looked up yet."""
+        del one
+        raise EarfulError(ErrorCode.UNAUTHORIZED)
+
+
+class Namesake(Known):
+    """Has a method of the same name that is to be waited for."""
+
+    async def decide(self, one: Caller) -> Admission | None:
+        """Nothing that a gate would know of."""
+        raise AssertionError(one)
+
+
+def test_whoever_extends_an_authenticator_is_asked() -> None:
+    """Nobody comes in by the `decide` of what it extends, past its own word."""
+    one = caller(("x-api-key", "acme"))
+    assert [False, False] == [gate(known).is_quick for known in (Stricter(), Namesake())]
+    assert ErrorCode.UNAUTHORIZED is answer(gate(Stricter()), one)
+    assert Admission("acme") == answer(gate(Namesake()), one)
+
+
 def test_who_was_let_in_and_is_yet_to_come_is_counted_once() -> None:
     """By the bucket of its address; who was refused is counted for good."""
     one = gate(QuicklyKnown(), max_handshakes_per_s=1.0)

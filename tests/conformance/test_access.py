@@ -70,6 +70,18 @@ def cut(answer: Answer) -> tuple[int, Any]:
     return answer.status, tree
 
 
+def test_behind_a_wrong_key_the_next_is_refused_before_http(server: Inside) -> None:
+    """In the same words, whichever transport there is."""
+    entrance = server.service.registry.entrance
+    assert entrance is not None
+    said = []
+    for is_tried in (False, True):
+        assert is_tried == server.call(lambda: entrance.is_tried)
+        said.append(RawSocket(server.address).upgrade(X_Api_Key="wrong", X_Request_Id="mine").response)
+    assert [401, 401] == [answer.status for answer in said]
+    assert said[0].body == said[1].body
+
+
 def test_every_route_asks(server: Inside) -> None:
     """Also those that will be added: without a key, or with a wrong one, each is 401, but for those that are open."""
     app = server.service.app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -239,6 +240,22 @@ def test_who_is_refused_at_once_is_counted_and_others_are_expected(fault: Except
         assert "secret" not in str(house.log.events)
 
     met(Quick(fault), scenario)
+
+
+def test_only_who_asks_for_an_upgrade_has_others_expected() -> None:
+    """Whichever transport asks; of REST, and of a token that `start` brings, nothing can be told beforehand."""
+
+    async def scenario(house: House) -> None:
+        others = [replace(CALLER, is_stream=False), replace(CALLER, token="late")]  # noqa: S106 - a name
+        told = []
+        for caller in (*others, CALLER):
+            with pytest.raises(EarfulError):
+                await house.entrance.ask(caller)
+            told.append(house.entrance.is_tried)
+        assert [False, False, True] == told
+        assert {ErrorCode.UNAUTHORIZED.value: 3} == house.metrics.refusals
+
+    met(Quick(EarfulError(ErrorCode.UNAUTHORIZED)), scenario)
 
 
 def test_a_quick_doorkeeper_is_not_asked_by_a_worker_that_drains() -> None:

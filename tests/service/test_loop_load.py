@@ -104,6 +104,16 @@ def test_a_flood_that_is_over_needs_no_room() -> None:
     assert (0.9 - 0.01) / (share - 0.01) * 100 == pytest.approx(places(load), rel=0.01)
 
 
+def test_a_flood_that_is_over_needs_no_room_beside_uploads_either() -> None:
+    """However long these last."""
+    load = flooded(0.25, seconds=10)
+    before = places(load)
+    for second in range(1, 11):
+        load.observe(1000.0 + second, 100, 100.0 + second, refusals=FLOOD * 10, has_uploads=True)
+    assert before < places(load)
+    assert places(measured(0.004)) == pytest.approx(places(load), rel=0.02)
+
+
 def test_a_flood_from_the_start_is_taken_for_a_price() -> None:
     """What sessions cost without it is not known, and too few are better than too many."""
     load = LoopLoad(0.9)

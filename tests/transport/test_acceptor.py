@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import struct
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,20 @@ def test_a_batch_has_an_end() -> None:
         porch.turnstile.is_shut = False
         assert BATCH_S == await porch.end_pause()
         assert [b"welcome"] == await read(porch.come(b"yes"))
+
+    met(scenario)
+
+
+def test_who_is_gone_already_is_no_fault() -> None:
+    """Nor a line in the log: whoever resets connections, as some balancers' checks do, could fill it."""
+
+    async def scenario(porch: Porch) -> None:
+        porch.turnstile.is_shut = True
+        (gone,) = porch.come(b"")
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        assert [b"refused"] == await read(porch.come(b"no"))
+        assert ([], 1) == (porch.faults, porch.turnstile.asked)
 
     met(scenario)
 

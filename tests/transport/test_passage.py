@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import uvloop
 from tests.support.clock import run_virtual
 from tests.support.inside import inside
 from tests.support.pipe import RecordingTransport
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from earful.service.wire import Door
 
 PLAIN = request()
+ONCE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+TWICE = ONCE * 2
 
 
 class Http(asyncio.Protocol):
@@ -200,6 +203,44 @@ def test_a_full_worker_answers_everything_else() -> None:
             assert 1 == kinds.count(Passage)
         server.log.wait_for("session ended", 2)
         assert 101 == waiting.upgrade().response.status
+
+
+def test_what_early_requests_hold_up_is_not_read() -> None:
+    """Also where the loop begins to read after a connection was made, whatever its protocol wished meanwhile."""
+
+    async def main() -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def app(_: Any, __: Any, send: Any) -> None:
+            asked.set()
+            await answer.wait()
+            await send({"type": "http.response.start", "status": 204})
+            await send({"type": "http.response.body"})
+
+        config, state = Config(app, log_config=None), ServerState()
+        config.load()
+        make: Callable[..., Any] = behind_turnstile(BoundedHttpProtocol, cast("Door", Hall()), "fast", timeout_s=10)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setblocking(False)
+            early = make(config=config, server_state=state, app_state={}, early=TWICE)
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: early, ours)
+            await asyncio.wait_for(asked.wait(), 10)
+            theirs.sendall(ONCE)
+            async with asyncio.timeout(10):
+                while transport.is_reading():  # noqa: ASYNC110 - nobody tells of the loop's turns
+                    await asyncio.sleep(0)
+            answer.set()
+            theirs.setblocking(False)
+            said = b""
+            async with asyncio.timeout(10):
+                while said.count(b"HTTP/1.1 204") < 3:
+                    said += await asyncio.get_running_loop().sock_recv(theirs, 4096)
+            transport.abort()
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 def test_a_byte_buys_no_second_deadline() -> None:

@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from earful.access.authenticator import TENANT, QuickAuthenticator
+from earful.access.authenticator import TENANT, quick_of
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, NO_LIMITS, UNDECIDED, Admission, Caller, TenantLimits
 from earful.service.buckets import Buckets
@@ -43,7 +43,8 @@ class Gate:
         """Without an `authenticator` whoever passes the rules is nobody in particular."""
         self._rules = rules
         self._authenticator = authenticator
-        self.is_quick = authenticator is None or isinstance(authenticator, QuickAuthenticator)
+        self._quick = quick_of(authenticator)
+        self.is_quick = authenticator is None or self._quick is not None
         self._clock = clock
         self._addresses = Buckets()
 
@@ -63,9 +64,9 @@ class Gate:
         self._look_at(caller)
         if self._authenticator is None:
             return ANYBODY
-        if not isinstance(self._authenticator, QuickAuthenticator):
+        if self._quick is None:
             raise TypeError("this authenticator takes its time")
-        return self._as_whom(self._authenticator.decide(caller), caller)
+        return self._as_whom(self._quick.decide(caller), caller)
 
     def forget(self, caller: Caller) -> None:
         """`caller`, who was let in, will ask once more: so far it was no handshake of its address."""

@@ -149,7 +149,8 @@ class Entrance:
             return self._decide(caller)
         except EarfulError as refused:
             self.count(refused)
-            self._refused_at = self._clock()
+            if caller.is_stream and not caller.token:  # Others cannot be told before their request was read.
+                self._refused_at = self._clock()
             raise
 
     def check(self, caller: Caller) -> None:
@@ -159,7 +160,7 @@ class Entrance:
 
     @property
     def is_tried(self) -> bool:
-        """Whether somebody was refused at once a moment ago, so that it may pay to `check`."""
+        """Whether an upgrade was refused at once a moment ago, so that it may pay to `check`."""
         return self._clock() - self._refused_at < TRIED_FOR_S
 
     def count(self, refused: EarfulError) -> None:

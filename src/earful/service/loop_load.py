@@ -67,11 +67,13 @@ class LoopLoad:
         self._due = now + EVERY_S
         took_s, self._before_s = cpu_s - self._before_s, cpu_s
         refused, self._refusals = refusals - self._refusals, refusals
+        is_flood = refused > FLOOD_PER_S * since_s and self._seen_s >= ENOUGH_S
+        if not is_flood:  # One that is over needs no room, uploads or not.
+            self._refusing /= 2
         if since_s and not has_uploads:
-            is_flood = refused > FLOOD_PER_S * since_s and self._seen_s >= ENOUGH_S
-            refusing = max(0.0, took_s / since_s - self._price_of(sessions)) if is_flood else 0.0
-            self._refusing += (refusing - self._refusing) / 2
-            if not is_flood:
+            if is_flood:
+                self._refusing += (max(0.0, took_s / since_s - self._price_of(sessions)) - self._refusing) / 2
+            else:
                 self._learn(took_s, sessions, since_s)
         self.has_room(sessions)
 

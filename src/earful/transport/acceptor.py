@@ -105,6 +105,9 @@ class Acceptor:
             except BlockingIOError:
                 self._connect(connection, b"")
                 return
+            except OSError:  # Gone, with a reset: no fault of ours, and no line in the log for each that does it.
+                connection.close()
+                return
             answer = self._turnstile.refusal_of(early, address) if early else b""
             if answer is not None:
                 with suppress(OSError):

@@ -31,7 +31,6 @@ _FIRST_LINE = b"GET %b HTTP/1.1\r\n" % PATH.encode()
 _FIELDS = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n)+\r\n")
 """All of the header to its end, nothing of it folded, nothing but text: RFC 9110, section 5."""
 _END_BYTES = 4
-_READ_BYTES = 65_536
 
 
 def newcomer(data: bytes) -> list[Header] | None:

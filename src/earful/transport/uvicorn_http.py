@@ -67,6 +67,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Parse; what is held of unfinished headers is bounded."""
         if self._refused:
             return
+        if self.flow.read_paused:
+            self.transport.pause_reading()  # uvloop forgets it where it was asked while the connection was made.
         if self._body_since is None and self._headers_since is None:
             self._headers_since = time.monotonic()
         self._header_bytes += len(data)
