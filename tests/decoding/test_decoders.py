@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,23 +98,29 @@ def test_what_is_refused_is_refused_as_here(decoders: Decoders, data: bytes, max
     assert code is refusal(decoders, data, max_s)
 
 
-def test_a_fork_server_that_was_killed_is_followed(decoders: Decoders) -> None:
+def test_a_fork_server_that_was_killed_is_followed() -> None:
     """Nobody sees that it was gone."""
     data = encoded(silence(1.0), "flac", "flac")
     before = set(children_of(os.getpid()))
-    with spooled(data) as file:
+    with closing(Decoders()) as decoders, spooled(data) as file:
         all_of(decoders.open(file, max_s=MAX_S, max_bytes=MAX_BYTES))
-        (server,) = set(children_of(os.getpid())) - before or before
+        (server,) = set(children_of(os.getpid())) - before
         os.kill(server, signal.SIGKILL)
         assert 32_000 == len(all_of(decoders.open(file, max_s=MAX_S, max_bytes=MAX_BYTES)))
 
 
-def test_a_process_that_is_killed_ends_its_recording_alone(decoders: Decoders) -> None:
+def test_a_process_that_is_killed_ends_its_recording_alone() -> None:
     """As one that took too much: it is no audio, and others are heard on."""
-    with spooled(encoded(speech(20.0), "flac", "flac")) as one, spooled(encoded(speech(20.0), "flac", "flac")) as other:
+    with (
+        closing(Decoders()) as decoders,
+        spooled(encoded(speech(20.0), "flac", "flac")) as one,
+        spooled(encoded(speech(20.0), "flac", "flac")) as other,
+    ):
+        before = set(children_of(os.getpid()))
         doomed = decoders.open(one, max_s=MAX_S, max_bytes=MAX_BYTES)
+        (server,) = set(children_of(os.getpid())) - before
+        (first,) = children_of(server)
         well = decoders.open(other, max_s=MAX_S, max_bytes=MAX_BYTES)
-        (first, _) = sorted(child for server in children_of(os.getpid()) for child in children_of(server))
         os.kill(first, signal.SIGKILL)
         with pytest.raises(EarfulError) as caught:
             all_of(doomed)

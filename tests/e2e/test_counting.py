@@ -136,7 +136,9 @@ def is_deleted(seen: Seen, here: Address, there: Address) -> None:
 def dawdles(seen: Seen, here: Address, _: Address) -> None:
     """Reads nothing until the end, and then all of it: what was replaced meanwhile it never sees."""
     raw = begun(seen, here, receive_buffer_bytes=SLOW_BUFFER_BYTES)
+    before = counted(here)["partials_dropped"]
     seen.say(raw, SPEECH)
+    await_true(lambda: counted(here)["partials_dropped"] > before)
     raw.say("stop")
     seen.hear_all(raw)
 
@@ -199,9 +201,9 @@ def leave(seen: Seen, leaving: Running, there: Address) -> dict[str, int]:
     return {name: value for name, value in stopped.items() if isinstance(value, int)}
 
 
-def counted(worker: Running) -> dict[str, int]:
+def counted(worker: Address) -> dict[str, int]:
     """A scrape, in the names of a worker's last line."""
-    families = text_string_to_metric_families(worker.address.request("GET", "/metrics").body.decode())
+    families = text_string_to_metric_families(worker.request("GET", "/metrics").body.decode())
     found: Counter[str] = Counter()
     for family in families:
         for sample in family.samples:
@@ -234,7 +236,7 @@ def test_counters_are_what_clients_saw() -> None:
         live_through(seen, third.address, other.address)
         await_true(lambda: [0, 0] == [len(sessions_of(worker)) for worker in (other, third)])
         sums = Counter[str]()
-        for counts in (gone, counted(other), counted(third)):
+        for counts in (gone, counted(other.address), counted(third.address)):
             sums.update(counts)
         await_true(lambda: seen.requests == third.address.get("/v1/metrics")["total_requests"], 3)
     saw = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
 from tests.support.kept import keep_events
-from tests.support.server import UNHURRIED, Address, await_true
+from tests.support.server import BESIDE_TESTS, UNHURRIED, Address, await_true
 
 from earful.app import Service, build
 from earful.listening import bind, bind_ops
@@ -135,10 +135,6 @@ class Inside:
             return not any(left) and len(asyncio.all_tasks()) <= tasks
 
         await_true(lambda: self.call(is_empty), within_s)
-
-
-BESIDE_TESTS = frozenset({"event loop stalled", "event loop moves again"})
-"""Events of any server in a thread: it stands still while its process, that of the tests, collects garbage."""
 
 
 @contextmanager

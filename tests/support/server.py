@@ -37,6 +37,8 @@ PATHS = ([] if IS_INSTALLED else [str(ROOT / "src")]) + [str(ROOT), str(ROOT / "
 START_WITHIN_S = 15.0
 STOP_WITHIN_S = 15.0
 _TROUBLE = frozenset({"warning", "error", "critical"})
+BESIDE_TESTS = frozenset({"event loop stalled", "event loop moves again"})
+"""Events of any server: the machine has others to run, four tests at a time."""
 
 
 class LogLines:
@@ -185,7 +187,11 @@ class Running:
         assert exit_code in {self.exit_code(), None}, everything
         assert "Traceback" not in everything, everything
         assert [] == [line for line in self.log.lines if not line.startswith("{")], everything
-        trouble = [line for line in self.log.events if line["level"] in _TROUBLE and line["event"] not in allowed]
+        trouble = [
+            line
+            for line in self.log.events
+            if line["level"] in _TROUBLE and line["event"] not in BESIDE_TESTS.union(allowed)
+        ]
         assert [] == trouble, everything
 
 

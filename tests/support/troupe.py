@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from earful.supervisor.process import Station, Work
 
 PATIENCE_S = 15.0
-END_WITHIN_S = 0.5
+END_WITHIN_S = 2.0
 RETIRE_WITHIN_S = 10.0
 READY_WITHIN_S = 1.0
 SILENT_WITHIN_S = 2.0

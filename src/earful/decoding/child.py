@@ -25,7 +25,7 @@ from earful.errors import EarfulError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-MOST_BYTES = 60 * 1024 * 1024
+MOST_BYTES = 56 * 1024 * 1024
 """More of address space, and so of memory, a recording does not get; pages shared with the server come on top."""
 MOST_CPU_S = 0.8
 """More of CPU time it does not get until its next piece of PCM; the rest of the second is for what is around it."""
