@@ -19,6 +19,7 @@ from fastapi_offline import FastAPIOffline
 
 from earful import __version__
 from earful.access.loading import gate_of
+from earful.completion import cancelled
 from earful.decoding.decoders import Decoders
 from earful.engine.engine import Engine
 from earful.engine.pool import ProcessRules
@@ -253,16 +254,10 @@ def _lifespan(registry: Registry, presence: Presence | None, decoders: Decoders,
             if presence is not None:
                 endings.push_async_callback(presence.close)
             endings.push_async_callback(registry.close)
-            endings.push_async_callback(_cancel, tasks)
+            endings.push_async_callback(cancelled, tasks, CLOSE_WITHIN_S)
             yield
 
     return lifespan
-
-
-async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
 
 
 def seal_of(settings: Settings) -> Seal:

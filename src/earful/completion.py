@@ -1,4 +1,4 @@
-"""Waiting for a call to its end, cancelled or not, for what must not go on under somebody else's hands.
+"""Waiting for the end: of a call, cancelled or not, that must not go on under others' hands, and of cancelled tasks.
 
 Guarantees that the call is over when the wait for it is. Used where uploads and models compute in threads.
 """
@@ -9,9 +9,11 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Collection
 
 T = TypeVar("T")
+
+AGAIN_S = 0.25
 
 
 async def completed(call: Awaitable[T]) -> T:
@@ -24,3 +26,17 @@ async def completed(call: Awaitable[T]) -> T:
         if not future.cancelled():
             future.exception()  # Taken, or asyncio would report it as forgotten.
         raise
+
+
+async def cancelled(tasks: Collection[asyncio.Task[None]], within_s: float) -> bool:
+    """Cancel tasks until they have ended, `within_s` at most; whether they have.
+
+    Once is not always enough: whoever catches too much, a library's connection say, goes on as if nothing had been.
+    """
+    loop, left = asyncio.get_running_loop(), set(tasks)
+    until = loop.time() + within_s
+    while left and loop.time() < until:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=min(AGAIN_S, until - loop.time()))
+    return not left

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from earful.completion import cancelled
 from earful.errors import ErrorCode
 from earful.protocol.seal import Seal
 from earful.protocol.states import Input
@@ -211,10 +212,7 @@ class Registry(Places):
 
     async def close(self) -> None:
         """Wait for nobody's verdict any more; the sessions have ended."""
-        for task in self._claiming:
-            task.cancel()
-        if self._claiming:
-            await asyncio.wait(self._claiming)
+        await cancelled(self._claiming, CLAIM_WITHIN_S)
 
     def _ask(self, connection: Connection, claim: Claim) -> Verdict | None:
         """Take a claim to the directory; where that takes a wait, a task brings the verdict."""

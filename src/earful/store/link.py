@@ -30,7 +30,7 @@ TURN_S = 0.25
 """Longest a turn may take, all it waits for together."""
 QUIET_S = 60.0
 """Connections that a crowd of turns has made are kept for the next crowd so long."""
-_CLOSE_WITHIN_S = 1.0
+CLOSE_WITHIN_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -163,7 +163,7 @@ class Link:
         if line is not None:
             await self._close(line.client)
         if self._closing:
-            await asyncio.wait(self._closing)
+            await asyncio.wait(self._closing, timeout=2 * CLOSE_WITHIN_S)
 
     def _release(self, turn: Turn) -> None:
         for line in turn.lines:
@@ -178,5 +178,5 @@ class Link:
 
     async def _close(self, client: Client) -> None:
         with suppress(*FAILURES):
-            async with asyncio.timeout(_CLOSE_WITHIN_S):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
                 await client.close()

@@ -18,7 +18,7 @@ import msgspec
 from earful.store.clients import client_at
 from earful.store.directory import LEASE_S, StoreUnavailableError
 from earful.store.keys import ROLL, bucket_keys, details_key, inbox_key, index_key, listing, note_key
-from earful.store.link import TURN_S, Link
+from earful.store.link import CLOSE_WITHIN_S, TURN_S, Link
 from earful.store.records import VERSION, Codec
 from earful.store.scripts import (
     DETAIL,
@@ -98,8 +98,8 @@ class RedisDirectory:
         with suppress(StoreUnavailableError):
             async with self._link.turn() as turn:
                 await turn.send(STRIKE(ROLL, self.worker))
-        if self._words:
-            await asyncio.wait(self._words)
+        if self._words:  # Each is a turn, which has a deadline.
+            await asyncio.wait(self._words, timeout=CLOSE_WITHIN_S)
         await self._link.close()
 
     async def claim(self, claim: Claim) -> Verdict:
