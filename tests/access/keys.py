@@ -28,8 +28,11 @@ def key_file(folder: Path, **rest: str) -> Path:
     return file
 
 
-def token_of(secret: Any = SECRET, algorithm: str = "HS256", *, lives_s: float = 60, **claims: Any) -> str:
-    """A token of `acme`, unless the claims say otherwise; one of None is left out."""
+def token_of(secret: Any = SECRET, algorithm: str = "HS256", *, lives_s: float = 86_400, **claims: Any) -> str:
+    """A token of `acme`, unless the claims say otherwise; one of None is left out.
+
+    It outlives the tests, which are collected long before the last of them runs.
+    """
     said = {"tenant": "acme", "exp": time.time() + lives_s, **claims}
     return jwt.encode({name: value for name, value in said.items() if value is not None}, secret, algorithm)
 
