@@ -155,8 +155,8 @@ class Server(uvicorn.Server):
     @staticmethod
     def _protocols(service: Service) -> dict[str, Any]:
         """What uvicorn makes of a connection, and of an upgrade; a callable will do, whatever its types say."""
-        settings, within_s = service.settings, service.settings.handshake_timeout_s
-        http = behind_turnstile(protocol_with(within_s, service.log), service.registry, settings.transport, within_s)
+        settings = service.settings
+        http = protocol_with(settings.handshake_timeout_s, service.log)
         if settings.transport == "asgi":
             return {"http": http, "ws": partial(LendingProtocol, events=service.registry.events)}
         fast = FastTransport(service.registry, settings.max_message_bytes)
@@ -192,13 +192,13 @@ class Server(uvicorn.Server):
     async def _listen(self, listener: socket.socket) -> Any:
         """Accept on a socket as uvicorn would, whose TLS handshakes have a minute, whatever the settings say."""
         config, loop = self.config, asyncio.get_running_loop()
-        protocol: Any = config.http_protocol_class  # Also a callable, whatever its types say.
-        make = partial(
-            protocol, config=config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
-        )
+        registry, settings, state = self._service.registry, self._service.settings, self.server_state
+        protocol: Any = config.http_protocol_class  # Also a callable, as a passage is a protocol, whatever types say.
+        http = partial(protocol, config=config, server_state=state, app_state=self.lifespan.state, _loop=loop)
+        turnstile = Turnstile(registry, config, state, settings.transport)
+        make: Any = behind_turnstile(turnstile, state, http, settings.handshake_timeout_s)
         if config.ssl is None:
-            turnstile = Turnstile(self._service.registry, config, self.server_state, self._service.settings.transport)
-            acceptor = Acceptor(listener, turnstile, lambda early: make(early=early))
+            acceptor = Acceptor(listener, turnstile, make)
             acceptor.open(config.backlog)
             return acceptor
         return await loop.create_server(
@@ -206,7 +206,7 @@ class Server(uvicorn.Server):
             sock=listener,
             backlog=config.backlog,
             ssl=config.ssl,
-            ssl_handshake_timeout=self._service.settings.handshake_timeout_s,
+            ssl_handshake_timeout=settings.handshake_timeout_s,
         )
 
     def begin_loading(self) -> asyncio.Task[None]:

@@ -20,6 +20,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from earful.transport.passage import Passage, behind_turnstile
+from earful.transport.turnstile import Turnstile
 from earful.transport.upgrade import PATH
 from earful.transport.uvicorn_http import BoundedHttpProtocol
 
@@ -58,10 +59,11 @@ class Here:
         self.state = ServerState()
         self.state.default_headers = [(b"date", b"today")]
         self.pipe = RecordingTransport()
-        make: Callable[..., Any] = behind_turnstile(Http, cast("Door", self.hall), "fast", timeout_s=10)
         config = Config(lambda: None, log_config=None)
-        self.make = partial(make, config=config, server_state=self.state, app_state={})
-        self.first = self.make()
+        turnstile = Turnstile(cast("Door", self.hall), config, self.state, "fast")
+        http = partial(Http, config=config, server_state=self.state, app_state={})
+        self.make: Callable[..., Any] = behind_turnstile(turnstile, self.state, http, timeout_s=10)
+        self.first: Any = self.make()
         self.first.connection_made(self.pipe)
         self.pipe.set_protocol = lambda protocol: setattr(self.pipe, "protocol", protocol)  # type: ignore[method-assign]
 
@@ -219,11 +221,13 @@ def test_what_early_requests_hold_up_is_not_read() -> None:
 
         config, state = Config(app, log_config=None), ServerState()
         config.load()
-        make: Callable[..., Any] = behind_turnstile(BoundedHttpProtocol, cast("Door", Hall()), "fast", timeout_s=10)
+        turnstile = Turnstile(cast("Door", Hall()), config, state, "fast")
+        http = partial(BoundedHttpProtocol, config=config, server_state=state, app_state={})
+        make: Callable[..., Any] = behind_turnstile(turnstile, state, http, timeout_s=10)
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
-            early = make(config=config, server_state=state, app_state={}, early=TWICE)
+            early = make(early=TWICE)
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: early, ours)
             await asyncio.wait_for(asked.wait(), 10)
             theirs.sendall(ONCE)

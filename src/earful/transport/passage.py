@@ -8,19 +8,15 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
-
-from earful.transport.turnstile import Turnstile
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from earful.service.wire import Door
+    from earful.transport.turnstile import Turnstile
 
 _READ_BYTES = 65_536
 
@@ -122,20 +118,16 @@ class Passage:
 
 
 def behind_turnstile(
-    http: Callable[..., asyncio.Protocol], door: Door, transport: str, timeout_s: float
+    turnstile: Turnstile, server_state: ServerState, http: Callable[..., asyncio.Protocol], timeout_s: float
 ) -> Callable[..., asyncio.Protocol | Passage]:
-    """What uvicorn makes of each new connection, its `http=`: where many are refused, a `Passage` first.
+    """What makes each new connection's first protocol: `http` itself, or where many are refused a `Passage` before it.
 
     Of one that sent `early` what the turnstile did not refuse too.
     """
 
-    def first_protocol(
-        *, config: Config, server_state: ServerState, early: bytes = b"", **others: Any
-    ) -> asyncio.Protocol | Passage:
-        go_on = partial(http, config=config, server_state=server_state, **others)
-        turnstile = Turnstile(door, config, server_state, transport)
+    def first_protocol(early: bytes = b"") -> asyncio.Protocol | Passage:
         if early or turnstile.is_shut:
-            return Passage(turnstile, server_state, go_on, timeout_s, early)
-        return go_on()
+            return Passage(turnstile, server_state, http, timeout_s, early)
+        return http()
 
     return first_protocol
