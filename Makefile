@@ -12,12 +12,15 @@ MODELS := faster-whisper moonshine pocketsphinx sherpa-onnx
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 SOURCES := $(shell find src -type f -not -name '*.pyc')
-# Whole servers, and thousands of simulations of them: without coverage, over the wheel as users get it, compiled where there is
-# a compiler. Left out: the one that puts a fault into a module's names, which compiled code does not look up.
-WHOLE := tests/conformance tests/simulation/test_promise.py
+# Whole servers, and thousands of simulations: without coverage, over the wheel as users get it, compiled where there is a
+# compiler. Left out: the one that puts a fault into a module's names, which compiled code does not look up.
+WHOLE := tests/e2e tests/conformance $(addprefix tests/simulation/test_, checker.py promise.py rivals.py)
 # The tests that cross what is compiled ran with the tree already; here the wheel stands in its place.
-INSTALLED := tests/installed.py tests/engine $(addprefix tests/e2e/test_, crowd.py drain.py plain_client.py resuming.py uploads.py) $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
+INSTALLED := tests/installed.py tests/engine $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py) \
 	--deselect tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
+# Four at a time on two cores: many wait for a server.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
+LOGS := .test-logs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -45,11 +48,11 @@ types: $(VENV)/.dev ## static types, of the tests too
 imports: $(VENV)/.dev ## the layers
 	PYTHONPATH=src $(BIN)/lint-imports
 
-unit: $(VENV)/.dev ## the tests, their coverage gates, and what their servers have logged
-	@rm -rf .coverage .coverage.* coverage.json .test-logs
-	TEST_LOGS=.test-logs $(BIN)/python -m pytest -n 4 --cov --cov-report= $(addprefix --ignore=, $(WHOLE))
-	TEST_LOGS=.test-logs $(BIN)/python -m pytest --cov --cov-append --cov-report= tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
-	@$(BIN)/python scripts/check_logs.py .test-logs
+unit: $(VENV)/.dev ## the tests of the tree, and their coverage gates
+	@rm -rf .coverage .coverage.* coverage.json $(LOGS)/unit
+	TEST_LOGS=$(LOGS)/unit $(PYTEST) --cov --cov-report= $(addprefix --ignore=, $(WHOLE))
+	TEST_LOGS=$(LOGS)/unit $(BIN)/python -m pytest --cov --cov-append --cov-report= tests/conformance/test_codes.py::test_a_fault_of_ours_ends_its_session_alone
+	@$(BIN)/python scripts/check_logs.py $(LOGS)/unit
 	@$(BIN)/coverage json --quiet -o coverage.json
 	@$(BIN)/python scripts/check_coverage.py coverage.json
 
@@ -67,8 +70,10 @@ fuzz: $(VENV)/.dev ## MINUTES=1 of bytes that nobody means, over every reader of
 	@$(BIN)/python bench/fuzz.py --seconds $$((60 * $(MINUTES))) --seed $(SEED) > .fuzz.log 2>&1 || { cat .fuzz.log; exit 1; }
 	@tail -1 .fuzz.log
 
-installed: $(VENV)/.dev $(VENV)/.earful ## what is compiled, once more as users get it
-	TEST_INSTALLED=1 $(BIN)/python -m pytest -n 4 -o pythonpath="examples ." $(WHOLE) $(INSTALLED)
+installed: $(VENV)/.dev $(VENV)/.earful ## whole servers, and once more what is compiled, as users get it; what servers have logged
+	@rm -rf $(LOGS)/installed
+	TEST_LOGS=$(LOGS)/installed TEST_INSTALLED=1 $(PYTEST) -o pythonpath="examples bench ." $(WHOLE) $(INSTALLED)
+	@$(BIN)/python scripts/check_logs.py $(LOGS)/installed
 
 image: system-packages $(VENV)/.dev $(VENV)/.earful ## the image built and run, where there is a container engine
 	$(BIN)/python bench/image.py

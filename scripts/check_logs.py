@@ -1,6 +1,7 @@
 """Look through all that servers have logged in a run of the tests: no token, no text and no audio may be there.
 
-Ends with 1 and names what was found, and where. Called by `make unit` with the directory that `TEST_LOGS` named.
+Ends with 1 and names what was found, and where. Called by `make unit` and `make installed` with the directory that
+`TEST_LOGS` named.
 """
 
 from __future__ import annotations

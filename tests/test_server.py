@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.clock import run_virtual, virtual_now
 from tests.support.inside import Record, inside
+from tests.support.wicked import LOADS_FOR_S, STUBBORN
 
 from earful.app import Service, build
 from earful.listening import bind
 from earful.models.loading import ModelLoadError
-from earful.server import FORCE_WITHIN_S, Server
+from earful.server import FORCE_WITHIN_S, LOAD_ENDS_WITHIN_S, Server
 from earful.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,6 +128,24 @@ def test_a_model_that_does_not_load_stops_the_server() -> None:
     server = asyncio.run(main())
     with pytest.raises(ModelLoadError, match="latency_ms and words_per_chunk must be 0 or more"):
         server.exit_code()
+
+
+def test_a_model_that_does_not_stop_loading_does_not_keep_the_server() -> None:
+    """It is asked again and again, and left behind."""
+
+    async def main() -> float:
+        service = service_of(model=STUBBORN)
+        server = Server(service)
+        with bind(service.settings.model_copy(update={"port": 0})) as listener:
+            serving = asyncio.create_task(server.serve([listener]))
+            await asyncio.sleep(10)
+            server.stop()
+            await serving
+        took_s = virtual_now()
+        await asyncio.sleep(LOADS_FOR_S)
+        return took_s
+
+    assert 10 + LOAD_ENDS_WITHIN_S <= run_virtual(main()) < LOADS_FOR_S
 
 
 def test_a_served_app_is_ready_drains_and_stops() -> None:

@@ -19,6 +19,7 @@ import uvicorn
 
 from earful.app import Service, build
 from earful.certificate import Certificate
+from earful.completion import cancelled
 from earful.listening import bind_ops, listening, ops_url, place_of
 from earful.models.loading import ModelLoadError
 from earful.renewal import KEPT_ALONE, read_anew, tell_unusable
@@ -50,6 +51,8 @@ TENTHS = 10
 """Of a second, between two of uvicorn's looks; it counts by them, and renews its headers at each tenth."""
 GRACE_S = 1
 """How long uvicorn waits for connections to close, in whole seconds."""
+LOAD_ENDS_WITHIN_S = 5.0
+"""How long the end waits for a model that is being loaded, and does not notice that it is to stop."""
 TAKE_DOWN_S = 1.4
 """What is kept of `drain_s`, at most half of it, for closing what the drain left open: uvicorn's grace, and some."""
 
@@ -220,8 +223,7 @@ class Server(uvicorn.Server):
         takes away what its routes ask.
         """
         if self._load is not None:
-            self._load.cancel()
-            await asyncio.wait({self._load})
+            await cancelled({self._load}, LOAD_ENDS_WITHIN_S)
         drain_s = self._service.settings.drain_s
         within_s = drain_s - min(TAKE_DOWN_S, drain_s / 2)
         await self._service.registry.drain(within_s)

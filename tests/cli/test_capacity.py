@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PLAN = Plan(2, seconds=0.3, warmup_s=0.5, most_late_ms=1e6)
 
 
-@pytest.mark.timeout(60)  # Eight steps in real time.
 def test_every_point_is_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,7 +44,6 @@ def test_every_point_is_in_the_file(
     assert (0.3, None, None) == (found.seconds, found.points[0].cpu_pct, found.points[0].held_mb)
 
 
-@pytest.mark.timeout(60)  # Four steps in real time.
 def test_a_process_that_is_looked_at_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its CPU, and its memory before, with the streams that were held, and at worst."""
     monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)

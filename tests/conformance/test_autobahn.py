@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kosoku._kosoku import CaseResult
     from tests.support.server import Address
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 SECTIONS = [f"{number}.*" for number in (1, 2, 3, 4, 5, 6, 7, 10)]
 CASES = 247

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-real = pytest.mark.timeout(90)
 
 
 class Short(ModelContract):
@@ -72,7 +71,6 @@ class TestLoudness(Quick):
     model = "loudness_model:Loudness"
 
 
-@real
 class TestMoonshine(Short):
     """Moonshine itself."""
 
@@ -80,7 +78,6 @@ class TestMoonshine(Short):
     model = "moonshine"
 
 
-@real
 class TestPocketSphinx(Short):
     """PocketSphinx itself."""
 
@@ -112,7 +109,6 @@ class Impressed(PocketSphinx):
         return decoder
 
 
-@real
 @pytest.mark.parametrize("model_class", [Vigilant, Impressed])
 def test_what_once_went_from_session_to_session_is_found(model_class: type[Any]) -> None:
     """Both were found late, by other means."""

@@ -11,7 +11,6 @@ from tests.docs.pages import slugs
 from tests.support.prometheus import promtool
 from tests.support.server import ROOT
 
-pytestmark = pytest.mark.timeout(60)
 ALERTS = alerts()
 RUNBOOK = ROOT / "docs" / "runbook" / "alerts.md"
 

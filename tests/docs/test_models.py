@@ -49,7 +49,6 @@ def serving(folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(60)
 def test_the_ten_lines_are_a_model(tmp_path: Path) -> None:
     """In a fresh folder, with what is installed and not the checkout; no other file is touched."""
     snippet = blocks(PAGE, "python")[0]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Balancer = Callable[[Address, Address], AbstractContextManager[Address]]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 each = pytest.mark.parametrize("balancer", [haproxy, nginx, caddy])
 
 HIDDEN = (("GET", "/metrics"), ("GET", "/v1/workers"), ("PUT", "/v1/log-level"), ("POST", "/v1/drain"))

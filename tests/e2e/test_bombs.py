@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Answer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 MOST_CPU_S = 1.0
 MOST_KIB = 64 * 1024

@@ -19,7 +19,7 @@ from earful.protocol.messages import Ack, Final, Partial, error
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.e2e
 
 TALK = """
 const { ResumingClient } = await import("/resuming-client.js"), [url, quietMs, chunks, pauseAfterFinals] = values;

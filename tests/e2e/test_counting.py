@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Address, Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.e2e
 
 SETTINGS: dict[str, Any] = {
     "mock_latency_ms": 2,

@@ -56,7 +56,6 @@ async def crowd(url: str, voices: list[bytes]) -> list[tuple[list[dict[str, Any]
         return list(await asyncio.gather(*talks))
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("transport", ["fast", "asgi"])
 def test_every_final_of_every_client_is_right(transport: str) -> None:
     """What the pure core says of the same audio, by itself, is what each hears; the voices differ in every word."""

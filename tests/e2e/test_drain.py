@@ -93,7 +93,6 @@ async def hear(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | No
                 return heard, socket.close_code
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("transport", ["fast", "asgi"])
 def test_two_hundred_sessions_are_drained_in_time(transport: str) -> None:
     """Each gets the final it is owed; the process ends with 0 within `drain_s`."""

@@ -10,7 +10,7 @@ import pytest
 from tests.support.redis_server import running_redis
 from tests.support.server import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.e2e
 
 
 TIMES = frozenset({"resume ms, p99", "latest chunk, s"})

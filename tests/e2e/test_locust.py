@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 # Coverage's tracer does not know greenlets.
 ENV = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

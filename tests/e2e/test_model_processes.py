@@ -16,7 +16,7 @@ from tests.support.wicked import CRASH, HANG, LEAK, NONSENSE, RAISE, WICKED, WIC
 if TYPE_CHECKING:
     from tests.support.server import Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.e2e
 
 AT = 1000 * BYTES_PER_MS
 LARGEST_MB = 80

@@ -19,7 +19,7 @@ from tests.support.speech import OPENING, pieces
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 def ops_of(server: Running) -> list[Address]:

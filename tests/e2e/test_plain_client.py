@@ -51,7 +51,6 @@ async def talk(url: str, chunks: Iterable[bytes], *, pace_s: float) -> tuple[lis
         return heard, socket.close_code
 
 
-@pytest.mark.timeout(60)
 def test_speech_at_real_time_becomes_its_sentences() -> None:
     """Six finals with text and the right times, one empty last one, 1000; partials come while a sentence is spoken."""
     with running() as server:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Address
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 MOST_SERIES = 2000
 AWAY = {"store is away; limits and listings are this worker's own"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 TWO_CITIES = """
 It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, it was

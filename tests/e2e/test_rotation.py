@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 STEPS = ("old,new", "new,old", "new")
 CLIENTS = 4

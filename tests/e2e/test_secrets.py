@@ -19,7 +19,7 @@ from earful.telemetry.logs import open_log
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 HUSH = "hush-7f3a"
 STORE = f"redis://me:{HUSH}@127.0.0.1:1/0"

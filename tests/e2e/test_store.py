@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Address
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 AWAY = "store is away; limits and listings are this worker's own"
 BACK = "store is back"

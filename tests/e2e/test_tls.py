@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Address
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 def certified(directory: Path, **more: object) -> dict[str, Any]:

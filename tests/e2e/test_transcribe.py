@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 SECRET = {"EARFUL_SECRET": "the one secret of these servers"}
 SETTINGS: dict[str, Any] = {"env": SECRET, "mock_latency_ms": 5, "max_speed": 10}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.raw import RawSocket
     from tests.support.server import Address, Running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 OURS: dict[str, str] = {}
 SETTINGS: dict[str, Any] = {

@@ -21,7 +21,7 @@ from tests.support.sounds import form, mp3, mulaw_8k, silence, speech, stereo_44
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 MEGABYTE = 1_000_000
 PIECE = bytes(50_000)

@@ -9,7 +9,7 @@ import struct
 import pytest
 from tests.support.server import running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 CLIENTS = 20
 AT_ONCE = 50

@@ -14,7 +14,7 @@ from tests.support.server import running
 if TYPE_CHECKING:
     from tests.support.server import Address
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 
 def why(session_id: str, address: Address) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Address
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.e2e
 
 ANSWER_WITHIN_S = 1.0
 DIED = {"worker died"}

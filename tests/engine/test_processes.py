@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(60)
-
 ONE, TWO, THREE = (bytes([number]) * BLOCK_BYTES for number in (1, 2, 3))
 BOTH = pytest.mark.parametrize("model", [WICKED, WICKED_BATCH])
 FAILED, TIMED_OUT = (None, "model_failed"), (None, "model_timeout")

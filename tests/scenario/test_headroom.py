@@ -9,7 +9,6 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from tests.service.worker import LIMITS, registered
 from tests.support.clock import virtual_now
 from tests.support.speech import BYTES_PER_MS, SPEECH, expected, finals, of_type, pieces
@@ -150,7 +149,6 @@ class Hall:
             self.refused.append((nth, error.code))
 
 
-@pytest.mark.timeout(60)
 def test_who_would_be_answered_late_is_refused_at_the_door() -> None:
     """Before anybody is: those within are answered as before."""
     hall, limits = Hall(), dataclasses.replace(LIMITS, max_sessions=100, max_model_load=0.9)
@@ -164,7 +162,6 @@ def test_who_would_be_answered_late_is_refused_at_the_door() -> None:
     assert all(of_type("partial", wire.sent) for wire in hall.wires.values())
 
 
-@pytest.mark.timeout(60)
 def test_a_model_that_says_in_which_threads_it_computes_is_known_to_be_full() -> None:
     """By their time, fragments included: those within have theirs, and finals in time; newcomers are refused."""
     hall, limits = Hall(), dataclasses.replace(LIMITS, max_sessions=100, max_model_load=0.9)
@@ -176,7 +173,6 @@ def test_a_model_that_says_in_which_threads_it_computes_is_known_to_be_full() ->
     assert all(of_type("partial", wire.sent) for wire in hall.wires.values())
 
 
-@pytest.mark.timeout(60)
 def test_one_that_waits_for_something_refuses_nobody() -> None:
     """Its calls take time, and none from each other."""
     hall, limits = Hall(), dataclasses.replace(LIMITS, max_sessions=100, max_model_load=0.9)
@@ -184,7 +180,6 @@ def test_one_that_waits_for_something_refuses_nobody() -> None:
     assert (ARRIVALS, [], None) == (len(hall.wires), hall.refused, hall.load)
 
 
-@pytest.mark.timeout(60)
 def test_switched_off_it_serves_late() -> None:
     """All are let in, and what they say is answered later and later: what the others are spared."""
     hall, limits = Hall(), dataclasses.replace(LIMITS, max_sessions=100)

@@ -141,7 +141,6 @@ def notices_are_not_heeded(patch: Patch) -> None:
     patch.setattr(Presence, "_heed", lambda *_: None)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "bug",
     [

@@ -12,7 +12,6 @@ SCHEDULES = 250
 """In each batch: together 6,000, all different."""
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_the_promise_is_kept_in_every_schedule(batch: int) -> None:
     """Drops, kills, delays, drains, a store that is away or forgets; a failure names the seed that replays it."""

@@ -80,7 +80,6 @@ async def contend(chance: Chance) -> None:
         await worker.stop()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", range(4))
 def test_exactly_one_of_two_goes_on(seed: int) -> None:
     """The other is told `superseded`, as is whoever had the session before; what was granted stays granted."""

@@ -1,6 +1,6 @@
 """Where the logs of the servers that tests start are kept, so that `scripts/check_logs.py` can look at all of a run.
 
-Only where `TEST_LOGS` names a directory, as `make unit` does; a file for each server.
+Only where `TEST_LOGS` names a directory, as `make unit` and `make installed` do; a file for each server.
 """
 
 from __future__ import annotations

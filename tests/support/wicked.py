@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WICKED = f"{__name__}:Wicked"
 WICKED_BATCH = f"{__name__}:WickedBatch"
+STUBBORN = f"{__name__}:Stubborn"
 UNFIT = f"{__name__}:Unfit"
 FICKLE = f"{__name__}:Fickle"
 MARK_BYTES = 16
@@ -32,6 +33,19 @@ CRASH, CRASH_ONCE, HANG, LEAK, RAISE, NONSENSE, WAIT, EXIT = (bytes([number]) * 
 """Samples that no speech has: audio with one of them makes the model do it."""
 LEAKED_BYTES = 64 << 20
 WITHIN_S = 15.0
+LOADS_FOR_S = 3600.0
+
+
+class Stubborn(MockASRModel):
+    """One that goes on loading, whoever wants it to stop."""
+
+    @classmethod
+    async def load(cls) -> None:
+        """For LOADS_FOR_S."""
+        until = asyncio.get_running_loop().time() + LOADS_FOR_S
+        while (left_s := until - asyncio.get_running_loop().time()) > 0:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(left_s)
 
 
 def misbehave(audio: bytes, flag: str) -> object:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.support.server import await_true
 
 from earful.telemetry.log_pipe import LogPipe, Unpiped
@@ -20,8 +21,6 @@ from earful.telemetry.logs import open_log
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
 WITHIN_S = 10.0
 MOMENT_S = 0.05
 PIPE_BYTES = 4096
@@ -29,14 +28,26 @@ PIPE_BYTES = 4096
 
 @contextmanager
 def ends() -> Iterator[tuple[int, int]]:
-    """The two ends of a pipe as small as they get: to read, to write."""
+    """The two ends of a pipe as small as they get: to read, to write.
+
+    The second is closed when nobody writes to it any more, lest a line goes to whoever is given its number next.
+    """
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     try:
         yield reader, writer
     finally:
         os.close(reader)
+        for thread in threading.enumerate():
+            if thread.name == "log":
+                thread.join(WITHIN_S)
         os.close(writer)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes does not stay long without work."""
+    monkeypatch.setattr("earful.telemetry.log_pipe.IDLE_S", MOMENT_S)
 
 
 class Reader:
@@ -160,9 +171,8 @@ def test_a_descriptor_that_others_made_non_blocking_is_waited_for() -> None:
         assert (True, 0) == (pipe.settle(WITHIN_S), pipe.dropped)
 
 
-def test_the_thread_ends_where_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_thread_ends_where_there_is_nothing_to_do() -> None:
     """And begins again with the next line."""
-    monkeypatch.setattr("earful.telemetry.log_pipe.IDLE_S", 0.01)
     with ends() as (reader, writer):
         pipe = LogPipe(writer)
         lines = Reader(reader)
@@ -172,9 +182,8 @@ def test_the_thread_ends_where_there_is_nothing_to_do(monkeypatch: pytest.Monkey
             await_true(lambda: "log" not in {thread.name for thread in threading.enumerate()}, WITHIN_S)
 
 
-def test_who_listens_for_pauses_is_called_between_lines_and_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_listens_for_pauses_is_called_between_lines_and_when_idle() -> None:
     """And may write; without a descriptor behind each line."""
-    monkeypatch.setattr("earful.telemetry.log_pipe.IDLE_S", 0.01)
     with ends() as (reader, writer):
         pipe = LogPipe(writer)
         pauses: list[str] = []

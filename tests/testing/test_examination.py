@@ -15,8 +15,6 @@ from earful.models.mock import MockASRModel
 from earful.testing.examination import EndedError, examine
 from earful.testing.promises import PROMISES
 
-pytestmark = pytest.mark.timeout(60)
-
 
 class Unruly(MockASRModel):
     """Does what its option says when it is loaded, or when it hears."""
