@@ -93,7 +93,7 @@ def test_files_that_cannot_be_used_are_one_sentence(
     make_certificate(tmp_path)
     for command in ("ec -in key.pem -aes256 -passout pass:hush -out locked.pem", "genrsa -out rsa.pem 2048"):
         openssl = ["openssl", *command.split()]
-        subprocess.run(openssl, check=True, capture_output=True, timeout=10)
+        subprocess.run(openssl, check=True, capture_output=True, timeout=60)
     words = {
         "neither": "one of them is not PEM, is encrypted, or has not what it is for",
         "stranger": "the key is not that of the certificate",

@@ -165,7 +165,7 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
     what = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     whom = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     openssl = ["openssl", "req", *what, *whom, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(openssl, check=True, capture_output=True, timeout=15)
+    subprocess.run(openssl, check=True, capture_output=True, timeout=60)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -203,4 +203,4 @@ def test_the_entry_point_finds_the_command(command: str, monkeypatch: pytest.Mon
 def test_it_runs_as_a_module() -> None:
     """`python -m earful` is the command."""
     command = [sys.executable, "-m", "earful", "--version"]
-    assert f"earful {earful.__version__}\n" == subprocess.check_output(command, text=True, timeout=15)
+    assert f"earful {earful.__version__}\n" == subprocess.check_output(command, text=True, timeout=60)

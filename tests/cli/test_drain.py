@@ -36,7 +36,7 @@ def refusing(status: int) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(30)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def answering(status: int, tls: ssl.SSLContext | None = None) -> Iterator[int]:
             yield server.server_port
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(30)
 
 
 @contextmanager
@@ -64,11 +64,11 @@ def saying(text: bytes, path: Path) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        listener.settimeout(10)
+        listener.settimeout(30)
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         yield
-        thread.join(10)
+        thread.join(30)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_the_environment_is_read_without_what_takes_long() -> None:
     )
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # It imports much itself.
     env = {**plain, "EARFUL_PORT": str(free_port())}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=15, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
     assert "[]\n" == done.stdout
     assert done.stderr.startswith("earful: Nothing answers")
 

@@ -48,7 +48,7 @@ def test_a_terminal_shows_frames_until_it_is_told_to_stop() -> None:
         answers.clear()
         await_true(lambda: "away" in screen.text)
         screen.process.send_signal(signal.SIGINT)
-        assert 0 == screen.process.wait(10)
+        assert 0 == screen.process.wait(30)
     assert "\x1b[?1049h" in screen.text
     assert "Traceback" not in screen.text
     assert screen.text.rindex("\x1b[?1049l") > screen.text.rindex("\x1b[?1049h")
@@ -74,7 +74,7 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(30)
         os.close(self._ours)
 
     def _read(self) -> None:

@@ -60,11 +60,11 @@ def answering(*messages: Mapping[str, object]) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(30)
         yield f"ws://127.0.0.1:{port[0]}"
     finally:
         done.set()
-        thread.join(10)
+        thread.join(30)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_an_output_nobody_reads_is_a_quiet_end(recording: str) -> None:
             assert process.stderr is not None
             process.stdout.close()
             said = process.stderr.read()
-            code = process.wait(15)
+            code = process.wait(30)
     assert (141, b"") == (code, said)
 
 

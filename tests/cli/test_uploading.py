@@ -40,12 +40,12 @@ def answering(body: bytes | None, status: int = 200) -> Iterator[tuple[str, Hear
     """A server that hears one request and answers it, or not; its address, and what it heard."""
     heard = Heard()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(30)
 
         def serve() -> None:
             connection, _ = server.accept()
             with connection, suppress(ConnectionResetError):
-                connection.settimeout(10)
+                connection.settimeout(30)
                 heard.begun.set()
                 while not heard.data.endswith(b"0\r\n\r\n") and (more := connection.recv(65_536)):
                     heard.data += more
@@ -60,7 +60,7 @@ def answering(body: bytes | None, status: int = 200) -> Iterator[tuple[str, Hear
         try:
             yield f"http://127.0.0.1:{server.getsockname()[1]}", heard
         finally:
-            thread.join(10)
+            thread.join(30)
 
 
 @pytest.fixture

@@ -326,7 +326,7 @@ def test_probes_and_scrapes_are_answered(helm: Path) -> None:
     asked |= {(one["targetPort"], one["path"]) for one in rendered.of("ServiceMonitor")["spec"]["endpoints"]}
     assert {"startupProbe", "livenessProbe", "readinessProbe"} == probes.keys()
     with running(env=rendered.env, ops_port=0) as server:
-        places = {"http": server.address, "ops": Address(*server.log.wait_for("starting", 1)["ops_ports"])}
+        places = {"http": server.address, "ops": Address(*server.log.wait_for("starting")["ops_ports"])}
         assert {200} == {places[port].request("GET", path).status for port, path in asked}
 
 

@@ -24,7 +24,7 @@ from earful.settings_sources import ENV_PREFIX
 
 FOLDER: Final = ROOT / "deploy" / "compose"
 WORKERS: Final = ("worker1", "worker2")
-_WITHIN_S = 15.0
+_WITHIN_S = 30.0
 
 
 def compose(**env: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.docs.pages import ROOT, blocks
-from tests.support.server import START_WITHIN_S, STOP_WITHIN_S, LogLines
+from tests.support.server import WITHIN_S, LogLines
 from tests.support.sounds import speech, wav
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def serving(folder: Path) -> Iterator[int]:
     assert process.stderr is not None
     log = LogLines(process.stderr)
     try:
-        port = log.wait_for("starting", START_WITHIN_S)["port"]
-        log.wait_for("ready", START_WITHIN_S)
+        port = log.wait_for("starting")["port"]
+        log.wait_for("ready")
         yield port
         process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(STOP_WITHIN_S), log.text
+        assert 0 == process.wait(WITHIN_S), log.text
     finally:
         process.kill()
         process.wait()

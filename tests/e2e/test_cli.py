@@ -36,7 +36,7 @@ def run(
         input=stdin,
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=60,
         cwd=folder,
         env={**kept, "PYTHONPATH": os.pathsep.join(PATHS), **(env or {})},
     )

@@ -75,7 +75,7 @@ async def crowd(url: str) -> list[ClientConnection]:
         socket = await connect(url, compression=None, ping_interval=None)
         for piece in pieces(SENTENCE[:96_000], 32_000):
             await socket.send(json.dumps({"type": "audio_chunk", "data": b64encode(piece).decode()}))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await socket.recv()  # A partial: the server has heard of this sentence, and owes its final.
         return socket
 
@@ -85,7 +85,7 @@ async def crowd(url: str) -> list[ClientConnection]:
 async def hear(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
     """To the end."""
     heard = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             try:
                 heard.append(json.loads(await socket.recv()))
@@ -124,7 +124,7 @@ def test_a_drain_that_a_model_holds_up_ends_in_time() -> None:
         assert 0 == server.exit_code()
         assert drained_within_s(server) < 3
         raw.close()
-        server.log.wait_for("drain ran out of time", 1)
+        server.log.wait_for("drain ran out of time")
     assert (["closing", "error"], 1012) == ([message["type"] for message in heard], end.code)
 
 
@@ -182,7 +182,7 @@ def test_a_drained_worker_says_that_nothing_is_left() -> None:
             raw.say("stop")
             assert 1000 == raw.hear_all()[1].code
             raw.close()
-        idle = server.log.wait_for("idle", 10)
+        idle = server.log.wait_for("idle")
     assert (0, 0, 0, 0, 0) == tuple(
         idle[k] for k in ("sessions", "slots", "buffered_bytes", "unsent_bytes", "model_calls")
     )

@@ -207,7 +207,7 @@ def test_a_log_that_nobody_reads_holds_up_no_audio(flags: tuple[str, ...]) -> No
                 heard, end = raw.hear_all()
                 assert (1000, "final") == (end.code, heard[-1]["type"])
         process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(10)
+        assert 0 == process.wait(30)
         left = b""
         while piece := os.read(reader, 65_536):
             left += piece

@@ -70,6 +70,6 @@ def test_what_a_model_does_to_one_session_it_does_to_no_other(
         assert told == codes(own)
         assert expected(SENTENCE * 2)[-1] == finals(own)[-1]
         if ends:
-            server.log.wait_for("model process ended", 15)
+            server.log.wait_for("model process ended")
             assert ends <= metric(server, "earful_model_process_ends_total")
         assert 0 == metric(server, "earful_model_kept_bytes")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 def ops_of(server: Running) -> list[Address]:
     """Where each worker tells of itself."""
-    return [Address(port) for port in server.log.wait_for("starting", 1)["ops_ports"]]
+    return [Address(port) for port in server.log.wait_for("starting")["ops_ports"]]
 
 
 def held_up(address: Address) -> RawSocket:
@@ -137,7 +137,7 @@ def test_a_replaced_worker_is_followed_without_a_gap() -> None:
         asked = [scope.enter_context(asking(address)) for address in ops]
         await_true(lambda: all(asked))
         server.signal(signal.SIGHUP)
-        server.log.wait_for("all workers replaced", 30)
+        server.log.wait_for("all workers replaced")
         counts = [len(answers) for answers in asked]
         await_true(lambda: all(len(answers) > count + 1 for answers, count in zip(asked, counts, strict=True)))
         scope.close()

@@ -108,7 +108,7 @@ def test_workers_get_the_settings_of_the_file_anew(tmp_path: Path) -> None:
         assert before == workers_of(server, 2)
         file.write_text("max_sessions = 9\nworkers = 3", "utf-8")
         server.signal(signal.SIGHUP)
-        server.log.wait_for("all workers replaced", 30)
+        server.log.wait_for("all workers replaced")
         assert set(before.values()).isdisjoint(workers_of(server, 2).values())
         assert 9 == server.address.get("/v1/health")["worker"]["max_sessions"]
 
@@ -131,7 +131,7 @@ def test_a_terminal_that_is_gone_is_the_end() -> None:
             said += os.read(ours, 4096)
         os.close(ours)
         process.send_signal(signal.SIGHUP)
-        assert 0 == process.wait(15)
+        assert 0 == process.wait(30)
     finally:
         process.kill()
         process.wait()

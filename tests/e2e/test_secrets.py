@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.e2e.test_cli import run
 from tests.support.raw import RawSocket
-from tests.support.server import running
+from tests.support.server import STORE_AWAY, running
 
 from earful.app import build
 from earful.settings import Settings
@@ -73,11 +73,10 @@ def test_no_log_and_no_answer_has_it(tmp_path: Path, workers: int) -> None:
     """At the most talkative level, with a store that is away, through sessions, stacks and a new secret."""
     file = tmp_path / "secret"
     file.write_text(HUSH, "utf-8")
-    away = "store is away; limits and listings are this worker's own"
     settings: dict[str, Any] = {"secret_file": file, "workers": workers, "log_level": "debug"}
     answers = []
-    with running(allowed={away}, env={"EARFUL_STORE": STORE}, **settings) as server:
-        server.log.wait_for(away, 10)
+    with running(allowed={STORE_AWAY}, env={"EARFUL_STORE": STORE}, **settings) as server:
+        server.log.wait_for(STORE_AWAY)
         raw = RawSocket(server.address).upgrade()
         raw.say("start")
         answers += [json.dumps(raw.hear_until("started"))]
@@ -86,7 +85,7 @@ def test_no_log_and_no_answer_has_it(tmp_path: Path, workers: int) -> None:
         server.signal(signal.SIGUSR1)
         file.write_text(f"{HUSH}-new,{HUSH}", "utf-8")
         server.signal(signal.SIGHUP)
-        server.log.wait_for("settings read anew", 10)
+        server.log.wait_for("settings read anew")
         raw.close()
     assert HUSH not in "\n".join([server.log.text, server.out.text, *answers])
 

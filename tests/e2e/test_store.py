@@ -14,7 +14,7 @@ from tests.session.ear import told
 from tests.support.raw import RawSocket, connected
 from tests.support.redis_server import HOST, RedisServer, free_port, running_redis
 from tests.support.resuming import connect, hear, send
-from tests.support.server import Running, await_true, running
+from tests.support.server import STORE_AWAY, Running, await_true, running
 from tests.support.speech import OPENING, SPEECH, expected, pieces
 
 from earful.client.core import Speaker
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-AWAY = "store is away; limits and listings are this worker's own"
 BACK = "store is back"
 RATE_PER_S = 4.0
 
@@ -36,7 +35,7 @@ RATE_PER_S = 4.0
 @contextmanager
 def two_workers(**settings: Any) -> Iterator[tuple[RedisServer, Running, Running]]:
     """An empty Redis and two servers that share it and a secret."""
-    wanted = {"mock_latency_ms": 5, "max_speed": 0, "secret": "shared", "allowed": {AWAY}, **settings}
+    wanted = {"mock_latency_ms": 5, "max_speed": 0, "secret": "shared", **settings}
     with (
         running_redis() as redis,
         running(store=redis.url, **wanted) as one,
@@ -71,15 +70,15 @@ def test_any_worker_lists_shows_and_ends_any_session() -> None:
     with two_workers() as (_, one, other):
         raws = [opened(one.address), opened(other.address)]
         names = sorted(raw.response.headers["x-session-id"] for raw in raws)
-        await_true(lambda: ids(one.address) == names == ids(other.address), 3)
-        await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2, 3)
+        await_true(lambda: ids(one.address) == names == ids(other.address))
+        await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2)
         owned = raws[0].response.headers["x-session-id"]
         assert owned == other.address.get(f"/v1/sessions/{owned}")["session_id"]
         assert 2 == other.address.get("/v1/metrics")["active_connections"]
         assert 202 == other.address.request("DELETE", f"/v1/sessions/{owned}").status
         heard, gone = raws[0].hear_all()
         assert (1000, ["ended"]) == (gone.code, [m["reason"] for m in heard if m["type"] == "final"])
-        await_true(lambda: ids(other.address) == [raws[1].response.headers["x-session-id"]], 3)
+        await_true(lambda: ids(other.address) == [raws[1].response.headers["x-session-id"]])
         for raw in raws:
             raw.close()
 
@@ -113,9 +112,9 @@ def test_without_its_store_each_worker_goes_on_alone() -> None:
     with two_workers() as (redis, one, other):
         raw = opened(one.address)
         name = raw.response.headers["x-session-id"]
-        await_true(lambda: ids(other.address) == [name], 3)
+        await_true(lambda: ids(other.address) == [name])
         redis.kill()
-        await_true(lambda: health(one, other) == [("degraded", "away", 1), ("degraded", "away", 0)], 5)
+        await_true(lambda: health(one, other) == [("degraded", "away", 1), ("degraded", "away", 0)])
         assert 200 == one.address.request("GET", "/v1/health").status
         assert [True, True] == [server.address.get("/v1/sessions")["partial"] for server in (one, other)]
         assert ([name], []) == (ids(one.address), ids(other.address))
@@ -123,19 +122,20 @@ def test_without_its_store_each_worker_goes_on_alone() -> None:
             newcomer.say("start")
             assert "started" == newcomer.hear()["type"]
             redis.start()
-            await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2, 8)
+            await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2)
             assert 2 == len(ids(one.address))
         assert 202 == other.address.request("DELETE", f"/v1/sessions/{name}").status
         assert 1000 == raw.hear_all()[1].code
         raw.close()
     for server in (one, other):
-        assert [AWAY, BACK] == [line["event"] for line in server.log.events if line["event"] in {AWAY, BACK}]
+        told = [line["event"] for line in server.log.events if line["event"] in {STORE_AWAY, BACK}]
+        assert [STORE_AWAY, BACK] == told[-2:]
 
 
 def test_a_worker_starts_and_ends_without_its_cluster() -> None:
     """Sessions start, the list is this worker's, health is `degraded`, and the end is as clean as any."""
     hosts = ",".join(f"{HOST}:{free_port()}" for _ in range(3))
-    with running(store=f"redis+cluster://{hosts}", mock_latency_ms=5, allowed={AWAY}) as server:
+    with running(store=f"redis+cluster://{hosts}", mock_latency_ms=5) as server:
         for _ in range(3):
             with connected(server.address) as raw:
                 raw.say("start")
@@ -145,15 +145,15 @@ def test_a_worker_starts_and_ends_without_its_cluster() -> None:
                     [session["session_id"] for session in page["sessions"]],
                     page["partial"],
                 )
-        await_true(lambda: health(server) == [("degraded", "away", 0)], 3)
-    assert ["RedisClusterException"] == [line["error"] for line in server.log.events if line["event"] == AWAY]
+        await_true(lambda: health(server) == [("degraded", "away", 0)])
+    assert ["RedisClusterException"] == [line["error"] for line in server.log.events if line["event"] == STORE_AWAY]
 
 
 def test_workers_of_one_supervisor_share_a_store() -> None:
     """Each answers for all, and nothing is said of numbers of one's own."""
     with running_redis() as redis, running(workers=2, store=redis.url) as server:
         raws = [opened(server.address) for _ in range(8)]  # All with one worker: once in a hundred runs.
-        await_true(lambda: {("ok", "ok", 8)} == {health(server)[0] for _ in range(8)}, 5)
+        await_true(lambda: {("ok", "ok", 8)} == {health(server)[0] for _ in range(8)})
         assert {"service"} == {server.address.get("/v1/health")["scope"] for _ in range(8)}
         assert {8} == {len(ids(server.address)) for _ in range(8)}
         for raw in raws:
@@ -167,7 +167,7 @@ def test_all_workers_together_have_a_limit() -> None:
     """503, also at a worker that holds nobody."""
     with two_workers(max_sessions_total=1) as (_, one, other):
         raw = opened(one.address)
-        await_true(lambda: health(other) == [("ok", "ok", 1)], 3)
+        await_true(lambda: health(other) == [("ok", "ok", 1)])
         refused = RawSocket(other.address).upgrade()
         assert (503, True) == (refused.response.status, b"session_limit" in refused.response.body)
         refused.close()
@@ -234,12 +234,12 @@ def test_without_its_store_a_tenants_rate_is_shared(tmp_path: Path) -> None:
     """Half of it at each of two workers, refused in the same words; then all of it at any."""
     with two_workers_with_keys(tmp_path) as (redis, one, other):
         with connected(one.address, X_Api_Key=GLOBEX), connected(other.address, X_Api_Key=GLOBEX):
-            await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2, 5)  # Each has heard of the other.
+            await_true(lambda: health(one, other) == [("ok", "ok", 2)] * 2)  # Each has heard of the other.
         redis.kill()
-        await_true(lambda: {answer[1] for answer in health(one, other)} == {"away"}, 5)
+        await_true(lambda: {answer[1] for answer in health(one, other)} == {"away"})
         assert (8 - 2) / (RATE_PER_S / 2) <= seconds_for(8, one)
         assert (8 - 2) / (RATE_PER_S / 2) <= seconds_for(8, other)
         redis.start()
-        await_true(lambda: {answer[1] for answer in health(one, other)} == {"ok"}, 8)
+        await_true(lambda: {answer[1] for answer in health(one, other)} == {"ok"})
         assert seconds_for(1, one) >= 0
         await_true(lambda: redis.ask("EXISTS", "earful:{tenant:acme}:bucket") == 1)

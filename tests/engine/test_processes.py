@@ -360,7 +360,7 @@ def test_processes_end_with_their_worker() -> None:
         (pid,) = map(int, line.split())
         process.kill()
         await process.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while is_running(pid):  # noqa: ASYNC110 - it is nobody's child any more
                 await asyncio.sleep(0.02)
 

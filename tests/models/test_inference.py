@@ -67,7 +67,7 @@ def test_it_is_busy_while_every_thread_is() -> None:
 
         def wait() -> bool:
             begun.release()
-            return gate.wait(10)
+            return gate.wait(30)
 
         inference = Inference(2)
         calls = [asyncio.create_task(inference.run(wait)) for _ in range(2)]
@@ -92,7 +92,7 @@ def test_its_threads_end_with_it() -> None:
         return await Inference().run(threading.current_thread)
 
     thread = asyncio.run(main())
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -123,7 +123,7 @@ def test_a_step_ends_when_its_thread_does(error: Exception | None) -> None:
 
         def work() -> None:
             begun.set()
-            gate.wait(10)
+            gate.wait(30)
             if error is not None:
                 raise error
 

@@ -26,7 +26,7 @@ def counting(gate: threading.Event | None = None) -> type[RerunModel]:
         inference = Inference()
 
         def recognise(self, audio: bytes) -> TranscriptResult:
-            assert gate is None or gate.wait(10)
+            assert gate is None or gate.wait(30)
             return TranscriptResult(" ".join(map(str, range(len(audio) // len(CHUNK)))), is_final=True)
 
     return Counting

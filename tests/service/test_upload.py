@@ -47,7 +47,7 @@ def test_a_slow_model_holds_the_decoder_up() -> None:
         async with at_home(model=STUCK) as house:
             upload, engine = upload_of(house), house.service.engine
             running = asyncio.create_task(upload.run(io.BytesIO(wav(speech() * 20))))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while upload.session.wants_input:  # noqa: ASYNC110 - it is looked at from outside
                     await asyncio.sleep(0)
             for _ in range(100):

@@ -23,7 +23,7 @@ from earful.backoff import AT_ONCE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,4 +41,4 @@ def answering(answers: Answers) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(30)

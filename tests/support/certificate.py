@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_WITHIN_S = 10.0
+_WITHIN_S = 30.0
 
 
 def make_certificate(directory: Path) -> tuple[Path, Path]:

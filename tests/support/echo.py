@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 1 << 24
 SWEEP_EVERY_S = 0.25
-START_WITHIN_S = 10.0
+START_WITHIN_S = 30.0
 
 NewLoop: TypeAlias = "Callable[[], asyncio.AbstractEventLoop]"
 

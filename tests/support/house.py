@@ -150,7 +150,7 @@ def in_house(scenario: Callable[[House], Awaitable[None]], **settings: object) -
     """Run `scenario` in a house of its own, within 15 s."""
 
     async def main() -> None:
-        async with asyncio.timeout(15), at_home(**settings) as house:  # type: ignore[arg-type]  # settings' names are no parameters
+        async with asyncio.timeout(30), at_home(**settings) as house:  # type: ignore[arg-type]  # settings' names are no parameters
             await scenario(house)
 
     asyncio.run(main())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WITHIN_S = 15.0
+WITHIN_S = 30.0
 
 
 class Record:

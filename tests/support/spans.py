@@ -103,7 +103,7 @@ def _receiver(collector: Callable[[], Collector]) -> type[BaseHTTPRequestHandler
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             here = collector()
-            here.gate.wait(10)
+            here.gate.wait(30)
             here.paths.add(self.path)
             here.bodies.append(ExportTraceServiceRequest.FromString(body))
             self.close_connection = True

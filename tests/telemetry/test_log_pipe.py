@@ -21,7 +21,7 @@ from earful.telemetry.logs import open_log
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 MOMENT_S = 0.05
 PIPE_BYTES = 4096
 

@@ -29,7 +29,7 @@ class Stuck(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Wait, and answer."""
-        self.gate.wait(15)
+        self.gate.wait(30)
         if isinstance(self.answer, Exception):
             raise self.answer
         self.exported += len(spans)

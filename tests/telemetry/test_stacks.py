@@ -32,12 +32,12 @@ def speaker() -> Iterator[None]:
 
     def speak(text: str) -> None:
         there.set()
-        gone.wait(10)
+        gone.wait(30)
         assert text
 
     thread = threading.Thread(target=speak, args=(SPOKEN,), name="speaker")
     thread.start()
-    there.wait(10)
+    there.wait(30)
     try:
         yield
     finally:

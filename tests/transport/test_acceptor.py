@@ -16,7 +16,7 @@ from earful.transport.acceptor import AT_ONCE, BATCH_S, REST_S, Acceptor
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 class Turnstile:

@@ -91,7 +91,7 @@ def test_another_workers_session_is_to_be_asked_for_there(redis: RedisServer) ->
     """Whoever has it is named with where to ask; both workers list each other."""
 
     async def main() -> None:
-        async with asyncio.timeout(15), AsyncExitStack() as scope:
+        async with asyncio.timeout(30), AsyncExitStack() as scope:
             one, other = [
                 await scope.enter_async_context(
                     at_home(

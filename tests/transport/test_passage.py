@@ -231,13 +231,13 @@ def test_what_early_requests_hold_up_is_not_read() -> None:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: early, ours)
             await asyncio.wait_for(asked.wait(), 10)
             theirs.sendall(ONCE)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while transport.is_reading():  # noqa: ASYNC110 - nobody tells of the loop's turns
                     await asyncio.sleep(0)
             answer.set()
             theirs.setblocking(False)
             said = b""
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while said.count(b"HTTP/1.1 204") < 3:
                     said += await asyncio.get_running_loop().sock_recv(theirs, 4096)
             transport.abort()

@@ -29,7 +29,7 @@ def at_two(redis: RedisServer, scenario: Callable[[House, House], Awaitable[None
     redis.ask("FLUSHALL")
 
     async def main() -> None:
-        async with asyncio.timeout(15), AsyncExitStack() as scope:
+        async with asyncio.timeout(30), AsyncExitStack() as scope:
             one, other = [
                 await scope.enter_async_context(at_home(identity=Identity(id=name), store=redis.url))
                 for name in ("one", "other")
@@ -137,7 +137,7 @@ def test_a_worker_starts_without_its_store() -> None:
     """`degraded`, and of itself alone; it says what it cannot know."""
 
     async def scenario() -> None:
-        async with asyncio.timeout(15), at_home(store="redis://127.0.0.1:1/0") as house:
+        async with asyncio.timeout(30), at_home(store="redis://127.0.0.1:1/0") as house:
 
             async def is_degraded() -> bool:
                 return bool((await house.client.get("/v1/health")).json()["status"] == "degraded")
@@ -162,7 +162,7 @@ def test_requests_of_a_worker_that_ended_still_count(redis: RedisServer) -> None
     redis.ask("FLUSHALL")
 
     async def main() -> None:
-        async with asyncio.timeout(15), at_home(identity=Identity(id="one"), store=redis.url) as one:
+        async with asyncio.timeout(30), at_home(identity=Identity(id="one"), store=redis.url) as one:
             one.service.registry.connect("a", MuteWire())
             async with at_home(identity=Identity(id="other"), store=redis.url) as other:
 
