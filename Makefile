@@ -20,7 +20,7 @@ FAULTY := tests/simulation/test_checker.py tests/conformance/test_codes.py::test
 # The tests that cross what is compiled ran with the tree already; here the wheel stands in its place.
 INSTALLED := tests/installed.py tests/engine $(addprefix tests/session/test_, cutting.py listener.py session.py session_machine.py session_states.py)
 # More at a time than there are cores: many wait for something.
-PYTEST := $(BIN)/python -m pytest --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 LOGS := .test-logs
 
 .DEFAULT_GOAL := help
@@ -51,8 +51,8 @@ imports: $(VENV)/.dev ## the layers
 
 unit: $(VENV)/.dev ## the tests of the tree, and their coverage gates
 	@rm -rf .coverage .coverage.* coverage.json $(LOGS)/unit
-	TEST_LOGS=$(LOGS)/unit $(PYTEST) -n 4 --cov --cov-report= $(addprefix --ignore=, $(WHOLE) $(firstword $(FAULTY)))
-	TEST_LOGS=$(LOGS)/unit $(PYTEST) -n 4 $(FAULTY)
+	TEST_LOGS=$(LOGS)/unit $(PYTEST) --cov --cov-report= $(addprefix --ignore=, $(WHOLE) $(firstword $(FAULTY)))
+	TEST_LOGS=$(LOGS)/unit $(PYTEST) $(FAULTY)
 	@$(BIN)/python scripts/check_logs.py $(LOGS)/unit
 	@$(BIN)/coverage json --quiet -o coverage.json
 	@$(BIN)/python scripts/check_coverage.py coverage.json
@@ -73,7 +73,7 @@ fuzz: $(VENV)/.dev ## MINUTES=1 of bytes that nobody means, over every reader of
 
 installed: $(VENV)/.dev $(VENV)/.earful ## whole servers, and once more what is compiled, as users get it; what servers have logged
 	@rm -rf $(LOGS)/installed
-	TEST_LOGS=$(LOGS)/installed TEST_INSTALLED=1 $(PYTEST) -n 3 -o pythonpath="examples bench ." $(WHOLE) $(INSTALLED) $(addprefix --deselect=, $(lastword $(FAULTY)))
+	TEST_LOGS=$(LOGS)/installed TEST_INSTALLED=1 $(PYTEST) -o pythonpath="examples bench ." $(WHOLE) $(INSTALLED) $(addprefix --deselect=, $(lastword $(FAULTY)))
 	@$(BIN)/python scripts/check_logs.py $(LOGS)/installed
 
 image: system-packages $(VENV)/.dev $(VENV)/.earful ## the image built and run, where there is a container engine

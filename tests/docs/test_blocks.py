@@ -131,7 +131,8 @@ class Shell:
     @property
     def _env(self) -> dict[str, str]:
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "NO_PROXY": "127.0.0.1", "EARFUL_PORT": "0"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        return {**kept, "PATH": path, "NO_PROXY": "127.0.0.1", "EARFUL_PORT": "0"}
 
 
 def furnish(folder: Path, page: Path) -> None:

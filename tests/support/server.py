@@ -266,9 +266,9 @@ def await_true(condition: Any, within_s: float = WITHIN_S) -> None:
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Ours, without settings of whoever runs the tests, and with the sources where Python finds them too.
 
-    What is empty in `extra` is left out.
+    Without coverage, which would double a server's start, and there are hundreds. What is empty in `extra` is left out.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EARFUL_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EARFUL_", "COVERAGE_"))}
     paths = [extra.get("PYTHONPATH", ""), *PATHS, os.environ.get("PYTHONPATH", "")]
     wanted = {**kept, **extra, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return {name: value for name, value in wanted.items() if value or name not in extra}
