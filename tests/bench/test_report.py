@@ -48,7 +48,12 @@ def report(*steps: Figures, found: int | None = None, trouble: str = "", is_comp
         (
             report(GOOD, LATE, found=100),
             3,
-            f"{INVALID} 100 streams held a p99 of 100 ms; more were not tried.",
+            f"{INVALID} 100 streams held a p99 of 100 ms; 400 did not: the generator was late.",
+        ),
+        (
+            report(LATE, GOOD, SLOW, found=100),
+            0,
+            "100 streams held a p99 of 100 ms; 200 did not: p99 150.0 ms.",
         ),
         (
             report(GOOD, found=100, trouble="It is gone."),

@@ -16,6 +16,8 @@ from earful.bench.recording import Recording
 from earful.bench.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from earful.bench.figures import Figures
 
 RECORDING = Recording(SPEECH, 50)
@@ -23,10 +25,12 @@ PATIENT = Plan(4, 50, 0.3, 0.5, p99_ms=10_000, most_late_ms=1e6)
 NOBODY = (1 << 22) + 1
 
 
-def run_of(url: str, plan: Plan) -> tuple[Run, list[tuple[Figures, float]]]:
+def run_of(
+    url: str, plan: Plan, is_shedding: Callable[[], bool] = lambda: False
+) -> tuple[Run, list[tuple[Figures, float]]]:
     """A run and what it tells."""
     told: list[tuple[Figures, float]] = []
-    return Run(url, plan, RECORDING, lambda step, p99_ms: told.append((step, p99_ms))), told
+    return Run(url, plan, RECORDING, lambda step, p99_ms: told.append((step, p99_ms)), is_shedding), told
 
 
 def test_one_step_is_measured_against_a_real_server() -> None:
@@ -50,14 +54,27 @@ def test_the_search_finds_what_the_server_lets_in() -> None:
     assert {"503": 2} == run.steps[1].trouble.refused
 
 
-def test_a_late_generator_ends_the_search() -> None:
-    """Nothing is judged by such a step."""
+def test_the_next_step_waits_for_the_server_to_recover() -> None:
+    """Or it would refuse what it could hold."""
+
+    async def main() -> None:
+        sheds = [False, True, True]
+        async with answering() as there:
+            run, told = run_of(there.url, Plan(2, 50, 0.1, 0.0, most_late_ms=0.0), lambda: bool(sheds and sheds.pop()))
+            await run.find()
+            assert ([2, 1], []) == ([step.streams for step, _ in told], sheds)
+
+    in_time(main())
+
+
+def test_a_late_generator_holds_nothing() -> None:
+    """Fewer are tried."""
 
     async def main() -> None:
         async with answering() as there:
             run, told = run_of(there.url, Plan(4, 50, 0.1, 0.0, most_late_ms=0.0))
             await run.find()
-            assert (1, 0) == (len(told), run.found)
+            assert ([4, 2, 1], 0) == ([step.streams for step, _ in told], run.found)
 
     in_time(main())
 

@@ -41,10 +41,9 @@ class Report:
             return INTERRUPTED
         if not self.steps or self.trouble:
             return FAILED
-        last = self.steps[-1]
-        if not last.is_valid:
+        if not self._decisive(self.steps).is_valid:
             return INVALID
-        is_good = not last.failure if self.found is None else bool(self.found)
+        is_good = not self.steps[-1].failure if self.found is None else bool(self.found)
         return HELD if is_good else FAILED
 
     @property
@@ -54,8 +53,8 @@ class Report:
         parts += [] if self.is_complete else ["Interrupted."]
         if not self.steps:
             return " ".join([*parts, "Nothing was measured."])
-        last = self.steps[-1]
-        parts += [] if last.is_valid else [_invalid(last)]
+        last, decisive = self.steps[-1], self._decisive(self.steps)
+        parts += [] if decisive.is_valid else [_invalid(decisive)]
         if self.found is not None:
             parts.append(self._most())
         elif last.failure:
@@ -79,15 +78,19 @@ class Report:
             "verdict": self.verdict,
         }
 
+    def _decisive(self, steps: Sequence[Figures]) -> Figures:
+        """What says whether the result is the server's: the last step, or of a search the nearest that did not hold."""
+        missed = None if self.found is None else nearest_miss(steps, self.found)
+        return steps[-1] if missed is None else missed
+
     def _most(self) -> str:
         wanted = f"a p99 of {self.plan.p99_ms:g} ms"
         if not self.found:
             return f"No step held {wanted}."
-        misses = [step for step in self.steps if step.streams > self.found and not step.holds(self.plan.p99_ms)]
         best = f"{self.found} streams held {wanted}"
-        if not misses:
+        nearest = nearest_miss(self.steps, self.found)
+        if nearest is None:
             return f"{best}; more were not tried."
-        nearest = min(misses, key=lambda step: step.streams)
         return f"{best}; {nearest.streams} did not: {why_not(nearest, self.plan.p99_ms)}."
 
     def _step(self, step: Figures) -> dict[str, Any]:
@@ -98,6 +101,11 @@ class Report:
             "valid": step.is_valid,
             "held": step.is_valid and step.holds(self.plan.p99_ms),
         }
+
+
+def nearest_miss(steps: Sequence[Figures], found: int) -> Figures | None:
+    """Of a search that found so many, the step of the fewest streams that did not hold; None where all did."""
+    return min((step for step in steps if step.streams > found), key=lambda step: step.streams, default=None)
 
 
 def why_not(step: Figures, p99_ms: float) -> str:

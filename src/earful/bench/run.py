@@ -27,14 +27,26 @@ if TYPE_CHECKING:
 
 _REST_S = 0.5
 """Between two steps: the server is to have seen that all have left."""
+_MOST_RESTS = 60
+"""So long a server has to recover from a step that was too much for it."""
 _HANDSHAKE_S = 10.0
 
 
 class Run:
     """What `plan` says, to the server at a ws or wss URL; `tell` is called with each step and the p99 it is to hold."""
 
-    def __init__(self, url: str, plan: Plan, recording: Recording, tell: Callable[[Figures, float], None]) -> None:
-        """Nothing happens before `measure` or `find`."""
+    def __init__(
+        self,
+        url: str,
+        plan: Plan,
+        recording: Recording,
+        tell: Callable[[Figures, float], None],
+        is_shedding: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Nothing happens before `measure` or `find`.
+
+        `is_shedding`, asked in a thread, tells whether the server still refuses streams that it could hold.
+        """
         self.plan = plan
         self.steps: list[Figures] = []
         self.found: int | None = None
@@ -42,6 +54,7 @@ class Run:
         self.url = url
         self._recording = recording
         self._tell = tell
+        self._is_shedding = is_shedding
 
     async def measure(self) -> None:
         """Do one step; raises CannotMeasureError."""
@@ -51,7 +64,10 @@ class Run:
             await self._step(self.plan.streams, dialer, crowd, before)
 
     async def find(self) -> None:
-        """Do steps until the most streams that hold are known or the generator is late; raises CannotMeasureError."""
+        """Do steps until the most streams that hold are known; raises CannotMeasureError.
+
+        One at which the generator was late counts as one that did not hold, and the server is not to blame.
+        """
         before = self._usage()
         dialer = await Dialer.find(self.url)
         search = Search(self.plan.streams)
@@ -59,11 +75,16 @@ class Run:
         async with self._crowd(dialer) as crowd:
             while (streams := search.next()) is not None:
                 figures = await self._step(streams, dialer, crowd, before)
-                if not figures.is_valid:
-                    return
-                search.judge(streams, held=figures.holds(self.plan.p99_ms))
+                search.judge(streams, held=figures.is_valid and figures.holds(self.plan.p99_ms))
                 self.found = search.holds
-                await asyncio.sleep(_REST_S)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait while the server sheds load from the step before."""
+        for _ in range(_MOST_RESTS):
+            await asyncio.sleep(_REST_S)
+            if not await asyncio.to_thread(self._is_shedding):
+                return
 
     async def _step(self, streams: int, dialer: Dialer, crowd: Crowd | None, before: Usage | None) -> Figures:
         plan = replace(self.plan, streams=streams)

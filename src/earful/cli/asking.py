@@ -1,12 +1,13 @@
 """Asking a worker over HTTP, for the commands that look at a running service.
 
 Guarantees an answer or one sentence within a few seconds, and that no proxy is asked: it would not know the worker, or
-would be taken for who asks. Used by `drain`, `doctor`, `top` and `why`.
+would be taken for who asks. Used by `bench`, `drain`, `doctor`, `top` and `why`.
 """
 
 from __future__ import annotations
 
 import http.client
+from contextlib import suppress
 from typing import TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
@@ -33,6 +34,18 @@ class _Refusal(msgspec.Struct, frozen=True):
     """The body of a refusal."""
 
     error: _Fault
+
+
+class _Worker(msgspec.Struct, frozen=True):
+    """Of a worker's numbers, its level of overload."""
+
+    overload_level: int = 0
+
+
+class _Health(msgspec.Struct, frozen=True):
+    """A server's health; other servers than ours have no such field."""
+
+    worker: _Worker = _Worker()
 
 
 class UnansweredError(Exception):
@@ -108,3 +121,10 @@ def _refusal(refused: HTTPError) -> str:
     except (msgspec.MsgspecError, OSError, http.client.HTTPException):
         return f"{answered}."
     return f"{answered}: {printable(said)[:MOST_CHARACTERS]}"
+
+
+def is_shedding(url: str) -> bool:
+    """Whether the worker that answers sheds load; one that cannot be asked does not."""
+    with suppress(UnansweredError):
+        return ask(url, "/v1/health", _Health).worker.overload_level > 0
+    return False

@@ -10,11 +10,13 @@ import asyncio
 import json
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from earful.bench.plan import CannotMeasureError, Plan
 from earful.bench.report import FAILED, Report, why_not
 from earful.bench.run import Run
+from earful.cli.asking import is_shedding
 from earful.cli.measuring import PIPE_WIDTH, loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
 
@@ -27,7 +29,8 @@ def bench(url: str, plan: Plan, *, wav: str | None, find: bool, json_file: str |
     try:
         with ExitStack() as opened:
             out = open_output(json_file, opened)
-            run = Run(stream_url(url), plan, recording_of(wav, plan.chunk_ms), _tell if find else _say_nothing)
+            recording, tell = recording_of(wav, plan.chunk_ms), _tell if find else _say_nothing
+            run = Run(stream_url(url), plan, recording, tell, partial(is_shedding, url))
             report = _measure(run, find=find)
             _show(report, out)
             return report.exit_code

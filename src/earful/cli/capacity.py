@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from earful.bench.dialer import Dialer
 from earful.bench.machine import where
 from earful.bench.plan import CannotMeasureError
-from earful.bench.report import FAILED, HELD, INTERRUPTED, why_not
+from earful.bench.report import FAILED, HELD, INTERRUPTED, nearest_miss, why_not
 from earful.bench.run import Run
-from earful.cli.asking import UnansweredError, ask
+from earful.cli.asking import is_shedding
 from earful.cli.measuring import loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
 from earful.planning.capacity import Capacity, Point
@@ -37,21 +35,6 @@ DUTIES = (1.0, 0.4)
 UNLOADED_STREAMS = 20
 MARGIN_MS = 50.0
 """What may be added to the p99 of a few streams: as much as is left of 100 ms by a model that takes 50."""
-EASES_WITHIN_S = 30.0
-"""How long an overloaded server has to become normal again before the next point."""
-_LOOK_EVERY_S = 0.5
-
-
-class _Worker(msgspec.Struct, frozen=True):
-    """Of a worker's numbers, what the next point depends on."""
-
-    overload_level: int = 0
-
-
-class _Health(msgspec.Struct, frozen=True):
-    """A server's health; other servers than ours have no such field."""
-
-    worker: _Worker = _Worker()
 
 
 def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int:
@@ -63,8 +46,7 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
             out = open_output(file, opened)
             try:
                 for chunk_ms, duty in product(CHUNKS_MS, DUTIES):
-                    _await_calm(url)
-                    points.append(_point(stream_url(url), replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
+                    points.append(_point(url, replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
             except KeyboardInterrupt:
                 code = INTERRUPTED
             finally:
@@ -78,31 +60,23 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
 
 def _point(url: str, plan: Plan, wav: str | None) -> Point:
     """One of them; raises CannotMeasureError where a few streams are not answered, or nobody is there at its end."""
-    recording = recording_of(wav, plan.chunk_ms)
-    few = Run(url, replace(plan, streams=UNLOADED_STREAMS), recording, _say_nothing)
+    stream, recording = stream_url(url), recording_of(wav, plan.chunk_ms)
+    few = Run(stream, replace(plan, streams=UNLOADED_STREAMS), recording, _say_nothing)
     _run(few.measure())
     unloaded_ms = few.steps[-1].latency.p99_ms
     if unloaded_ms is None:
         raise CannotMeasureError(f"{UNLOADED_STREAMS} streams are not answered: {few.steps[-1].failure}.")
     print(f"{plan.chunk_ms} ms, duty {plan.duty:g}: p99 {unloaded_ms:.1f} ms unloaded", file=sys.stderr, flush=True)
-    run = Run(url, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell)
+    run = Run(stream, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell, partial(is_shedding, url))
     _run(run.find())
-    _run(Dialer.find(url))  # To one that is gone by now the last steps were no measure of what it holds.
+    _run(Dialer.find(stream))  # To one that is gone by now the last steps were no measure of what it holds.
     return _found(run, unloaded_ms)
-
-
-def _await_calm(url: str) -> None:
-    """Wait while the server sheds load from the point before: it would refuse streams that it could hold."""
-    until = time.monotonic() + EASES_WITHIN_S
-    with suppress(UnansweredError):
-        while ask(url, "/v1/health", _Health).worker.overload_level and time.monotonic() < until:
-            time.sleep(_LOOK_EVERY_S)
 
 
 def _found(run: Run, unloaded_ms: float) -> Point:
     """The point of the step that held most; of no streams where none did."""
     held = max((step for step in run.steps if step.streams == run.found), key=lambda step: step.seconds, default=None)
-    server = None if held is None else held.server
+    server, miss = None if held is None else held.server, nearest_miss(run.steps, run.found or 0)
     return Point(
         chunk_ms=run.plan.chunk_ms,
         duty=run.plan.duty,
@@ -115,7 +89,7 @@ def _found(run: Run, unloaded_ms: float) -> Point:
         kb_per_session=_rounded(grown_kb(run.steps[0].server)),
         held_mb=_rounded(server.resident_mb_end if server else None),
         worst_mb=_rounded(max(filter(None, (step.server.resident_mb_end for step in run.steps)), default=None)),
-        is_generator_bound=not run.steps[-1].is_valid,
+        is_generator_bound=miss is not None and not miss.is_valid,
     )
 
 
