@@ -14,6 +14,8 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from earful.bench.dialer import Dialer
 from earful.bench.machine import where
 from earful.bench.plan import CannotMeasureError
@@ -46,7 +48,9 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
             out = open_output(file, opened)
             try:
                 for chunk_ms, duty in product(CHUNKS_MS, DUTIES):
-                    points.append(_point(url, replace(plan, chunk_ms=chunk_ms, duty=duty), wav))
+                    point = _point(url, replace(plan, chunk_ms=chunk_ms, duty=duty), wav)
+                    # Later ones are given memory that the server has kept from those before.
+                    points.append(structs.replace(point, kb_per_session=None) if points else point)
             except KeyboardInterrupt:
                 code = INTERRUPTED
             finally:
