@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from locust import HttpUser, LoadTestShape, User, between, events, task
 
-from conversation import Conversation
+from conversation import CONNECT, FIRST, Conversation
 from earful.audio.pcm import NATIVE_RATE_HZ, NATIVE_SAMPLE_BYTES
 from earful.bench.recording import pcm_of_wav
 from earful.bench.scenario.shape import ramp, spike, sustained
@@ -54,6 +54,15 @@ def _add_arguments(parser: LocustArgumentParser) -> None:
     chunk, session = _within(int, 20, 1000), _within(float, 0.1, 14_400)
     parser.add_argument("--chunk-ms", type=chunk, default=100, help="Audio in each chunk, 20 to 1000.")
     parser.add_argument("--session-s", type=session, default=15.0, help="How long each session speaks, 0.1 to 14400.")
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]  # locust's own
+def _fail_where_nobody_is_heard(environment: Environment, **_: object) -> None:
+    """Who is still waiting for an answer when the run ends has not failed yet; where all are, the run has."""
+    stats = environment.stats
+    is_connected = stats.get(CONNECT, "WS").num_requests > stats.get(CONNECT, "WS").num_failures
+    if is_connected and not stats.get(FIRST, "WS").num_requests:
+        environment.process_exit_code = 1
 
 
 class Shape(LoadTestShape):

@@ -51,6 +51,13 @@ def test_the_environment_names_the_file_where_no_flag_does(file: Path) -> None:
     assert 8000 == Settings.load({}, {"EARFUL_CONFIG": ""}).port == Settings.load({}, env, "").port
 
 
+def test_a_number_may_stand_for_a_word_of_digits(file: Path) -> None:
+    """As the page of settings writes it; another is refused as ever."""
+    assert "600" == load(file, "uds_mode = 600").uds_mode
+    with pytest.raises(SettingsError, match="it must be 600, 660 or 666"):
+        load(file, "uds_mode = 640")
+
+
 def test_options_of_the_model_are_a_table(file: Path) -> None:
     """With types of its own."""
     options = {"beam": 5, "path": "/m", "deep": {"a": [1]}}

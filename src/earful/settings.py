@@ -49,6 +49,11 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+def _as_text(value: object) -> object:
+    """A number as it is written: TOML has them, flags and the environment do not."""
+    return str(value) if type(value) is int else value
+
+
 class Settings(AccessSettings, frozen=True):
     """The settings of one server. Use `load`, which says in one sentence what is wrong."""
 
@@ -59,7 +64,9 @@ class Settings(AccessSettings, frozen=True):
     uds: str | None = Field(
         default=None, min_length=1, description="Path of a Unix socket to listen on in place of host and port."
     )
-    uds_mode: Literal["600", "660", "666"] = Field(default="660", description="Who may connect to it: its permissions.")
+    uds_mode: Annotated[Literal["600", "660", "666"], BeforeValidator(_as_text)] = Field(
+        default="660", description="Who may connect to it: its permissions."
+    )
     tls_cert: str | None = Field(
         default=None,
         min_length=1,

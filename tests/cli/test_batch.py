@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_written_is_a_sentence(
     (tmp_path / "out").touch()
     with answering(FINAL, LAST) as url:
         assert 1 == transcribe_all([str(folder / "a.wav")], order(url, folder=tmp_path / "out"))
-    assert f"{tmp_path / 'out' / 'a.txt'} cannot be written: " in capsys.readouterr().err
+    assert f"{tmp_path / 'out'} cannot be made: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

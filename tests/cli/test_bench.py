@@ -85,6 +85,17 @@ def test_a_search_tells_each_step(server: Inside, capsys: pytest.CaptureFixture[
     assert "6 streams held a p99 of 10000 ms; 7 did not: 1 refused with HTTP 503." == out.splitlines()[-1]
 
 
+def test_a_result_may_go_where_nothing_can_be_cut_off(server: Inside, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe, a device; one that takes nothing is told in one sentence, and the table is there."""
+    plan = Plan(2, 100, 0.3, 0.5, most_late_ms=1e6)
+    assert 0 == run(server, plan, json_file="/dev/null")
+    capsys.readouterr()
+    assert 1 == run(server, plan, json_file="/dev/full")
+    out, err = capsys.readouterr()
+    assert "nothing went wrong" in out
+    assert "earful: The result cannot be written: No space left on device.\n" == err
+
+
 def test_refused_streams_are_a_failure(server: Inside, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a measurement that is no search."""
     assert 1 == run(server, Plan(8, 100, 0.3, 0.5, most_late_ms=1e6))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from earful.cli.config import config
 from earful.cli.settings_page import settings_page
 from earful.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +75,7 @@ def test_secrets_among_options_are_not_shown(
 ) -> None:
     """Whatever has the name of a secret, all that lies below one, and what gives an address away; the rest is."""
     named = ["api_key", "client_secret", "pass", "db-pass", "passphrase", "pwd", "bearer", "private", "dsn", "creds"]
+    named += ["keys", "apikeys", "signing_key_b64", "cookie", "connection"]
     options = {
         **dict.fromkeys(named, "hush"),
         "deep": {"Tokens": ["hush", 4711], "keyboard": "en"},
@@ -88,6 +93,14 @@ def test_secrets_among_options_are_not_shown(
     assert all(
         word in shown for word in (*named, '"en"', "@db/speech", "v=2", "#part", '"beam": 5', '"bypass": "none"')
     )
+
+
+def test_a_date_among_options_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """TOML has them."""
+    file = tmp_path / "earful.toml"
+    file.write_text('model = "a:B"\n[model_options]\nwhen = 2026-01-01\n', "utf-8")
+    assert 0 == config(["--config", str(file)])
+    assert '"when": "2026-01-01"' in capsys.readouterr().out
 
 
 def test_the_page_is_the_same_whatever_is_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def wanted(*names: str, url: str = "ws://127.0.0.1:1", **flags: Any) -> Wanted:
+def wanted(*names: str, urls: tuple[str, ...] = ("ws://127.0.0.1:1",), **flags: Any) -> Wanted:
     """What a command line wants."""
-    return Wanted(names, (url,), **flags)
+    return Wanted(names, urls, **flags)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ def wanted(*names: str, url: str = "ws://127.0.0.1:1", **flags: Any) -> Wanted:
         (("a",), {"plain": True, "uploads": True}, "--plain is a way of streaming"),
         (("a",), {"device": "x"}, "--device is for --mic"),
         (("a",), {"force": True}, "--force is for --output"),
+        (("a",), {"uploads": True, "urls": ("a", "b")}, "--upload and --plain take one --url"),
+        (("a",), {"plain": True, "urls": ("a", "b")}, "--upload and --plain take one --url"),
     ],
 )
 def test_flags_that_do_not_go_together_are_a_sentence(names: tuple[str, ...], flags: Any, said: str) -> None:
@@ -63,9 +65,9 @@ def test_a_recording_or_a_microphone_is_heard(
     path.write_bytes(WAV)
     with answering(FINAL, LAST) as url:
         asked = (
-            wanted(url=url, mic=True, device=f"file:{path}", **flags)
+            wanted(urls=(url,), mic=True, device=f"file:{path}", **flags)
             if is_spoken
-            else wanted(str(path), url=url, fast=True, **flags)
+            else wanted(str(path), urls=(url,), fast=True, **flags)
         )
         assert 0 == listen(asked)
     out, said = capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
@@ -11,6 +12,7 @@ from tests.support.server import ROOT
 from earful.settings import Settings
 
 FILE: Final = ROOT / "deploy" / "envoy.yaml"
+ENCODED: Final = ".*%.*"
 STREAM: Final = "/v1/transcribe/stream"
 
 
@@ -34,9 +36,13 @@ def http() -> dict[str, Any]:
 
 
 def routes() -> dict[str, dict[str, Any]]:
-    """By path or prefix."""
+    """By path, prefix or expression."""
     (host,) = http()["route_config"]["virtual_hosts"]
-    return {route["match"].get("path") or route["match"]["prefix"]: route for route in host["routes"]}
+    matches = [(route["match"], route) for route in host["routes"]]
+    return {
+        match["safe_regex"]["regex"] if "safe_regex" in match else match.get("path") or match["prefix"]: route
+        for match, route in matches
+    }
 
 
 def test_extensions_are_named_by_their_types() -> None:
@@ -57,9 +63,11 @@ def test_extensions_are_named_by_their_types() -> None:
 def test_a_workers_own_is_hidden() -> None:
     """As by the other balancers; routes are tried in turn, so it stands before what leads on."""
     known = routes()
-    assert {path for _, path in HIDDEN} == {path for path, route in known.items() if "direct_response" in route}
+    wanted = {path for _, path in HIDDEN if "%" not in path}
+    hidden = {path: route["direct_response"]["status"] for path, route in known.items() if "direct_response" in route}
+    assert dict.fromkeys([*wanted, ENCODED], 404) == hidden
+    assert all(re.fullmatch(ENCODED, path) for _, path in HIDDEN if path not in wanted)
     assert "/" == list(known)[-1]
-    assert all(404 == known[path]["direct_response"]["status"] for _, path in HIDDEN)
 
 
 def test_every_route_leads_to_the_workers() -> None:

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 each = pytest.mark.parametrize("balancer", [haproxy, nginx, caddy])
 
-HIDDEN = (("GET", "/metrics"), ("GET", "/v1/workers"), ("PUT", "/v1/log-level"), ("POST", "/v1/drain"))
+HIDDEN = (
+    ("GET", "/metrics"),
+    ("GET", "/v1/workers"),
+    ("PUT", "/v1/log-level"),
+    ("POST", "/v1/drain"),
+    ("GET", "/%6detrics"),
+    ("GET", "/v1%2fworkers"),
+    ("GET", "/v1/%77orkers"),
+)
 """A worker's own, that a balancer lets nobody have."""
 SETTINGS: dict[str, Any] = {"mock_latency_ms": 5, "max_speed": 0, "drain_s": 4}
 SECRET = {"EARFUL_SECRET": "of both"}

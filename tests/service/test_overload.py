@@ -201,6 +201,33 @@ def test_siblings_have_no_more_memory(elsewhere: int, level: int) -> None:
     pressed(scenario, has_siblings=True, seal=Seal((b"one of all",)))
 
 
+def test_memory_that_was_scarce_keeps_nobody_when_it_is_not() -> None:
+    """What presses now is what counts."""
+
+    async def scenario(registry: Registry, machine: Machine) -> None:
+        machine.memory = Memory(85, 100)
+        assert 3 == await level_after(registry, 10)
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
+        machine.memory = EASY
+        assert 4 == await level_after(registry, 10)
+
+    pressed(scenario, has_siblings=True, seal=Seal((b"one of all",)))
+
+
+def test_who_has_come_from_elsewhere_stays() -> None:
+    """Where all are pressed it would go round for ever."""
+
+    async def scenario(registry: Registry, _: Machine) -> None:
+        wires = [begin(registry, name) for name in "ab"]
+        registry.connections["b"].session.numbers.resumed_ms = 1000
+        await asyncio.sleep(STAY_S)
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
+        assert 4 == await level_after(registry, 20)
+        assert [(4201, "handed_over"), None] == [wire.closed for wire in wires]
+
+    pressed(scenario, has_siblings=True, seal=Seal((b"one of all",)))
+
+
 def test_nobody_is_sent_on_where_there_is_nobody_to_go_to() -> None:
     """A worker alone, and one whose cursors nobody else can read: no new sessions is as far as it goes."""
 

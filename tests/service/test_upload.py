@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.house import BROKEN, STUCK, at_home
-from tests.support.sounds import silence, speech, wav
+from tests.support.sounds import encoded, silence, speech, wav
 
 from earful.decoding.decoders import Decoders
 from earful.errors import EarfulError, ErrorCode
@@ -21,9 +21,10 @@ MAX_BUFFERED_MS = 5_000
 PIECE_MS = 1_000
 
 
-def upload_of(house: House, caps: UploadLimits | None = None) -> Upload:
+def upload_of(house: House, caps: UploadLimits | None = None, decoders: Decoders | None = None) -> Upload:
     """A fresh one."""
-    return Upload("u", house.service.registry.limits, caps or UploadLimits(), Decoders(), house.service.engine)
+    limits, engine = house.service.registry.limits, house.service.engine
+    return Upload("u", limits, caps or UploadLimits(), decoders or Decoders(), engine)
 
 
 def test_segments_are_the_utterances_in_order() -> None:
@@ -61,6 +62,32 @@ def test_a_slow_model_holds_the_decoder_up() -> None:
             await asyncio.wait({running})
             assert running.cancelled()
             assert (0, 0) == (engine.in_flight, engine.waiting)
+
+    asyncio.run(main())
+
+
+def test_more_that_are_decoded_elsewhere_wait_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes memory as long as the model works on it; WAV, which does not, goes past."""
+    monkeypatch.setattr("earful.decoding.decoders.MOST_AT_ONCE", 1)
+
+    async def main() -> None:
+        async with at_home(model=STUCK) as house:
+            decoders = Decoders()
+            first, second, plain = (upload_of(house, decoders=decoders) for _ in range(3))
+            flac = encoded(speech(5.0), "flac", "flac")
+            running = []
+            for upload, body in ((first, flac), (second, flac), (plain, wav(speech(5.0)))):
+                running.append(asyncio.create_task(upload.run(io.BytesIO(body))))
+                while upload is not second and not upload.session.numbers.audio_ms:  # noqa: ASYNC110 - seen from outside
+                    await asyncio.sleep(0)
+            assert 0 == second.session.numbers.audio_ms
+            running[0].cancel()
+            while not second.session.numbers.audio_ms:  # noqa: ASYNC110 - it is looked at from outside
+                await asyncio.sleep(0)
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+            await asyncio.to_thread(decoders.close)
 
     asyncio.run(main())
 

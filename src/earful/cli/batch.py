@@ -158,9 +158,12 @@ class _Batch:
     async def _saved(self, folder: Path, source: Source, bar: TaskID) -> str:
         path = self._free_path(folder, source)
         written: list[str] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)  # Before anything is said: it may take an hour.
+        except OSError as error:
+            raise _FileError(f"{path.parent} cannot be made: {error.strerror or error}.") from None
         await self._hear(source, bar, written.append)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w" if self._order.overwrites else "x", encoding="utf-8") as file:
                 file.writelines(written)
         except OSError as error:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _STARS = "**********"
 """As pydantic shows a secret."""
 _SECRET_NAME = re.compile(
-    r"secret|password|passwd|passphrase|(^|[_-])pass($|[_-])|pwd|token|cred|auth|bearer|private|dsn|hmac|headers?$"
-    r"|(^|[_-]|api)key$",
+    r"secret|password|passwd|passphrase|(^|[_-])pass($|[_-])|pwd|token|cred|auth|bearer|private|dsn|hmac|headers?$|cookie|connection"
+    r"|(^|[_-]|api)keys?($|[_-])",
     re.IGNORECASE,
 )
 _OPTIONS = frozenset({"auth_options", "model_options"})
@@ -96,7 +96,7 @@ def _shown(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, dict):
-        return json.dumps(value)
+        return json.dumps(value, default=str)
     return f"{value:g}" if isinstance(value, float) and value < 1e6 else str(value)  # noqa: PLR2004 - %g's limit
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from earful.client import Note, Result
 
 _PATIENCE = Patience(begin_s=0)
-"""A server that is not there, or full, is told at once."""
+"""A server that is not there, or full, is told at once; of several each is tried before, as often as there is time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ def _ended_by_hand(recording: Recording) -> Iterator[None]:
 
 async def _resuming(recording: Recording, listener: _Listener, screen: Screen, manner: Manner) -> None:
     """Over as many connections as it takes."""
-    client = Client(manner.urls, notes=True, patience=_PATIENCE, words=manner.words)
+    patience = _PATIENCE if len(manner.urls) == 1 else Patience()
+    client = Client(manner.urls, notes=True, patience=patience, words=manner.words)
     audio = _given(pieces(recording), client, screen, fast=manner.fast)
     async with client, speaking(client, audio):
         async for result in client:

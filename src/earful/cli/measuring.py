@@ -6,8 +6,10 @@ Guarantees one sentence for what cannot be read or written. Used by `bench` and 
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -74,18 +76,23 @@ def reject_together(
 
 
 def write(out: IO[str], text: str) -> None:
-    """Replace what is in a result's file by this."""
-    if out is not sys.stdout:
-        out.truncate(0)
-    print(text, file=out)
+    """Replace what is in a result's file by this; raises CannotMeasureError where it cannot be written."""
+    try:
+        if out is not sys.stdout and stat.S_ISREG(os.fstat(out.fileno()).st_mode):
+            out.truncate(0)
+        print(text, file=out, flush=True)
+    except OSError as error:
+        raise CannotMeasureError(f"The result cannot be written: {error.strerror}.") from None
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[IO[str]]:
     is_new = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
-        try:
-            yield file
-        finally:
-            if is_new and not file.tell():
-                path.unlink(missing_ok=True)
+    file = path.open("a", encoding="utf-8")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # What was not taken has been told of.
+            file.close()
+        if is_new and not path.stat().st_size:
+            path.unlink(missing_ok=True)

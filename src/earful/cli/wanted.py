@@ -77,6 +77,7 @@ def _conflicts(wanted: Wanted) -> list[tuple[bool, str]]:
         (len(wanted.forms) > 1, f"Only one of {' and '.join(f'--{form}' for form in wanted.forms)} is possible."),
         (wanted.uploads and wanted.mic, "--mic is streamed; it cannot be uploaded."),
         (wanted.uploads and wanted.plain, "--plain is a way of streaming, --upload is none."),
+        (len(wanted.urls) > 1 and (wanted.uploads or wanted.plain), "--upload and --plain take one --url."),
         (wanted.device is not None and not wanted.mic, "--device is for --mic."),
         (wanted.force and wanted.output is None, "--force is for --output."),
     ]

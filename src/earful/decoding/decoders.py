@@ -6,6 +6,7 @@ uploads, each call in a worker thread of its own: it blocks.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from earful.audio.container import SNIFF_BYTES, Decoder, Kind, open_audio, sniff
@@ -22,10 +23,13 @@ from earful.decoding.remote import NobodyError, RemoteDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
     from typing import BinaryIO
 
 CLOSE_WITHIN_S = 1.0
 """How long the fork server has to see that nobody asks any more; then it is killed."""
+MOST_AT_ONCE = 8
+"""Processes that decode side by side, whatever `max_uploads` is: together they may take eight times what one may."""
 _IN_MEMORY_BYTES = 1024 * 1024
 """A spooled file of no more has no descriptor yet, and is not to be written to a disk for one."""
 
@@ -36,6 +40,11 @@ class Decoders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._server: _ForkServer | None = None
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+
+    def place_for(self, file: BinaryIO) -> AbstractAsyncContextManager[None]:
+        """What a seekable recording waits for before `open`, and holds as long as it reads; nothing for WAV."""
+        return nullcontext() if _kind_of(file) is Kind.WAV else self._places
 
     def open(self, file: BinaryIO, *, max_s: float, max_bytes: int) -> Decoder:
         """Open a seekable recording, which has a descriptor where it is larger than 1 MiB; it stays the caller's.
@@ -43,10 +52,7 @@ class Decoders:
         Raises EarfulError as `open_audio` does, and NOT_AUDIO for what takes more than a recording does; NobodyError
         and OSError where no process can be had, FailedError where the decoder is at fault.
         """
-        file.seek(0)
-        kind = sniff(file.read(SNIFF_BYTES))
-        file.seek(0)
-        if kind is Kind.WAV:
+        if _kind_of(file) is Kind.WAV:
             return open_audio(file, max_s=max_s, max_bytes=max_bytes)
         with _described(file) as recording:
             ask = ASK.pack(max_s, max_bytes)
@@ -104,6 +110,13 @@ class _ForkServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _kind_of(file: BinaryIO) -> Kind:
+    file.seek(0)
+    kind = sniff(file.read(SNIFF_BYTES))
+    file.seek(0)
+    return kind
 
 
 def _start(line: int) -> subprocess.Popen[bytes]:

@@ -50,6 +50,7 @@ class Overload:
     ) -> None:
         """Nothing is shed yet. `has_siblings`: others of the same supervisor can go on with a session of here."""
         self._registry = registry
+        self._rules = rules
         self._ladder = Ladder(rules)
         self._openness = Openness()
         self._has_siblings = has_siblings
@@ -83,7 +84,7 @@ class Overload:
     def _others_can_go_on(self) -> bool:
         """Of memory that is scarce siblings have no more than this one: it is that of their machine."""
         registry = self._registry
-        siblings_can = self._has_siblings and self._ladder.cause != "memory"
+        siblings_can = self._has_siblings and self._memory_share < self._rules.memory_share[0]
         return siblings_can or (registry.workers_elsewhere > 0 and registry.seal.reach == "anywhere")
 
     def _audio_lag_s(self, now: float) -> float:
@@ -121,11 +122,14 @@ class Overload:
             self._registry.log.info("newest sessions sent on", sessions=len(newest))
 
     def _movable(self, now: float) -> Iterator[Connection]:
-        """Who can go on elsewhere, and has been here for a while."""
+        """Who can go on elsewhere, has been here for a while, and was not sent here from elsewhere.
+
+        Where all workers are pressed a session would go round for ever.
+        """
         for connection in self._registry.connections.values():
             session, began = connection.session, connection.session.started_at
             is_settled = session.state is State.ACTIVE and began is not None and now - began >= STAY_S
-            if is_settled and session.can_resume:
+            if is_settled and session.can_resume and not session.numbers.resumed_ms:
                 yield connection
 
     def _tell(self, reading: Reading) -> None:

@@ -81,6 +81,16 @@ class Upload:
             self._seat.close()
 
     async def _feed(self, file: BinaryIO) -> None:
+        async with await in_thread(self._decoders.place_for, file):
+            await self._hear(file)
+        self.session.receive(Stop(), time.monotonic())
+        self._pump()
+        while self.session.closing is None:
+            await self._wait()
+        self._check()
+
+    async def _hear(self, file: BinaryIO) -> None:
+        """Decode it all, no faster than the model takes it."""
         caps = self._caps
         decoder = await in_thread(self._decoders.open, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes)
         with decoder:
@@ -91,11 +101,6 @@ class Upload:
                 self._check()
                 while not self.session.wants_input:
                     await self._wait()
-        self.session.receive(Stop(), time.monotonic())
-        self._pump()
-        while self.session.closing is None:
-            await self._wait()
-        self._check()
 
     async def _wait(self) -> None:
         """Wait for the model; the engine answers every work by its deadline."""

@@ -42,6 +42,7 @@ def broken(shape: Shape, *phases: Stretch) -> list[str]:
         (SUSTAINED, [stretch(answered=0, owed=0)], ["at least 97% of the spoken chunks answered"]),
         (RAMP, [stretch(p99_ms=500.0, refused=9)], []),
         (RAMP, [stretch(lost=2)], ["no sessions lost"]),
+        (RAMP, [stretch(p99_ms=None, answered=0)], ["spoken chunks answered"]),
         (OVERLOAD, [HALF, FULL, BEYOND, AFTER], []),
         (OVERLOAD, [HALF], []),
         (OVERLOAD, [HALF, stretch(level=20.0, p99_ms=66.0)], ["p99 of the admitted at most 1.25 x the unloaded"]),

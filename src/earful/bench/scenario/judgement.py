@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,8 @@ def checks_of(shape: Shape, phases: Sequence[Stretch], p99_ms: float) -> list[Ch
     if shape.is_open:
         return checks + _overload_checks(shape, phases)
     if shape.name == "ramp":
-        return checks
+        answered = sum(phase.answered for phase in phases)
+        return [*checks, Check("spoken chunks answered", answered, holds=answered > 0)]
     slowest = max((phase.p99_ms for phase in phases if phase.p99_ms is not None), default=None)
     checks += [_none("sessions refused", phases, "refused"), _most(f"p99 at most {p99_ms:g} ms", slowest, p99_ms)]
     return [*checks, _answered(phases)]
@@ -71,8 +73,16 @@ def recovery_checks(shape: Shape, recovered_s: float | None, played_s: float) ->
 
 
 def bends_at(intervals: Sequence[Stretch], p99_ms: float) -> float | None:
-    """How many streams there were when a ramp's p99 rose above the bound or somebody was refused; None if it held."""
-    bad = _first_row(intervals, lambda it: it.refused > 0 or (it.p99_ms or 0.0) > p99_ms, least=1)
+    """How many streams there were when a ramp's p99 rose above the bound or somebody was refused; None if it held.
+
+    Where chunks were spoken and none was answered it has no p99, and did not hold.
+    """
+
+    def is_bad(interval: Stretch) -> bool:
+        unanswered_ms = math.inf if interval.owed else 0.0
+        return interval.refused > 0 or (unanswered_ms if interval.p99_ms is None else interval.p99_ms) > p99_ms
+
+    bad = _first_row(intervals, is_bad, least=1)
     return None if bad is None else bad.streams
 
 
