@@ -38,6 +38,27 @@ def test_flags_that_do_not_go_together_are_a_sentence(names: tuple[str, ...], fl
         listen(wanted(*names, **flags))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        (b"", "no line with a token"),
+        (b"a\nb", "or more than one"),
+        (b"\xff", "no text in ASCII"),
+    ],
+)
+@pytest.mark.parametrize("uploads", [False, True])
+def test_a_file_without_a_token_is_a_sentence(
+    content: bytes | None, said: str, tmp_path: Path, *, uploads: bool
+) -> None:
+    """Before anything is said."""
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(WantedError, match=said):
+        listen(wanted("a", uploads=uploads, token_file=str(file)))
+
+
 def test_one_recording_is_shown_as_it_is_heard(tmp_path: Path) -> None:
     """As text or JSON; everything else is written."""
     assert all(one.is_shown_live for one in (wanted("a"), wanted("-", as_json=True), wanted(mic=True)))

@@ -15,6 +15,7 @@ from tests.support.haproxy import haproxy
 from tests.support.server import PATHS, ROOT, Address, Running, running
 from tests.support.speech import SPEECH, expected, finals
 
+from earful.access.keyfile import drawn_key, line_of
 from earful.samples import sample
 
 if TYPE_CHECKING:
@@ -152,3 +153,20 @@ def test_the_example_hears_what_it_is_given(tmp_path: Path) -> None:
         )
     assert (0, b"") == (done.returncode, done.stderr)
     assert [text for _, text, *_ in expected(SPEECH)] == done.stdout.decode().splitlines()
+
+
+@pytest.mark.parametrize("way", [["--fast"], ["--fast", "--plain"], ["--upload"]])
+def test_a_key_opens_a_server_that_asks_for_one(way: list[str], tmp_path: Path) -> None:
+    """However the recording goes there; without it nobody is let in."""
+    key = drawn_key()
+    keys, own = tmp_path / "keys.toml", tmp_path / "own"
+    keys.write_text(f"{line_of('acme', key)}\n", "utf-8")
+    own.write_text(f"{key}\n", "utf-8")
+    with running(auth="static", auth_options={"file": str(keys)}, mock_latency_ms=5, max_speed=0) as server:
+        ends = []
+        for flags in ([], ["--token-file", str(own)]):
+            with transcribing(*way, *flags, "--url", server.address.http, str(sample())) as process:
+                out, err = process.communicate(timeout=60)
+                ends.append((process.returncode, bool(out)))
+                assert key not in out + err
+    assert [(1, False), (0, True)] == ends

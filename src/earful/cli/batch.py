@@ -182,7 +182,7 @@ class _Batch:
         """Write the transcript of a recording, as it comes."""
         order = self._order
         if order.uploads:
-            write(await upload(source.name, order.manner.urls[0], order.form))
+            write(await upload(source.name, order.manner.urls[0], order.form, order.manner.headers))
             return
         opened = self._opened.get(source.name)
         with open_recording(source.name) if opened is None else nullcontext(opened) as recording:

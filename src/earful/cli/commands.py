@@ -121,6 +121,9 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
     device: Annotated[
         str | None, typer.Option(help="Which, by name or number; file:PATH plays a recording as one.")
     ] = None,
+    token_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A file with the key or token to show to the server.")
+    ] = None,
     ca: Annotated[str | None, typer.Option("--ca", help=_CA)] = None,
 ) -> None:
     """Stream recordings, or a microphone, to a server and show what it hears; a lost connection is resumed.
@@ -147,6 +150,7 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
         jobs=jobs,
         mic=mic,
         device=device,
+        token_file=token_file,
         terminal=sys.stdout.isatty(),
     )
     try:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import signal
 from contextlib import aclosing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +21,7 @@ from earful.client.plain import CHUNK_BYTES, CHUNK_MS
 from earful.client.plain import stream as stream_plainly
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
     from earful.cli.recording import Recording
     from earful.cli.screens import Screen
@@ -43,6 +43,8 @@ class Manner:
     plain: bool = False
     words: bool = False
     by_hand: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """With each upgrade and upload: who one is, where the server asks."""
 
 
 class _Listener:
@@ -98,7 +100,7 @@ def _ended_by_hand(recording: Recording) -> Iterator[None]:
 async def _resuming(recording: Recording, listener: _Listener, screen: Screen, manner: Manner) -> None:
     """Over as many connections as it takes."""
     patience = _PATIENCE if len(manner.urls) == 1 else Patience()
-    client = Client(manner.urls, notes=True, patience=patience, words=manner.words)
+    client = Client(manner.urls, notes=True, patience=patience, words=manner.words, headers=manner.headers)
     audio = _given(pieces(recording), client, screen, fast=manner.fast)
     async with client, speaking(client, audio):
         async for result in client:
@@ -110,7 +112,9 @@ async def _plainly(recording: Recording, listener: _Listener, screen: Screen, ma
     """Over one connection."""
     speed = None if manner.fast else 1.0
     audio = pieces(recording)
-    ending = await stream_plainly(manner.urls[0], audio, listener.receive, speed=speed, sent=screen.progress)
+    ending = await stream_plainly(
+        manner.urls[0], audio, listener.receive, speed=speed, sent=screen.progress, headers=manner.headers
+    )
     if not listener.is_complete:
         sentence = f"The server closed before the last final: code {ending.code} {ending.reason}".rstrip()
         raise ClientError(f"{sentence}.")

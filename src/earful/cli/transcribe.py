@@ -18,7 +18,7 @@ from earful.client import ClientError
 from earful.errors import EarfulError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from earful.cli.recording import Recording
@@ -37,14 +37,15 @@ def transcribe(
     terminal: bool,
     plain: bool = False,
     microphone: AbstractContextManager[Recording] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> int:
     """Stream `file` to `url`, or to one of several; the exit code.
 
     `terminal`: whether the output may be rewritten. `plain`: with the plain protocol, over one connection.
-    `microphone`: what is heard instead, until Ctrl-C; `file` is what to call it.
+    `microphone`: what is heard instead, until Ctrl-C; `file` is what to call it. `headers` go with each upgrade.
     """
     urls = [url] if isinstance(url, str) else url
-    manner = Manner(urls, fast=fast, plain=plain, by_hand=microphone is not None)
+    manner = Manner(urls, fast=fast, plain=plain, by_hand=microphone is not None, headers=headers or {})
     try:
         with (
             microphone or open_recording(file) as recording,

@@ -23,6 +23,8 @@ from earful.client import ClientError
 from earful.client.address import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from earful.cli.sheet import Form
 
 CONNECT_WITHIN_S = 10.0
@@ -61,7 +63,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 class Upload:
     """One recording on its way; `run` once, in a thread."""
 
-    def __init__(self, url: str, form: Form) -> None:
+    def __init__(self, url: str, form: Form, headers: Mapping[str, str]) -> None:
         """Raises ClientError where `url` is no address."""
         address = address_at(url, "/v1/transcribe")
         if address is None:
@@ -70,6 +72,7 @@ class Upload:
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._place = shown(address)
         self._path = f"{parts.path}?format={'json' if form == 'text' else form}"
+        self._headers = {"content-type": "application/octet-stream", **headers}
         self._is_wanted = True
         self._body: BinaryIO | Pipe | None = None
         self._connection = kind(parts.hostname or "", parts.port, timeout=CONNECT_WITHIN_S)
@@ -103,7 +106,7 @@ class Upload:
     def _answer(self, body: BinaryIO | Pipe) -> bytes:
         # Whoever refuses what is too large may do so, and close, before all of it is sent.
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.request("POST", self._path, body, {"content-type": "application/octet-stream"})
+            self._connection.request("POST", self._path, body, self._headers)
         answer = self._connection.getresponse()
         said = answer.read(_MOST_BYTES)
         if answer.status != _OK:
@@ -111,9 +114,9 @@ class Upload:
         return said
 
 
-async def upload(name: str, url: str, form: Form) -> str:
-    """Upload a recording; its transcript. Raises ClientError and ReadError."""
-    sending = Upload(url, form)
+async def upload(name: str, url: str, form: Form, headers: Mapping[str, str] | None = None) -> str:
+    """Upload a recording, with `headers` besides; its transcript. Raises ClientError and ReadError."""
+    sending = Upload(url, form, headers or {})
     try:
         said = await asyncio.to_thread(sending.run, name)
     finally:

@@ -40,6 +40,7 @@ class Wanted:
     jobs: int = 4
     mic: bool = False
     device: str | None = None
+    token_file: str | None = None
     terminal: bool = False
 
     @property
@@ -70,6 +71,20 @@ def listen(wanted: Wanted) -> int:
     return _write(wanted)
 
 
+def _headers(wanted: Wanted) -> dict[str, str]:
+    """Those that say who one is. Raises WantedError."""
+    if wanted.token_file is None:
+        return {}
+    try:
+        token = Path(wanted.token_file).read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in ASCII"
+        raise WantedError(f"{wanted.token_file} cannot be read: {reason}.") from None
+    if not token or not token.isprintable():
+        raise WantedError(f"{wanted.token_file} has no line with a token, or more than one.")
+    return {"authorization": f"Bearer {token}"}
+
+
 def _conflicts(wanted: Wanted) -> list[tuple[bool, str]]:
     return [
         (not wanted.names and not wanted.mic, "Name a recording, a folder, - for standard input, or --mic."),
@@ -93,6 +108,7 @@ def _show_live(wanted: Wanted) -> int:
         as_json=wanted.form == "json",
         terminal=wanted.terminal,
         plain=wanted.plain,
+        headers=_headers(wanted),
         microphone=_microphone(wanted),
     )
 
@@ -106,6 +122,7 @@ def _write(wanted: Wanted) -> int:
         plain=wanted.plain,
         words=wanted.form in {"srt", "vtt"},
         by_hand=wanted.mic,
+        headers=_headers(wanted),
     )
     folder = None if wanted.output is None else Path(wanted.output)
     order = Order(manner, wanted.form, wanted.uploads, folder, wanted.force, wanted.jobs)

@@ -19,7 +19,7 @@ from earful.client.connecting import ClientError, connect_to, stream_url
 from earful.client.pace import MARGIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncIterable, Callable, Mapping
 
     from websockets.asyncio.client import ClientConnection
 
@@ -67,15 +67,16 @@ async def stream(
     speed: float | None = 1.0,
     sent: Callable[[float], None] = lambda _: None,
     patience: Patience | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Ending:
     """Send pieces of 16 kHz mono s16le at `speed` times real time, then `stop`; hear until the server closes.
 
     With None for `speed` it sends `start` first and goes as fast as the answer allows. `receive` gets every message
-    as it came, `sent` the ms of audio sent so far. Raises ConnectError, NoAnswerError, and whatever `pcm`,
-    `receive` and `sent` raise.
+    as it came, `sent` the ms of audio sent so far; `headers` go with the upgrade. Raises ConnectError, NoAnswerError,
+    and whatever `pcm`, `receive` and `sent` raise.
     """
     patience = patience or Patience()
-    connection = await connect_to(stream_url(url), patience.connect_s)
+    connection = await connect_to(stream_url(url), patience.connect_s, headers=headers)
     try:
         async with asyncio.timeout(patience.answer_s) as limit, asyncio.TaskGroup() as tasks:
             moved = _postpone(limit, patience.answer_s)
