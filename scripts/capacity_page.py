@@ -61,7 +61,8 @@ _MANY = """## Many
 What `earful plan` says for 100 ms chunks and duty 0.4, with 30 % headroom and one spare worker. The worst memory is
 what to give containers: as much for each as any worker was seen to have, overloaded ones too. What lies beyond the
 chunks, duties and workers that were measured is taken to cost as much as the nearest that was, or more, and the plan
-says so (`beyond`).
+says so (`beyond`). Such workers let in as many as they were measured to hold (`started with`); with its settings as
+they are a worker refuses from 80 % of a core on, and from 2,000 sessions.
 """
 
 _OWN = """

@@ -31,7 +31,16 @@ def test_a_plan_says_what_to_buy_and_how_it_would_fare(capacity: str, capsys: py
     assert "" == err
     rows = dict(line.strip().split("  ", 1) for line in out.splitlines())
     assert "72, each with 1,389 of 2,000" == rows["workers"].strip()
-    assert {"sessions", "cores", "memory", "headroom", "Redis", "refused", "a loss hurts"} <= rows.keys()
+    assert {
+        "sessions",
+        "started with",
+        "cores",
+        "memory",
+        "headroom",
+        "Redis",
+        "refused",
+        "a loss hurts",
+    } <= rows.keys()
 
 
 def test_the_shipped_file_is_used_where_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:

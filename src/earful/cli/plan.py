@@ -62,7 +62,7 @@ def plan(need: Need, weather: Weather, *, capacity_file: str | None, as_json: bo
 
 def _fleet(found: Estimate, weather: Weather) -> Fleet:
     """Workers that let in as many as they can hold, and a reserve of those that resume."""
-    limit = max(1, math.floor(found.streams_per_worker))
+    limit = _limit(found)
     return Fleet(
         workers=found.workers,
         capacity=found.streams_per_worker,
@@ -98,6 +98,7 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
         ("sessions", f"{need.sessions:,}, {need.chunk_ms} ms chunks, duty {need.duty:g}"),
         *(("beyond", what) for what in found.beyond_measured),
         ("workers", workers),
+        ("started with", _flags(found)),
         ("cores", f"{found.cores:,}, {cores}"),
         ("memory", _memory(found.memory_mb, found.workers)),
         ("worst memory", _memory(found.worst_memory_mb, found.workers)),
@@ -108,6 +109,15 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
         ("bandwidth out", f"{found.out_mbit_per_s:,.0f} Mbit/s"),
         ("starts", f"{found.starts_per_s:,.1f} a second"),
     ]
+
+
+def _flags(found: Estimate) -> str:
+    """What makes them those that are planned and simulated: by default a worker refuses sooner."""
+    return f"--max-sessions {_limit(found)} --overload-cpu-percent 0"
+
+
+def _limit(found: Estimate) -> int:
+    return max(1, math.floor(found.streams_per_worker))
 
 
 def _memory(all_mb: float | None, workers: int) -> str:
