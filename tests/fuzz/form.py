@@ -25,6 +25,8 @@ SEEDS = (
     b"\x01\xff\x01" + _PART % (b"more", b"", b"1") + _FILE + b"--b--",
     b"\x01\x01\x02" + _PART % (b"file", b"", b"a field") + b"--b--\r\n",
     b"\x01\x80\x00" + _FILE,
+    b"\x01\x02\x01\r\n" + _FILE + b"--b--\r\n",
+    b"\x01\x02\x01\nc" + _FILE + b"--b--\r\n",
     b"\x02\x10\x10" + _FILE + b"--b--\r\n",
 )
 _TYPES = (b"audio/wav", _TYPE, b"multipart/form-data", b'multipart/form-data; boundary="b"')

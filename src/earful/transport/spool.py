@@ -93,8 +93,12 @@ class _FormParser(MultiPartParser):
         self._is_over = True
 
     async def _whole(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        has_begun = False
         async for piece in pieces:
-            yield piece
+            # The parser looks behind empty lines for a boundary, but only in the piece that they are in.
+            rest = piece if has_begun else piece.lstrip(b"\r\n")
+            has_begun = has_begun or bool(rest)
+            yield rest
         if not self._is_over:
             raise MultiPartException("the last part does not end")
 
