@@ -41,7 +41,7 @@ class Report:
             return INTERRUPTED
         if not self.steps or self.trouble:
             return FAILED
-        if not self._decisive(self.steps).is_valid:
+        if not self._decisive.is_valid:
             return INVALID
         is_good = not self.steps[-1].failure if self.found is None else bool(self.found)
         return HELD if is_good else FAILED
@@ -53,7 +53,7 @@ class Report:
         parts += [] if self.is_complete else ["Interrupted."]
         if not self.steps:
             return " ".join([*parts, "Nothing was measured."])
-        last, decisive = self.steps[-1], self._decisive(self.steps)
+        last, decisive = self.steps[-1], self._decisive
         parts += [] if decisive.is_valid else [_invalid(decisive)]
         if self.found is not None:
             parts.append(self._most())
@@ -78,10 +78,11 @@ class Report:
             "verdict": self.verdict,
         }
 
-    def _decisive(self, steps: Sequence[Figures]) -> Figures:
+    @property
+    def _decisive(self) -> Figures:
         """What says whether the result is the server's: the last step, or of a search the nearest that did not hold."""
-        missed = None if self.found is None else nearest_miss(steps, self.found)
-        return steps[-1] if missed is None else missed
+        missed = None if self.found is None else nearest_miss(self.steps, self.found)
+        return self.steps[-1] if missed is None else missed
 
     def _most(self) -> str:
         wanted = f"a p99 of {self.plan.p99_ms:g} ms"
