@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _STARS = "**********"
 """As pydantic shows a secret."""
 _SECRET_NAME = re.compile(
-    r"secret|password|passwd|passphrase|(^|[_-])pass($|[_-])|pwd|token|cred|auth|bearer|private|dsn|hmac|headers?$|cookie|connection"
-    r"|(^|[_-]|api)keys?($|[_-])",
+    r"secret|password|passwd|passphrase|(^|[_-])pass($|[_-])|pwd|token|cred|auth|bearer|private|dsn|hmac|headers?$"
+    r"|cookie|connection|(^|[_-]|api)keys?($|[_-])",
     re.IGNORECASE,
 )
 _OPTIONS = frozenset({"auth_options", "model_options"})
