@@ -189,6 +189,22 @@ def test_the_newest_are_sent_on_where_others_can_take_them(who: str) -> None:
     assert {3} >= {line["sessions"] for line in log.all_of("newest sessions sent on")}
 
 
+@pytest.mark.parametrize(("pressed_too", "levels"), [(1, [4, 4]), (2, [3, 4])])
+def test_nobody_is_sent_on_where_all_are_pressed(pressed_too: int, levels: list[int]) -> None:
+    """As the store says, of siblings too; until one of them is not."""
+
+    async def scenario(registry: Registry, _: Machine) -> None:
+        registry.workers_elsewhere, registry.pressed_elsewhere = 2, pressed_too
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
+        seen = [await level_after(registry, 15)]
+        registry.pressed_elsewhere = 1
+        seen.append(await level_after(registry, 10))
+        registry.pressed_elsewhere = 2
+        assert [*levels, 3] == [*seen, await level_after(registry, 5)]
+
+    pressed(scenario, has_siblings=True, seal=Seal((b"one of all",)))
+
+
 @pytest.mark.parametrize(("elsewhere", "level"), [(0, 3), (1, 4)])
 def test_siblings_have_no_more_memory(elsewhere: int, level: int) -> None:
     """It is that of one machine: only workers of others can help."""

@@ -170,8 +170,10 @@ def test_new_sessions_begin_no_faster_than_they_may() -> None:
     """A second's worth at once, a share of it under pressure; who resumes is let in, and counts."""
 
     async def scenario(registry: Registry) -> None:
+        was_closed = registry.is_closed
         assert ["", "", ""] == [refusal(registry.slot()) for _ in range(3)]
         assert "Too many sessions begin at once; try again shortly." == refusal(registry.slot())
+        assert [False, True] == [was_closed, registry.is_closed]
         assert ["", ""] == [refusal(registry.slot(resuming=True)) for _ in range(2)]
 
     limits = dataclasses.replace(LOTS, max_new_sessions_per_s=3)

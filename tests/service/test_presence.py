@@ -14,6 +14,7 @@ from tests.support.speech import codes
 
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, TenantLimits
+from earful.service.ladder import Level
 from earful.service.presence import EXCHANGE_EVERY_S, GROWTH, LEAST_SLICE, MOST_ENTRIES
 from earful.store.values import Draw
 
@@ -242,6 +243,26 @@ def test_the_going_and_coming_of_the_store_is_logged_once_each() -> None:
         away = ("store is away; limits and listings are this worker's own", "ConnectionError")
         assert [away, ("store is back", None)] == events
         assert 3 == one.registry.metrics.exchange.snapshot().count
+
+    together(scenario)
+
+
+def test_a_worker_hears_how_many_of_the_others_are_pressed() -> None:
+    """Those that let nobody new in: by their level, or since they drain. Nobody, where the store is away."""
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        seen = []
+        for level, draining in ((Level.FINALS_ONLY, False), (Level.NO_NEW_SESSIONS, False), (Level.NORMAL, True)):
+            other.registry.level, other.registry.draining = level, draining
+            await other.presence.exchange()
+            await one.presence.exchange()
+            seen.append(one.registry.pressed_elsewhere)
+        one.registry.level = Level.HANDING_OVER
+        await one.presence.exchange()
+        seen.append(one.registry.pressed_elsewhere)
+        store.is_away = True
+        await one.presence.exchange()
+        assert [0, 1, 1, 1, 0] == [*seen, one.registry.pressed_elsewhere]
 
     together(scenario)
 

@@ -56,6 +56,22 @@ def test_counts_are_of_all_live_workers(rig: Rig) -> None:
     play(rig, scenario)
 
 
+def test_the_pressed_are_counted(rig: Rig) -> None:
+    """As each last said, the one that asks too; those that are gone no more."""
+
+    async def scenario(rig: Rig) -> None:
+        one, other = rig.directory("one"), rig.directory("other")
+        seen = [
+            (await directory.exchange(Report(is_pressed=is_pressed))).pressed
+            for directory, is_pressed in ((one, False), (other, True), (one, True), (one, True), (other, False))
+        ]
+        assert [0, 1, 2, 2, 1] == seen
+        await one.close()
+        assert 0 == (await other.exchange(report())).pressed
+
+    play(rig, scenario)
+
+
 def test_an_overview_has_every_live_workers_numbers(rig: Rig) -> None:
     """As each last said."""
 

@@ -82,8 +82,13 @@ class Overload:
 
     @property
     def _others_can_go_on(self) -> bool:
-        """Of memory that is scarce siblings have no more than this one: it is that of their machine."""
+        """Not where the store knows that all are pressed as this one is.
+
+        Of memory that is scarce siblings have no more than this one: it is that of their machine.
+        """
         registry = self._registry
+        if 0 < registry.workers_elsewhere <= registry.pressed_elsewhere:
+            return False
         siblings_can = self._has_siblings and self._memory_share < self._rules.memory_share[0]
         return siblings_can or (registry.workers_elsewhere > 0 and registry.seal.reach == "anywhere")
 

@@ -70,9 +70,16 @@ class Places:
         return self._taken
 
     @property
+    def is_pressed(self) -> bool:
+        """Whether the level, or a drain, lets nobody new in."""
+        return self.draining or self.level not in SHARES
+
+    @property
     def is_closed(self) -> bool:
-        """Whether nobody new would be let in now, as far as is known without a question to anybody."""
-        return self._is_full() or self.level not in SHARES or self.is_out_of_time
+        """Whether most who are new would be refused now, as far as is known without a question to anybody."""
+        return (
+            self._is_full() or self.level not in SHARES or self.is_out_of_time or self._arrivals.is_rush(self._clock())
+        )
 
     @property
     def is_out_of_time(self) -> bool:

@@ -89,6 +89,7 @@ class Presence:
             news = await self._directory.exchange(report)
         except StoreUnavailableError as fault:
             self._registry.sessions_elsewhere = self._registry.workers_elsewhere = 0
+            self._registry.pressed_elsewhere = 0
             self._registry.tenants.cut_off()
             self._most_entries = max(LEAST_SLICE, self._most_entries // 2)
             self._note_away(str(fault))
@@ -135,6 +136,7 @@ class Presence:
             expires_s=self._claims.expires_s,
             card=self._card,
             served=window.total_requests,
+            is_pressed=self._registry.is_pressed,
         )
 
     def _passed(self) -> tuple[str, ...]:
@@ -178,6 +180,7 @@ class Presence:
             self._told[entry.session_id] = entry.attempt
         self._registry.sessions_elsewhere = max(0, news.sessions - sum(report.tenants.values()))
         self._registry.workers_elsewhere = max(0, news.workers - 1)
+        self._registry.pressed_elsewhere = max(0, news.pressed - report.is_pressed)
         elsewhere = {name: number - report.tenants[name] for name, number in news.tenants.items() if name}
         self._registry.tenants.learn(elsewhere, news.workers)
         for notice in news.notices:

@@ -107,7 +107,9 @@ class Registry(Places):
         self._claiming: set[asyncio.Task[None]] = set()
         self.connections: dict[str, Connection] = {}
         self.workers_elsewhere = 0
-        """How many other workers the store knows, as of its last word; 0 while there is none."""
+        """How many other workers the store knows, as of its last word; 0 while there is none ..."""
+        self.pressed_elsewhere = 0
+        """... and how many of them are pressed, too."""
         self.is_accepting = True
         """Whether a balancer should send new sessions here: steadier than `level`."""
         self.sweepers: list[Callable[[float], None]] = []

@@ -78,7 +78,7 @@ class Door(Protocol):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody new would be let in now; free of charge, and counts nothing."""
+        """Whether most who are new would be refused now; free of charge, and counts nothing."""
 
     def check(self, *, resuming: bool) -> None:
         """Raise EarfulError where `slot` would raise now."""

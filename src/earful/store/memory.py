@@ -43,6 +43,7 @@ class _Desk:
     peer: Peer
     tenants: dict[str, int]
     lease_ends_at: float
+    is_pressed: bool
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
@@ -196,6 +197,7 @@ class MemoryDirectory:
             workers=len(desks),
             tenants={tenant: sum(desk.tenants.get(tenant, 0) for desk in desks) for tenant in report.tenants},
             forgot=forgot,
+            pressed=sum(desk.is_pressed for desk in desks),
         )
 
     async def draw(self, draws: Sequence[Draw]) -> list[float]:
@@ -242,8 +244,9 @@ class MemoryDirectory:
         """This worker's desk with its new lease, counts and numbers."""
         peer = Peer(self.worker, sum(report.tenants.values()), report.numbers, report.histograms, report.card)
         lease_ends_at = self._hub.clock() + self._lease_s
-        desk = self._hub.desks.setdefault(self.worker, _Desk(peer, report.tenants, lease_ends_at))
+        desk = self._hub.desks.setdefault(self.worker, _Desk(peer, report.tenants, lease_ends_at, report.is_pressed))
         desk.peer, desk.tenants, desk.lease_ends_at = peer, report.tenants, lease_ends_at
+        desk.is_pressed = report.is_pressed
         return desk
 
     def _note_again(self, entry: Entry, expires_s: float) -> None:

@@ -153,6 +153,7 @@ class RedisDirectory:
             workers=workers,
             tenants={tenant: sums[_of_tenant(tenant).encode()] for tenant in report.tenants},
             forgot=bool(forgot),
+            pressed=sums[b"pressed"],
         )
 
     async def draw(self, draws: Sequence[Draw]) -> list[float]:
@@ -214,7 +215,8 @@ class RedisDirectory:
 
     def _enrol(self, report: Report) -> Call:
         total = sum(report.tenants.values())
-        counted = {_of_tenant(tenant): number for tenant, number in report.tenants.items()} | {"sessions": total}
+        counted = {_of_tenant(tenant): number for tenant, number in report.tenants.items()}
+        counted |= {"sessions": total, "pressed": int(report.is_pressed)}
         record = self._peers.write(Peer(self.worker, total, report.numbers, report.histograms, report.card))
         counts = msgspec.json.encode(counted)
         return ENROL(ROLL, self.worker, self._lease_ms, record, counts, _KEEP_MS, report.served, MOST_GONE)
@@ -265,7 +267,7 @@ def _known(codec: Codec[T], records: Iterable[bytes | None]) -> Iterator[T]:
 
 
 def _of_tenant(tenant: str) -> str:
-    """The name of a tenant's count on the roll, where `sessions` is the name of all of them."""
+    """The name of a tenant's count on the roll, where `sessions` is that of all of them."""
     return f"t:{tenant}"
 
 

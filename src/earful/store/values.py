@@ -62,7 +62,7 @@ class Report(Struct, frozen=True):
     others; `ended` the ids of those that are gone, `passed` of those that were gone before any report.
     `tenants` counts the live sessions of each tenant, all of them, and their sum is the worker's. `numbers` are its
     counters and gauges, `histograms` opaque. `served` is a count since the worker's start that is remembered when it
-    has gone. `expires_s` is as in `Claim`, for the notes of `sessions`.
+    has gone. `expires_s` is as in `Claim`, for the notes of `sessions`. One that `is_pressed` takes nobody new.
     """
 
     sessions: tuple[Entry, ...] = ()
@@ -74,6 +74,7 @@ class Report(Struct, frozen=True):
     card: Card = Card()
     served: int = 0
     passed: tuple[str, ...] = ()
+    is_pressed: bool = False
 
 
 class Draw(Struct, frozen=True):
@@ -99,8 +100,9 @@ class News(Struct, frozen=True):
     """What a worker is told once a second.
 
     The same notice may come twice. `sessions` and `tenants` count over all live workers (`tenants` for those that
-    were reported). `forgot` says that the store did not know this worker: this was its first exchange, or its
-    lease had passed, or the store was emptied. All its sessions are then to be reported again, in slices.
+    were reported), and `pressed` of the `workers` take nobody new. `forgot` says that the store did not know this
+    worker: this was its first exchange, or its lease had passed, or the store was emptied. All its sessions are then
+    to be reported again, in slices.
     """
 
     notices: tuple[Notice, ...]
@@ -108,6 +110,7 @@ class News(Struct, frozen=True):
     workers: int
     tenants: dict[str, int]
     forgot: bool
+    pressed: int = 0
 
 
 class Peer(Struct, frozen=True, array_like=True):

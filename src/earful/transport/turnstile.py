@@ -68,7 +68,7 @@ class Turnstile:
 
     @property
     def is_shut(self) -> bool:
-        """Whether it pays to look: nobody new has a place, or somebody was not let in a moment ago."""
+        """Whether it pays to look: most who are new have no place, or somebody was not let in a moment ago."""
         entrance = self._door.entrance
         return self._door.is_closed or (entrance is not None and entrance.is_tried)
 
