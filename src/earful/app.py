@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,25 +21,20 @@ from earful.access.loading import gate_of
 from earful.completion import cancelled
 from earful.decoding.decoders import Decoders
 from earful.engine.engine import Engine
-from earful.engine.pool import ProcessRules
 from earful.engine.processes import RaisedInProcessError
+from earful.limits import ladder_rules, process_rules, registry_limits, upload_limits
 from earful.models.loading import load_model
 from earful.protocol.seal import Seal
 from earful.service.admission import Entrance
 from earful.service.claims import LocalClaims
-from earful.service.connection import ConnectionLimits
 from earful.service.identity import Identity
-from earful.service.ladder import LadderRules, doubling, filling
-from earful.service.outbox import OutboxLimits
 from earful.service.overload import Overload
 from earful.service.presence import Presence
-from earful.service.registry import Registry, RegistryLimits
+from earful.service.registry import Registry
 from earful.service.roster import Roster, SharedRoster
 from earful.service.shared_claims import SharedClaims
 from earful.service.thread import in_thread
-from earful.service.upload import UploadLimits
 from earful.service.workers import Workers
-from earful.session.rules import ListeningRules, SessionLimits
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
 from earful.telemetry.cleaning import places_of
@@ -130,7 +124,7 @@ def build(
         on_error=model_raised,
         on_batch=metrics.batch_ended,
         on_answer=None if tracer is NO_TRACER else tracer.model_called,
-        processes=_process_rules(settings),
+        processes=process_rules(settings),
     )
     if engine.processes is not None:
         engine.processes.pool.on_ended = partial(_tell_ended, log)
@@ -138,7 +132,7 @@ def build(
     doorkeeper = doorkeeper or gate_of(settings, log)
     entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
     registry = Registry(
-        _registry_limits(settings),
+        registry_limits(settings),
         engine,
         metrics,
         log,
@@ -147,7 +141,7 @@ def build(
         entrance=entrance,
     )
     registry.tracer = tracer
-    overload = Overload(registry, _ladder_rules(settings), has_siblings=not identity.is_alone)
+    overload = Overload(registry, ladder_rules(settings), has_siblings=not identity.is_alone)
     registry.sweepers += [tracer.sweep, registry.measure, overload.sweep]
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)
@@ -168,13 +162,6 @@ def build(
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
         (ops_app or app).include_router(router, dependencies=operators)
     return Service(app, ops_app, registry, engine, settings, log)
-
-
-def _process_rules(settings: Settings) -> ProcessRules | None:
-    """How the model has processes of its own; None where it has none."""
-    if not settings.model_processes:
-        return None
-    return ProcessRules(settings.model_processes, settings.model_process_max_mb * 1_000_000)
 
 
 def _tell_ended(log: Logger, ended: Ended) -> None:
@@ -207,9 +194,8 @@ def _public_app(
 ) -> FastAPI:
     """The app with its streams and uploads."""
     app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
-    caps = UploadLimits(max_upload_s=settings.max_upload_s)
     asked = [] if registry.entrance is None else [Depends(Visitors(registry.entrance, registry.events))]
-    uploads = rest.upload_routes(registry, caps, decoders, int(settings.max_upload_mb * 1e6))
+    uploads = rest.upload_routes(registry, upload_limits(settings), decoders, int(settings.max_upload_mb * 1e6))
     app.include_router(uploads, dependencies=asked)
     return app
 
@@ -264,51 +250,3 @@ def seal_of(settings: Settings) -> Seal:
     """What signs cursors by the settings' secret, or by one that is drawn now."""
     secrets = settings.secrets()
     return Seal(secrets) if secrets else Seal.drawn()
-
-
-def _ladder_rules(settings: Settings) -> LadderRules:
-    return LadderRules(
-        audio_lag_s=doubling(settings.overload_lag_ms / 1000),
-        loop_lag_s=doubling(settings.overload_loop_lag_ms / 1000),
-        memory_share=filling(settings.overload_memory_percent / 100),
-    )
-
-
-def _registry_limits(settings: Settings) -> RegistryLimits:
-    return RegistryLimits(
-        max_sessions=settings.max_sessions,
-        max_uploads=settings.max_uploads,
-        rules=ListeningRules(
-            aggressiveness=settings.vad_aggressiveness,
-            frame_ms=settings.vad_frame_ms,
-            onset_frames=settings.onset_frames,
-            onset_window=settings.onset_window,
-            pre_roll_ms=settings.pre_roll_ms,
-            hangover_ms=settings.hangover_ms,
-            endpoint_silence_ms=settings.endpoint_silence_ms,
-            max_utterance_s=settings.max_utterance_s,
-        ),
-        session=SessionLimits(
-            idle_timeout_s=settings.idle_timeout_s,
-            handshake_timeout_s=settings.handshake_timeout_s,
-            max_session_s=settings.max_session_s,
-            max_speed=settings.max_speed,
-            max_chunk_ms=settings.max_chunk_ms,
-            max_buffered_ms=settings.max_buffered_ms,
-            max_message_bytes=settings.max_message_bytes,
-            stall_timeout_s=settings.stall_timeout_s,
-            resume_window_s=settings.resume_window_s,
-        ),
-        connection=ConnectionLimits(
-            outbox=OutboxLimits(settings.max_unsent_bytes, settings.max_unsent_s),
-            max_messages_per_s=settings.max_messages_per_s,
-            ping_interval_s=settings.ping_interval_s,
-            ping_timeout_s=settings.ping_timeout_s,
-        ),
-        max_sessions_total=settings.max_sessions_total,
-        max_new_sessions_per_s=settings.max_new_sessions_per_s,
-        max_loop_load=settings.overload_cpu_percent / 100,
-        max_model_load=settings.model_load_percent / 100,
-        log_text=settings.log_text,
-        resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
-    )
