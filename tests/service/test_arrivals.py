@@ -45,16 +45,6 @@ def test_who_is_new_waits_for_those_who_resume() -> None:
     assert [False, False, True] == [arrivals.has_room(now) for now in (0.0, 1.0, 1.11)]
 
 
-def test_a_rush_lasts_a_second_after_the_last_who_had_no_room() -> None:
-    """Also where one has begun in between; without a rate there is none."""
-    arrivals = Arrivals(2, 0.0)
-    assert [True, True] == [begun(arrivals, 0.0, 2) == 2, not arrivals.is_rush(0.0)]
-    assert [0, True] == [begun(arrivals, 0.25, 1), arrivals.is_rush(1.2)]
-    assert [1, True, False] == [begun(arrivals, 1.2, 1), arrivals.is_rush(1.2), arrivals.is_rush(1.25)]
-    boundless = Arrivals(0, 0.0)
-    assert [100, False] == [begun(boundless, 0.0, 100), boundless.is_rush(0.0)]
-
-
 @given(
     st.floats(0.1, 100),
     st.lists(st.tuples(st.floats(0, 3), st.integers(0, 50), st.sampled_from([0.25, 0.5, 1.0])), max_size=30),

@@ -38,6 +38,28 @@ def test_a_tenant_has_as_many_as_it_may_have() -> None:
     assert [True, False] == [house.begins(THREE) for _ in range(2)]
 
 
+def test_who_would_be_refused_is_known_before_it_counts() -> None:
+    """By number and by rate, however often it is asked; nobody in particular has no limits."""
+    house = House()
+
+    def refusal(admission: Admission) -> str:
+        try:
+            house.tenants.refuse(admission)
+        except EarfulError as refused:
+            return refused.code.value
+        return ""
+
+    assert [""] * 5 == [refusal(admission) for admission in (THREE, THREE, THREE, THREE, ANYBODY)]
+    assert [True, True, True] == [house.begins(THREE) for _ in range(3)]
+    assert "tenant_limit" == refusal(THREE)
+    house.tenants.leave("acme")
+    assert [""] * 3 == [refusal(SLOWLY) for _ in range(3)]
+    assert [True, True] == [house.begins(SLOWLY) for _ in range(2)]
+    assert "tenant_limit" == refusal(SLOWLY)
+    house.now = 0.5
+    assert ["", True] == [refusal(SLOWLY), house.begins(SLOWLY)]
+
+
 def test_uploads_count_as_sessions() -> None:
     """While they last."""
     house = House()

@@ -90,6 +90,9 @@ class Echoes:
     def check(self, *, resuming: bool) -> None:
         """There is always a place."""
 
+    def check_tenant(self, admission: Admission) -> None:
+        """For everybody."""
+
     def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
         """Everybody may."""
 

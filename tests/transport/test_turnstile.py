@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.access.keys import ACME, key_file
+from tests.access.keys import ACME, GLOBEX, key_file
 from tests.support.inside import inside
 from tests.support.raw import RawSocket, request
+from uvicorn import Config
+from uvicorn.server import ServerState
 
-from earful.transport.turnstile import newcomer
+from earful.transport.turnstile import Turnstile, newcomer
 from earful.transport.upgrade import PATH
 from earful.transport.uvicorn_http import MAX_HEADER_BYTES
 
@@ -64,6 +67,31 @@ def test_a_new_sessions_upgrade_is_seen(head: bytes) -> None:
 def test_all_else_is_left_to_http(data: bytes) -> None:
     """What is unfinished, has a fault, asks for something else or could be read in two ways."""
     assert newcomer(data) is None
+
+
+def test_a_tenant_that_has_all_it_may_have_ends_there_too(tmp_path: Path) -> None:
+    """From its second refusal on, each counted once; another's session comes in, and its own when there is room."""
+    keys: dict[str, Any] = {
+        "auth": "static",
+        "auth_options": {"file": str(key_file(tmp_path, acme="max_sessions=1"))},
+    }
+    with inside(**keys) as server:
+        first = RawSocket(server.address)
+        assert 101 == first.upgrade(X_Api_Key=ACME).response.status
+        answers = [RawSocket(server.address).upgrade(X_Api_Key=ACME).response for _ in range(3)]
+        assert [429] * 3 == [answer.status for answer in answers]
+        assert answers[0].headers.keys() == answers[1].headers.keys()
+        assert 101 == RawSocket(server.address).upgrade(X_Api_Key=GLOBEX).response.status
+        assert {"tenant_limit": 3} == server.service.registry.metrics.refusals
+        assert 3 == len(server.log.all_of("session refused"))
+        registry = server.service.registry
+        turnstile = Turnstile(registry, Config(server.service.app), ServerState(), "fast")
+
+        def answer(key: str) -> bytes:
+            return turnstile.refusal_of(request(X_Api_Key=key), ("127.0.0.1", 50_000)) or b""
+
+        assert server.call(lambda: turnstile.is_shut)
+        assert [b"HTTP/1.1 429", b""] == [server.call(partial(answer, key))[:12] for key in (ACME, GLOBEX)]
 
 
 def test_wrong_keys_end_there_and_right_ones_go_on(tmp_path: Path) -> None:

@@ -153,10 +153,12 @@ class Entrance:
                 self._refused_at = self._clock()
             raise
 
-    def check(self, caller: Caller) -> None:
-        """Raise, and count, what `ask_at_once` would: before anything is done for who would be refused all the same."""
-        if self.ask_at_once(caller) is not None and self._quick is not None:
+    def check(self, caller: Caller) -> Admission | None:
+        """As `ask_at_once`, of one that is yet to come: before more is done for who would be refused all the same."""
+        admission = self.ask_at_once(caller)
+        if admission is not None and self._quick is not None:
             self._quick.forget(caller)
+        return admission
 
     @property
     def is_tried(self) -> bool:

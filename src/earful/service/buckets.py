@@ -25,17 +25,21 @@ class Buckets:
         """How many there are."""
         return len(self._buckets)
 
-    def take(self, name: str, rate_per_s: float, now: float) -> bool:
-        """Whether one more may come under this name, which counts it; a new rate holds from now on."""
+    def has_room(self, name: str, rate_per_s: float, now: float) -> bool:
+        """Whether one more may come under this name; a new rate holds from now on."""
         bucket = self._buckets.pop(name, None)
         if bucket is None:
             bucket = Bucket(rate_per_s, now)
             if len(self._buckets) >= self._most:
                 self._buckets.popitem(last=False)
         self._buckets[name] = bucket
-        if bucket.left(rate_per_s, now) < 1:
+        return bucket.left(rate_per_s, now) >= 1
+
+    def take(self, name: str, rate_per_s: float, now: float) -> bool:
+        """The same as `has_room`, but counts one that may come."""
+        if not self.has_room(name, rate_per_s, now):
             return False
-        bucket.draw(1, rate_per_s, now)
+        self._buckets[name].draw(1, rate_per_s, now)
         return True
 
     def give_back(self, name: str) -> None:

@@ -6,12 +6,13 @@ of `Registry`, which has the sessions. A place is taken and given back in one sc
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
-from earful.service.admission import ANYBODY
+from earful.service.admission import ANYBODY, TRIED_FOR_S
 from earful.service.arrivals import Arrivals
 from earful.service.drawn_id import drawn_id
 from earful.service.headroom import Done, Headroom
@@ -58,6 +59,7 @@ class Places:
         """... and the event loop."""
         self._clock = clock
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
+        self._refused_at = -math.inf
         self._taken = 0
         self._returning: dict[str, bool] = {}
         """Slots of clients that said they would resume a session, and whether theirs are reserved for that ..."""
@@ -78,7 +80,10 @@ class Places:
     def is_closed(self) -> bool:
         """Whether most who are new would be refused now, as far as is known without a question to anybody."""
         return (
-            self._is_full() or self.level not in SHARES or self.is_out_of_time or self._arrivals.is_rush(self._clock())
+            self._is_full()
+            or self.level not in SHARES
+            or self.is_out_of_time
+            or self._clock() - self._refused_at < TRIED_FOR_S
         )
 
     @property
@@ -99,6 +104,14 @@ class Places:
         """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""
         self._check_open()
         self._refusal_of(resuming=resuming)
+
+    def check_tenant(self, admission: Admission) -> None:
+        """Raise `tenant_limit` where `slot` would of one that is new, and count none of the tenant's sessions."""
+        try:
+            self.tenants.refuse(admission)
+        except EarfulError as refused:
+            self._note_refusal(refused.code)
+            raise
 
     @contextmanager
     def slot(self, *, resuming: bool = False, admission: Admission = ANYBODY) -> Iterator[str]:
@@ -212,7 +225,7 @@ class Places:
         try:
             return self.tenants.check(admission, resuming=resuming)
         except EarfulError as refused:
-            self.metrics.refused(refused.code)
+            self._note_refusal(refused.code)
             raise
 
     def _check_open(self) -> None:
@@ -222,5 +235,9 @@ class Places:
             raise self._refused(ErrorCode.OVERLOADED, "The model is still being loaded; try again shortly.")
 
     def _refused(self, code: ErrorCode, text: str | None = None) -> EarfulError:
-        self.metrics.refused(code)
+        self._note_refusal(code)
         return EarfulError(code, text)
+
+    def _note_refusal(self, code: ErrorCode) -> None:
+        self.metrics.refused(code)
+        self._refused_at = self._clock()

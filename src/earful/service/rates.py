@@ -30,10 +30,13 @@ class Rates:
         self._workers = 1
         self._is_shared = False
 
+    def has_room(self, tenant: str, rate_per_s: float, now: float) -> bool:
+        """Whether one more session may begin; `rate_per_s` is that of all workers, above 0."""
+        return self._buckets.has_room(tenant, self._of_here(rate_per_s), now)
+
     def take(self, tenant: str, rate_per_s: float, now: float) -> bool:
-        """Whether one more session may begin, which counts it; `rate_per_s` is that of all workers, above 0."""
-        share = 1 if self._is_shared else self._workers
-        if not self._buckets.take(tenant, rate_per_s / share, now):
+        """The same as `has_room`, but counts one that may."""
+        if not self._buckets.take(tenant, self._of_here(rate_per_s), now):
             return False
         if self._is_shared:
             self._undrawn[tenant] = Draw(tenant, rate_per_s, self._number(tenant) + 1)
@@ -60,6 +63,9 @@ class Rates:
         """The store is away: this worker's share of what begins now is nobody else's, and is not told later."""
         self._is_shared = False
         self._undrawn.clear()
+
+    def _of_here(self, rate_per_s: float) -> float:
+        return rate_per_s if self._is_shared else rate_per_s / self._workers
 
     def _number(self, tenant: str) -> int:
         undrawn = self._undrawn.get(tenant)

@@ -45,6 +45,18 @@ class Tenants:
         self.rates = Rates()
         """How fast their sessions begin."""
 
+    def refuse(self, admission: Admission) -> None:
+        """Raise what `check` would of one that is new, and count none."""
+        tenant, limits = admission.tenant, admission.limits
+        if not tenant:
+            return
+        self._note(tenant)
+        rate_per_s = limits.max_new_sessions_per_s
+        if self._is_full(tenant, limits):
+            raise EarfulError(ErrorCode.TENANT_LIMIT)
+        if rate_per_s and not self.rates.has_room(tenant, rate_per_s, self._clock()):
+            raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_FAST)
+
     def check(self, admission: Admission, *, resuming: bool = False) -> bool:
         """Count one that is to begin; True where it may only because it is `resuming`.
 

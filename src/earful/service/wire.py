@@ -83,6 +83,9 @@ class Door(Protocol):
     def check(self, *, resuming: bool) -> None:
         """Raise EarfulError where `slot` would raise now."""
 
+    def check_tenant(self, admission: Admission) -> None:
+        """Raise EarfulError where `slot` would because of the tenant of one that is new."""
+
     def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
         """Who has this slot, and was undecided, comes in as this; raises EarfulError where its tenant may not."""
 

@@ -82,7 +82,9 @@ class Turnstile:
         try:
             self._door.check(resuming=False)
             if entrance is not None:
-                entrance.check(Caller(PATH, headers, {}, peer))
+                admission = entrance.check(Caller(PATH, headers, {}, peer))
+                if admission is not None:
+                    self._door.check_tenant(admission)
         except EarfulError as refused:
             origin = origin_of(headers, peer, self._transport)
             tell_refusal(self._door.events, origin, refused)
