@@ -174,6 +174,17 @@ def test_who_is_to_wait_for_our_word_is_not_blamed() -> None:
     fronted(scenario)
 
 
+def test_who_waits_behind_its_own_request_is_not_blamed() -> None:
+    """The next request's body is not asked for before the answer to this one, however long that takes."""
+
+    async def scenario(front: Front) -> None:
+        front.takes.set()
+        await front.hear(GET, ENDLESS + b"expect: 100-continue\r\n\r\n")
+        assert front.wait(from_s=0, to_s=600) is None
+
+    fronted(scenario)
+
+
 def test_who_goes_on_after_its_answer_is_given_up() -> None:
     """As fast as it may be."""
 
@@ -187,5 +198,20 @@ def test_who_goes_on_after_its_answer_is_given_up() -> None:
             await front.hear(PIECE)
             ended_at = ended_at or (now if front.is_ended else None)
         assert ended_at == pytest.approx(ANSWERED_BODY_S, abs=0.6)
+
+    fronted(scenario)
+
+
+@pytest.mark.parametrize("behind", [0, 1, 2])
+def test_the_request_under_way_hears_that_its_client_has_gone(behind: int) -> None:
+    """Also where others wait behind it: uvicorn tells the newest alone."""
+
+    async def scenario(front: Front) -> None:
+        front.takes.set()
+        await front.hear(GET)
+        await front.hear(GET * behind)
+        front.protocol.connection_lost(None)
+        await settle()
+        assert ["http.request", "http.disconnect"] == front.heard_of
 
     fronted(scenario)

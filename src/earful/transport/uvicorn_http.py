@@ -94,9 +94,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Write no more answers: uvicorn has the newest request alone know of it, and the others' would be faults."""
+        """Tell the request under way, and write no more answers: uvicorn has the newest alone know of it."""
         if self._under_way is not None:
             self._under_way.disconnected = True
+            self._under_way.message_event.set()
         super().connection_lost(exc)
 
     def on_body(self, body: bytes) -> None:
