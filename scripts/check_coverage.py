@@ -74,6 +74,7 @@ COMPLETE = (
     "src/earful/telemetry/stall.py",
     "src/earful/telemetry/traceparent.py",
     "src/earful/testing/words.py",
+    "src/earful/transport/body_pace.py",
 )
 
 

@@ -37,7 +37,8 @@ from earful.cli.phrases import _PHRASES, phrase, printable
         ),
         ("session ended", {"reason": "stop"}, "The session ended: stop."),
         ("upload started", {"peer": "10.0.0.7"}, "The upload began from 10.0.0.7."),
-        ("upload ended", {"duration_s": 1.5, "code": None}, "The upload ended after 1.5 s."),
+        ("upload ended", {"duration_s": 1.5, "code": None, "left": False}, "The upload ended after 1.5 s."),
+        ("upload ended", {"code": None, "left": True}, "The upload ended, its client having gone."),
         (
             "upload ended",
             {"duration_s": 0.1, "code": "not_audio"},

@@ -12,9 +12,10 @@ from tests.session.ear import told
 from tests.support.caddy import caddy
 from tests.support.choir import Singer, all_under_way, newcomers, voice
 from tests.support.haproxy import haproxy
+from tests.support.house import STUCK
 from tests.support.nginx import nginx
 from tests.support.raw import Gone, RawSocket, connected
-from tests.support.server import Address, Running, running
+from tests.support.server import Address, Running, await_true, running
 from tests.support.sounds import wav
 from tests.support.speech import OPENING, SENTENCE, expected, finals, pieces
 from websockets.asyncio.client import connect
@@ -44,11 +45,12 @@ SINGERS = 40
 
 
 @contextmanager
-def service(balancer: Balancer, *, first_exit: int = 0) -> Iterator[tuple[Address, Running, Running]]:
-    """Two workers that share a secret, and where they are reached."""
+def service(balancer: Balancer, *, first_exit: int = 0, **own: Any) -> Iterator[tuple[Address, Running, Running]]:
+    """Two workers that share a secret, with settings of their `own` or the usual, and where they are reached."""
+    settings = own or SETTINGS
     with (
-        running(env=SECRET, exit_code=first_exit, **SETTINGS) as first,
-        running(env=SECRET, **SETTINGS) as second,
+        running(env=SECRET, exit_code=first_exit, **settings) as first,
+        running(env=SECRET, **settings) as second,
         balancer(first.address, second.address) as front,
     ):
         yield front, first, second
@@ -85,6 +87,23 @@ def test_a_plain_client_is_served(balancer: Balancer) -> None:
     assert (1000, expected(SENTENCE)) == (end.code, finals(heard))
     assert (200, finals(heard)[0][1]) == (upload.status, upload.tree["text"])
     assert {404} == set(hidden.values())
+
+
+@each
+def test_an_upload_whose_client_has_gone_ends(balancer: Balancer) -> None:
+    """The worker hears of it through what stands between, also before its model has answered."""
+    body = wav(SENTENCE)
+    head = b"POST /v1/transcribe HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with service(balancer, model=STUCK) as (front, *workers):
+        with front.connect() as client:
+            client.sendall(head + body)
+            await_true(lambda: 1 == sum(worker.address.get("/v1/metrics")["total_requests"] for worker in workers))
+        await_true(lambda: [True] == [line["left"] for worker in workers for line in uploads_ended(worker)])
+
+
+def uploads_ended(worker: Running) -> list[dict[str, Any]]:
+    """What it tells of their ends."""
+    return [line for line in worker.log.events if line["event"] == "upload ended"]
 
 
 @each

@@ -19,7 +19,7 @@ from tests.support.server import PATHS, Address, Running, await_true, resident_b
 from tests.support.sounds import form, mp3, mulaw_8k, silence, speech, stereo_44k, wav
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.e2e
 
@@ -219,6 +219,55 @@ def test_a_drain_ends_with_an_upload_that_the_model_keeps(tmp_path: Path) -> Non
         assert (503, "draining") == (status, told["error"]["code"])
         assert 0 == server.exit_code()
     assert [] == list(tmp_path.iterdir())
+
+
+def close(client: socket.socket) -> None:
+    """Go."""
+    client.close()
+
+
+def half_close(client: socket.socket) -> None:
+    """Say that nothing more is sent, and read on: as who goes, for all that anybody can tell."""
+    client.shutdown(socket.SHUT_WR)
+    assert b"" == client.recv(1)
+
+
+@pytest.mark.parametrize("transport", ["fast", "asgi"])
+@pytest.mark.parametrize("behind", [b"", b"GET /livez HTTP/1.1\r\nHost: server\r\n\r\n"], ids=["alone", "pipelined"])
+@pytest.mark.parametrize("leave", [close, half_close])
+def test_who_leaves_before_the_answer_gives_its_place_back(
+    transport: str, behind: bytes, leave: Callable[[socket.socket], None]
+) -> None:
+    """To the next one; and no drain waits for it."""
+    body = wav(speech())
+    with running(transport=transport, model=STUCK, max_uploads=1, drain_s=20.0) as server:
+        for number in range(1, 3):
+            with speaking(server.address, Content_Length=str(len(body))) as client:
+                client.sendall(body + behind)
+                await_true(lambda: server.address.get("/v1/metrics")["total_requests"] == number)  # noqa: B023 - called here
+                assert 503 == server.address.request("POST", "/v1/transcribe", body).status
+                leave(client)
+                await_true(lambda: len(ends(server)) == number)  # noqa: B023 - called here
+        assert [(None, True)] * 2 == [(line.get("code"), line["left"]) for line in ends(server)]
+        server.signal()
+        assert 0 == server.exit_code(within_s=15)
+
+
+def ends(server: Running) -> list[dict[str, Any]]:
+    """What is told of uploads' ends."""
+    return [line for line in server.log.events if line["event"] == "upload ended"]
+
+
+def test_a_drain_ends_when_the_client_of_its_last_upload_has_gone() -> None:
+    """At once, with code 0: nothing ran out of time."""
+    body = wav(speech())
+    with running(model=STUCK, drain_s=60.0) as server:
+        with speaking(server.address, Content_Length=str(len(body))) as client:
+            client.sendall(body)
+            await_true(lambda: server.address.get("/v1/metrics")["total_requests"] == 1)
+            server.signal()
+            server.log.wait_for("draining")
+        assert 0 == server.exit_code()
 
 
 def test_without_pyav_only_wav_is_read(tmp_path: Path) -> None:

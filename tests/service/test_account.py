@@ -22,6 +22,7 @@ from earful.protocol.states import Input
 from earful.service.account import tell_refusal
 from earful.service.admission import Admission
 from earful.service.connection import ConnectionLimits
+from earful.service.departure import ClientGoneError
 from earful.service.origin import Origin
 from earful.service.outbox import OutboxLimits
 from earful.service.upload_account import account_of
@@ -335,11 +336,17 @@ def upload_lines(*, is_let_in: bool, failure: Exception | None = None) -> list[d
 
 @pytest.mark.parametrize(
     ("failure", "code"),
-    [(None, None), (EarfulError(ErrorCode.NOT_AUDIO), "not_audio"), (ZeroDivisionError(), "internal")],
+    [
+        (None, None),
+        (EarfulError(ErrorCode.NOT_AUDIO), "not_audio"),
+        (ZeroDivisionError(), "internal"),
+        (ClientGoneError(), None),
+    ],
 )
 def test_an_upload_is_told(failure: Exception | None, code: str | None) -> None:
-    """Its beginning and its end, tied together; whatever ends it has a code."""
+    """Its beginning and its end, tied together; whatever ends it has a code, unless nobody was there to be told."""
     started, ended = upload_lines(is_let_in=True, failure=failure)
+    assert isinstance(failure, ClientGoneError) == ended["left"] == ended["why"].startswith("The client had gone")
     assert ("upload started", "upload ended", code) == (started["event"], ended["event"], ended["code"])
     assert started["session"] == ended["session"]
     assert {("r-1", TRACE, "192.0.2.7")} == {(e["request_id"], e["trace_id"], e["peer"]) for e in (started, ended)}

@@ -11,6 +11,7 @@ from tests.support.models import scripted, sleeps
 from tests.support.wire import RecordingWire
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.departure import ClientGoneError
 from earful.service.registry import SWEEP_EVERY_S, Registry
 from earful.session.session import Session
 
@@ -193,6 +194,19 @@ def test_failed_uploads_are_counted_by_code() -> None:
                 raise fault
         assert {"not_audio": 1, "internal": 1} == registry.metrics.upload_errors
         assert (3, 3) == (registry.metrics.uploads_ended, registry.metrics.failed)
+
+    registered(scenario)
+
+
+def test_an_upload_whose_client_has_gone_is_no_failure() -> None:
+    """It has ended, and was not answered: it took no time to be, and no error was told."""
+
+    async def scenario(registry: Registry) -> None:
+        with pytest.raises(ClientGoneError), registry.upload():
+            raise ClientGoneError
+        metrics = registry.metrics
+        assert (1, 1, 0, 0) == (metrics.uploads_ended, metrics.uploads_left, metrics.failed, registry.uploads)
+        assert ({}, 0) == (metrics.upload_errors, sum(metrics.upload.counts))
 
     registered(scenario)
 

@@ -18,6 +18,7 @@ from tests.support.speech import SENTENCE, finals, of_type, pieces
 from tests.support.wire import RecordingWire
 
 from earful.errors import EarfulError, ErrorCode
+from earful.service.departure import ClientGoneError
 from earful.service.origin import Origin
 from earful.service.upload_account import account_of
 from earful.telemetry.events import Events
@@ -117,6 +118,7 @@ def test_a_session_and_its_resumption_share_a_trace() -> None:
         (None, "done", StatusCode.UNSET),
         (EarfulError(ErrorCode.TOO_LARGE), "too_large", StatusCode.ERROR),
         (ZeroDivisionError(), "internal", StatusCode.ERROR),
+        (ClientGoneError(), "connection_lost", StatusCode.UNSET),
     ],
 )
 def test_an_upload_is_a_span(failure: Exception | None, reason: str, status: StatusCode) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import pytest
 from tests.support.house import BROKEN, STUCK, at_home
@@ -16,6 +17,8 @@ from earful.service.upload import UPLOAD_LANES, Upload, UploadLimits
 
 if TYPE_CHECKING:
     from tests.support.house import House
+
+    from earful.audio.container import Decoder
 
 MAX_BUFFERED_MS = 5_000
 PIECE_MS = 1_000
@@ -88,6 +91,39 @@ def test_more_that_are_decoded_elsewhere_wait_their_turn(monkeypatch: pytest.Mon
                 task.cancel()
             await asyncio.wait(running)
             await asyncio.to_thread(decoders.close)
+
+    asyncio.run(main())
+
+
+def test_a_decoder_that_was_being_opened_is_let_go() -> None:
+    """Who was cancelled meanwhile never had it, and its process would wait for somebody to ask."""
+    asked, gate = threading.Event(), threading.Event()
+    left: list[object] = []
+
+    class Opened:
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            left.append(self)
+
+    class Slow(Decoders):
+        def open(self, file: BinaryIO, *, max_s: float, max_bytes: int) -> Decoder:
+            del file, max_s, max_bytes
+            asked.set()
+            assert gate.wait(30)
+            return cast("Decoder", Opened())
+
+    async def main() -> None:
+        async with at_home() as house:
+            running = asyncio.create_task(upload_of(house, decoders=Slow()).run(io.BytesIO(wav(speech(1.0)))))
+            await asyncio.to_thread(asked.wait, 30)
+            running.cancel()
+            await asyncio.sleep(0)
+            gate.set()
+            await asyncio.wait({running})
+            assert running.cancelled()
+            assert 1 == len(left)
 
     asyncio.run(main())
 

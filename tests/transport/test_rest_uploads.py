@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.house import BROKEN, SECRET, STUCK, TOGETHER, Together, fault, in_house, temporary_files, upload
-from tests.support.sounds import form, mp3, mulaw_8k, silence, speech, stereo_44k, wav
+from tests.support.sounds import encoded, form, mp3, mulaw_8k, silence, speech, stereo_44k, wav
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from earful.service.upload import UPLOAD_LANES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.support.house import House
 
+HOST = "127.0.0.1"
+PATH = "/v1/transcribe"
 SENTENCE = speech(4.2)
 FIVE = silence(5)
 
@@ -190,3 +197,107 @@ def test_who_leaves_in_mid_body_is_no_fault_of_ours() -> None:
         assert (1, 1.0) == (numbers["total_requests"], numbers["error_rate"])
 
     in_house(scenario)
+
+
+@pytest.mark.parametrize("query", [b"", b"format=text", b"format=srt", b"format=vtt"])
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda pcm: (wav(pcm), {}), lambda pcm: form(wav(pcm)), lambda pcm: (encoded(pcm, "flac", "flac"), {})],
+    ids=["raw", "form", "flac"],
+)
+def test_who_leaves_before_the_answer_holds_nothing(
+    wrap: Callable[[bytes], tuple[bytes, dict[str, str]]], query: bytes
+) -> None:
+    """The model, the decoder and the place are free at once; it is told as what it is, and counts as no failure."""
+    body, told = wrap(speech() * 3)
+
+    async def scenario(house: House) -> None:
+        left = asyncio.Event()
+        half = len(body) // 2
+        messages = iter(
+            [
+                {"type": "http.request", "body": body[:half], "more_body": True},
+                {"type": "http.request", "body": body[half:]},
+            ]
+        )
+        sent = []
+
+        async def receive() -> Any:
+            for message in messages:
+                return message
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(name.encode(), value.encode()) for name, value in told.items()]
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers, "query_string": query}
+        asking = asyncio.create_task(house.service.app(scope, receive, send))
+        registry, engine = house.service.registry, house.service.engine
+        while engine.in_flight < UPLOAD_LANES:  # noqa: ASYNC110 - it is looked at from outside
+            await asyncio.sleep(0)
+        assert 1 == registry.uploads
+        left.set()
+        await asking
+        assert (0, 0, 0, set()) == (registry.uploads, engine.in_flight, engine.waiting, engine._seats)
+        assert 422 == sent[0]["status"]  # For nobody, unless a server reads on.
+        (ended,) = house.log.all_of("upload ended")
+        assert ("info", None, True) == (ended["level"], ended["code"], ended["left"])
+        assert 0 < ended["audio_ms"] < len(speech()) * 3 / 32
+        numbers = (await house.client.get("/v1/metrics")).json()
+        assert (1, 0.0) == (numbers["total_requests"], numbers["error_rate"])
+        assert "earful_uploads_left_total 1.0" in (await house.client.get("/metrics")).text
+
+    in_house(scenario, model=STUCK)
+
+
+def test_a_server_that_fails_while_it_is_watched_is_told_so() -> None:
+    """Its own fault, and nothing is left of the upload."""
+    messages = iter([{"type": "http.request", "body": wav(SENTENCE)}])
+
+    async def scenario(house: House) -> None:
+        async def receive() -> Any:
+            for message in messages:
+                return message
+            raise OSError("a server's fault")
+
+        async def send(_: Any) -> None:
+            pass
+
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": [], "query_string": b""}
+        with pytest.raises(OSError, match="a server's fault"):
+            await house.service.app(scope, receive, send)
+        assert (0, 0) == (house.service.registry.uploads, house.service.engine.in_flight)
+
+    in_house(scenario, model=STUCK)
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("leaves", [asyncio.StreamWriter.close, asyncio.StreamWriter.write_eof])
+def test_under_any_server_who_leaves_holds_nothing(http: str, leaves: Callable[[asyncio.StreamWriter], None]) -> None:
+    """Uvicorn's own protocols; one that says that it will send no more has gone: nobody can tell the two apart."""
+
+    async def scenario(house: House) -> None:
+        config = Config(house.service.app, http=http, lifespan="off", log_config=None)
+        config.load()
+        make: Any = config.http_protocol_class
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(
+            lambda: make(config=config, server_state=state, app_state={}), HOST
+        ) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            body = wav(speech())
+            writer.write(
+                b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (PATH.encode(), len(body)) + body
+            )
+            while not house.service.engine.in_flight:  # noqa: ASYNC110 - it is looked at from outside
+                await asyncio.sleep(0)
+            leaves(writer)
+            assert b"" == await reader.read()
+            await asyncio.gather(*state.tasks)
+            assert [True] == [line["left"] for line in house.log.all_of("upload ended")]
+            writer.close()
+
+    in_house(scenario, model=STUCK)

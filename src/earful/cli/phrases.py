@@ -56,7 +56,13 @@ _PHRASES: Final[dict[str, tuple[str, ...]]] = {
     "model failed": ("The model failed", " ({error})", "; the session went on without that audio", "."),
     "claim was not decided in time": ("The store did not answer in time; the client's cursor decided", "."),
     "upload started": ("The upload began", " from {peer}", "."),
-    "upload ended": ("The upload ended", " after {duration_s} s", ", answered with the error {code}", "."),
+    "upload ended": (
+        "The upload ended",
+        " after {duration_s} s",
+        ", answered with the error {code}",
+        "{left:, its client having gone}",
+        ".",
+    ),
     "ended": ("The session ended", " after {duration_s} s", ": {reason}", ", close code {close_code}", "."),
 }
 

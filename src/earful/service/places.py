@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, TRIED_FOR_S
 from earful.service.arrivals import Arrivals
+from earful.service.departure import ClientGoneError
 from earful.service.drawn_id import drawn_id
 from earful.service.headroom import Done, Headroom
 from earful.service.ladder import Level
@@ -177,10 +178,13 @@ class Places:
         self.uploads += 1
         self.metrics.upload_started()
         began = self._clock()
-        failed = True
+        failed, left = True, False
         try:
             yield
             failed = False
+        except ClientGoneError:
+            left = True
+            raise
         except EarfulError as error:
             self.metrics.upload_failed(error.code)
             raise
@@ -189,7 +193,10 @@ class Places:
             raise
         finally:
             self.uploads -= 1
-            self.metrics.upload_ended(self._clock() - began, failed=failed)
+            if left:
+                self.metrics.upload_left()
+            else:
+                self.metrics.upload_ended(self._clock() - began, failed=failed)
             self._vacated()
 
     def _vacated(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,6 +19,7 @@ from earful.service.thread import in_thread
 from earful.session.session import Session
 
 if TYPE_CHECKING:
+    from earful.audio.container import Decoder
     from earful.decoding.decoders import Decoders
     from earful.engine.engine import Engine
     from earful.engine.seat import Seat
@@ -91,9 +93,8 @@ class Upload:
 
     async def _hear(self, file: BinaryIO) -> None:
         """Decode it all, no faster than the model takes it."""
-        caps = self._caps
-        decoder = await in_thread(self._decoders.open, file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes)
-        with decoder:
+        with ExitStack() as held:
+            decoder = await in_thread(self._open, file, held)
             self.session.use_format(decoder.format, lanes=UPLOAD_LANES)
             while pcm := await in_thread(decoder.read, PIECE_S):
                 self.session.receive(AudioChunk(pcm), time.monotonic())
@@ -101,6 +102,12 @@ class Upload:
                 self._check()
                 while not self.session.wants_input:
                     await self._wait()
+
+    def _open(self, file: BinaryIO, held: ExitStack) -> Decoder:
+        """Open a decoder that is `held` at once: who waits for it may be cancelled, and would never have it."""
+        caps = self._caps
+        decoder = self._decoders.open(file, max_s=caps.max_upload_s, max_bytes=caps.max_decoded_bytes)
+        return held.enter_context(decoder)
 
     async def _wait(self) -> None:
         """Wait for the model; the engine answers every work by its deadline."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from earful.errors import ERRORS, EarfulError, ErrorCode
+from earful.service.departure import ClientGoneError
 from earful.service.drawn_id import drawn_id
 from earful.telemetry.tracing import NO_TRACE, NO_TRACER
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from earful.session.session import Session
     from earful.telemetry.events import Events
     from earful.telemetry.tracing import Tracer
+
+_DONE = "It was transcribed."
+_LEFT = "The client had gone before it was answered."
 
 
 class UploadAccount:
@@ -56,10 +60,10 @@ class UploadAccount:
         """Its body is there, and this session listens to it."""
         self._session = session
 
-    def ends(self, code: ErrorCode | None) -> None:
-        """It was answered: with its text, or with this error."""
+    def ends(self, code: ErrorCode | None, *, left: bool = False) -> None:
+        """It was answered, with its text or with this error; or its client has `left` before."""
         origin = self._origin
-        why = "It was transcribed." if code is None else ERRORS[code].text
+        why = _LEFT if left else _DONE if code is None else ERRORS[code].text
         took_s = round(self._clock() - self._came_at, 3)
         if not self._is_let_in:
             whence: dict[str, Any] = {"peer": origin.peer, **origin.context(origin.request_id)}
@@ -67,12 +71,20 @@ class UploadAccount:
             return
         told = {} if self._session is None else self._session.numbers.as_dict()
         self._trace.note(**told)
-        self._trace.end("done" if code is None else code.value, failed=code is not None)
+        reason = "connection_lost" if left else "done" if code is None else code.value
+        self._trace.end(reason, failed=code is not None)
         amounts: dict[str, Any] = {
             name: round(told[name], 3) for name in ("audio_ms", "speech_ms", "finals", "model_s") if name in told
         }
         self._events.tell(
-            self.upload_id, "upload ended", peer=origin.peer, code=code, why=why, duration_s=took_s, **amounts
+            self.upload_id,
+            "upload ended",
+            peer=origin.peer,
+            code=code,
+            left=left,
+            why=why,
+            duration_s=took_s,
+            **amounts,
         )
         self._events.close(self.upload_id)
 
@@ -87,11 +99,15 @@ def account_of(events: Events, origin: Origin, tracer: Tracer = NO_TRACER) -> It
     """The account of one upload; its end is told when the scope ends, by what ended it."""
     account = UploadAccount(events, origin, tracer)
     code: ErrorCode | None = ErrorCode.INTERNAL
+    left = False
     try:
         yield account
         code = None
+    except ClientGoneError:
+        code, left = None, True
+        raise
     except EarfulError as error:
         code = error.code
         raise
     finally:
-        account.ends(code)
+        account.ends(code, left=left)

@@ -128,6 +128,7 @@ class _WorkerCollector(Collector):
         own = self._metrics
         yield _gauge("uploads_active", "Uploads under way", self._gauges.uploads)
         yield _counter("uploads", "Uploads let in", own.uploads_started)
+        yield _counter("uploads_left", "Uploads whose client had gone before the answer", own.uploads_left)
         yield _counter("upload_audio_seconds", "Audio of uploads that were answered", own.upload_audio_ms / 1000)
         yield _histogram("upload_seconds", "Time to answer an upload", own.upload)
 

@@ -54,6 +54,7 @@ class Metrics:
         self.active_sessions = 0
         self.uploads_started = 0
         self.uploads_ended = 0
+        self.uploads_left = 0
         self.failed = 0
         self.of_ended = Totals()
         """What the sessions that ended amounted to."""
@@ -149,6 +150,11 @@ class Metrics:
         self.uploads_ended += 1
         self.failed += failed
         self.upload.observe(seconds)
+
+    def upload_left(self) -> None:
+        """Count the end of an upload whose client had gone: no failure, and no answer that took its time."""
+        self.uploads_ended += 1
+        self.uploads_left += 1
 
     def error_sent(self, code: ErrorCode) -> None:
         """Count an error that a client was told in its session."""

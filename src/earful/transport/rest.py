@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from earful import __version__
 from earful.errors import EarfulError, ErrorCode
+from earful.service.departure import while_there
 from earful.service.upload import Upload, UploadLimits
 from earful.service.upload_account import account_of
 from earful.transport import schemas
@@ -21,6 +22,8 @@ from earful.transport.transcript import ANSWERS, TranscriptFormat, answer, trans
 from earful.transport.visitors import admission_of
 
 if TYPE_CHECKING:
+    from starlette.types import Receive
+
     from earful.decoding.decoders import Decoders
     from earful.service.identity import Identity
     from earful.service.registry import Registry
@@ -49,7 +52,7 @@ def upload_routes(registry: Registry, caps: UploadLimits, decoders: Decoders, ma
         """The upload, done."""
         with registry.upload(admission_of(request)):
             account.begins()
-            async with spooled(request, max_upload_bytes) as file:
+            async with spooled(request, max_upload_bytes) as file, while_there(_departure(request.receive)):
                 # Not before the body is there: it takes a seat at the engine, which only `run` gives back.
                 upload = Upload(account.upload_id, registry.limits, caps, decoders, registry.engine, words=words)
                 account.listens(upload.session)
@@ -85,6 +88,12 @@ def upload_routes(registry: Registry, caps: UploadLimits, decoders: Decoders, ma
         return answer(form, told, upload.segments)
 
     return router
+
+
+async def _departure(receive: Receive) -> None:
+    """Wait until the client has gone; not before its body is there, or a piece of that would be taken."""
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 def health_routes(registry: Registry, roster: Roster, identity: Identity) -> APIRouter:

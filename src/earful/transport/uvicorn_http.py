@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with the deadlines and bounds it lacks at the front.
 
-The worker's sweep calls `tick`: a request that is never finished, a body that trickles and one that is
-still being sent after its answer end the connection; headers above 64 KiB are answered with 431. What is no
+The worker's sweep calls `tick`: a request that is never finished, a body that trickles or stops, and one that
+is still being sent after its answer end the connection; headers above 64 KiB are answered with 431. What is no
 HTTP is told in the log with the peer that sent it.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from earful.transport.body_pace import BodyPace
 from earful.transport.peer import end_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from earful.telemetry.logs import Logger
 
 MAX_HEADER_BYTES = 65_536
-SLOW_BODY_AFTER_S = 30.0
-SLOW_BODY_BYTES_PER_S = 1024
 ANSWERED_BODY_S = 2.0
 """How long a client may go on sending a body that was answered already (refused, mostly)."""
 QUIET = "uvicorn.error.http"
@@ -46,8 +45,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.logger = logging.getLogger(QUIET)
         self._headers_since: float | None = time.monotonic() if since is None else since
         self._header_bytes = 0
-        self._body_since: float | None = None
-        self._body_bytes = 0
+        self._body_pace: BodyPace | None = None
+        """Of the body that is still to come to its end."""
         self._answered_since: float | None = None
         self._refused = False
         self._under_way: RequestResponseCycle | None = None
@@ -69,7 +68,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         if self.flow.read_paused:
             self.transport.pause_reading()  # uvloop forgets it where it was asked while the connection was made.
-        if self._body_since is None and self._headers_since is None:
+        if self._body_pace is None and self._headers_since is None:
             self._headers_since = time.monotonic()
         self._header_bytes += len(data)
         super().data_received(data)
@@ -83,8 +82,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
             self._refuse_headers()
             return
-        self._body_since = time.monotonic()
-        self._body_bytes = 0
+        self._body_pace = BodyPace()
         super().on_headers_complete()
         if not self.pipeline:
             self._under_way = self.cycle
@@ -96,20 +94,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Write no more answers: uvicorn has the newest request alone know of it, and the others' would be faults."""
+        """Tell the request under way, and write no more answers: uvicorn has the newest alone know of it."""
         if self._under_way is not None:
             self._under_way.disconnected = True
+            self._under_way.message_event.set()
         super().connection_lost(exc)
 
     def on_body(self, body: bytes) -> None:
         """Count the body."""
         if not self._refused:
-            self._body_bytes += len(body)
+            if self._body_pace is not None:
+                self._body_pace.came(len(body))
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is finished; uvicorn's keep-alive timer minds the connection until the next."""
-        self._body_since = None
+        self._body_pace = None
         self._answered_since = None
         self._header_bytes = 0
         if not self._refused:
@@ -138,18 +138,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def tick(self, now: float) -> None:
         """End a connection that keeps a request unfinished; `now` in monotonic seconds."""
         since = self._headers_since
-        if (since is not None and now - since > self.request_timeout_s) or (
-            self._body_since is not None and not self.flow.read_paused and self._is_hopeless(now, self._body_since)
-        ):
+        is_late = since is not None and now - since > self.request_timeout_s
+        if is_late or (self._body_pace is not None and self._is_hopeless(now, self._body_pace)):
             self.transport.abort()
 
-    def _is_hopeless(self, now: float, body_since: float) -> bool:
+    def _is_hopeless(self, now: float, pace: BodyPace) -> bool:
         """Whether the body comes too slowly, or for an answer that was given."""
-        if self.cycle.response_complete:
+        held_up = self._holds_up()
+        if self.cycle.response_complete and not held_up:
             self._answered_since = self._answered_since or now
             return now - self._answered_since > ANSWERED_BODY_S
-        lasted_s = now - body_since
-        return lasted_s > SLOW_BODY_AFTER_S and self._body_bytes < lasted_s * SLOW_BODY_BYTES_PER_S
+        return pace.is_too_slow(now, held_up=held_up)
+
+    def _holds_up(self) -> bool:
+        """Whether it is on us that no more of the body comes: we do not read, or have yet to ask for it."""
+        is_in_line = self.cycle is not self._under_way
+        return self.flow.read_paused or is_in_line or self.cycle.waiting_for_100_continue
 
     def _refuse_headers(self) -> None:
         self._refused = True
