@@ -51,7 +51,7 @@ def tell_access(before: Settings, after: Settings, log: Logger) -> None:
 
 def tell_unusable(error: SettingsError, log: Logger) -> None:
     """Say in the log that everything stays as it was."""
-    log.warning("settings not read anew", error=str(error))
+    log.warning("settings not read anew", error=str(error), unchanged="secret, certificate and all other settings")
 
 
 def _refuse_opening(before: Settings, after: Settings) -> None:

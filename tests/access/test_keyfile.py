@@ -34,6 +34,8 @@ def test_a_line_may_have_limits_and_a_permission() -> None:
         ("a/b " + HASH, "line 2 is not a tenant"),
         (f"acme {HASH} max_sessions=-1", "line 2 has more than"),
         (f"acme {HASH} max_sessions=1e9", "line 2 has more than"),
+        (f"acme {HASH} max_sessions=0.5", "line 2 has more than"),
+        (f"acme {HASH} max_new_sessions_per_s=0", "line 2 has max_new_sessions_per_s=0; to let nobody in"),
         (f"acme {HASH} admin", "line 2 has more than"),
         (f"acme {HASH}\nother {HASH}", "line 3 has a key that stands"),
     ],

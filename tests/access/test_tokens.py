@@ -166,6 +166,42 @@ def signed_by_pair(headers: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
+    ("algorithms", "used", "entry", "is_believed"),
+    [
+        (["PS256"], "PS256", {}, True),
+        (["ES256", "RS512"], "RS512", {"use": "sig"}, True),
+        (["RS256", "PS384"], "PS384", {"alg": None}, True),
+        (["RS256"], "RS512", {}, False),
+        (["RS256", "RS512"], "RS512", {"alg": "RS256"}, False),
+        (["RS256"], "RS256", {"use": "enc"}, None),
+        (["RS256"], "RS256", {"use": ["sig"]}, None),
+        (["RS256"], "RS256", {"kid": ["k"]}, None),
+        (["RS256"], "RS256", {"kty": "RSB"}, None),
+        (["ES256"], "ES256", {}, None),
+    ],
+)
+def test_a_key_of_a_set_is_for_what_it_says(
+    algorithms: list[str],
+    used: str,
+    entry: dict[str, Any],
+    is_believed: bool | None,  # noqa: FBT001 - parameter
+    tmp_path: Path,
+) -> None:
+    """An RSA key without an algorithm is for all of RSA's, as far as they are ours; one to encrypt with for none."""
+    private = rsa_key(2048)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
+    file = tmp_path / "set"
+    file.write_text(json.dumps({"keys": [{**public, "kid": "k", **entry}]}), "utf-8")
+    if is_believed is None:
+        with pytest.raises(SettingsError, match="no key for the algorithms"):
+            JwtTokens(algorithms=algorithms, jwks_file=str(file), log=Record())
+        return
+    token = jwt.encode({"tenant": "acme", "exp": 99_999_999_999}, private, used, {"kid": "k"})
+    believed = JwtTokens(algorithms=algorithms, jwks_file=str(file), log=Record())
+    assert is_believed == (Admission("acme") == answer(believed, token))
+
+
+@pytest.mark.parametrize(
     ("key", "given", "why"),
     [
         (b"short", {}, "shorter than 32 bytes"),

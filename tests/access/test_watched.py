@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     desk.file.unlink()
     assert [1, 1] == [desk.later() for _ in range(2)]
     assert [("access file is not usable", os.strerror(2))] == desk.told
+
+
+def test_what_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
+    """Nothing about the file need change for that: it was the server that had no descriptor left."""
+    desk = Desk(tmp_path)
+    desk.write("2")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        seen = [desk.later() for _ in range(2)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [1, 1, 2, 2] == [*seen, *(desk.later() for _ in range(2))]
+    assert [("access file is not usable", os.strerror(24)), ("access file is read anew", None)] == desk.told
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])

@@ -182,12 +182,12 @@ def test_files_that_cannot_be_used_end_the_start(tmp_path: Path, cert: str, key:
 # Commands
 
 
-@pytest.mark.parametrize("plain", [[], ["--plain"]])
-def test_commands_trust_a_file(tmp_path: Path, plain: list[str]) -> None:
+@pytest.mark.parametrize("how", [["-", "--fast"], ["-", "--fast", "--plain"], [str(sample()), "--upload"]])
+def test_commands_trust_a_file(tmp_path: Path, how: list[str]) -> None:
     """With `--ca` they speak to a server that the system would not trust; without it they say why not."""
     with running(**certified(tmp_path)) as server:
         ca = ["--ca", str(tmp_path / "certificate.pem")]
-        speech = ["transcribe", "-", "--url", server.address.ws, "--fast", *plain]
+        speech = ["transcribe", *how, "--url", server.address.ws]
         done = run(*speech, *ca, stdin=SENTENCE)
         assert (0, True) == (done.returncode, bool(done.stdout)), done
         untrusting = run(*speech, stdin=SENTENCE)

@@ -21,7 +21,8 @@ PREFIX = "earful_"
 """Of each key that is drawn, so that who finds one knows what it is."""
 _DRAWN_BYTES = 32
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
-_LIMIT = re.compile(r"(max_sessions|max_new_sessions_per_s)=([0-9]{1,9}(?:\.[0-9]{1,6})?)")
+_MOST = re.compile(r"max_sessions=([0-9]{1,9})")
+_RATE = re.compile(r"max_new_sessions_per_s=([0-9]{1,9}(?:\.[0-9]{1,6})?)")
 
 Keys: TypeAlias = "dict[bytes, Admission]"
 """By the SHA-256 of the key, as whom its holder comes in."""
@@ -66,15 +67,18 @@ def _read_line(number: int, words: list[str]) -> tuple[bytes, Admission]:
 
 
 def _read_rest(number: int, words: Iterable[str]) -> tuple[TenantLimits, bool]:
-    found: dict[str, float] = {}
+    most: int | None = None
+    rate_per_s: float | None = None
     is_operator = False
     for word in words:
-        limit = _LIMIT.fullmatch(word)
-        if limit is not None:
-            found[limit[1]] = float(limit[2])
+        if found := _MOST.fullmatch(word):
+            most = int(found[1])
+        elif found := _RATE.fullmatch(word):
+            rate_per_s = float(found[1])
         elif word == "operator":
             is_operator = True
         else:
             raise ValueError(f"line {number} has more than max_sessions=N, max_new_sessions_per_s=N and operator")
-    most = found.get("max_sessions")
-    return TenantLimits(None if most is None else int(most), found.get("max_new_sessions_per_s")), is_operator
+    if rate_per_s == 0:  # No limit as a setting, and meant the other way round by whoever writes it here.
+        raise ValueError(f"line {number} has max_new_sessions_per_s=0; to let nobody in, say max_sessions=0")
+    return TenantLimits(most, rate_per_s), is_operator

@@ -131,13 +131,29 @@ class JwtTokens:
     def _read_set(self, text: str) -> dict[str, Key]:
         """The keys of a JWKS by their ids, those for the algorithms of the settings."""
         try:
-            found = self._jwt.PyJWKSet.from_dict(json.loads(text))
-        except (self._jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            entries = json.loads(text)["keys"]
+            found = [(entry.get("kid") or "", entry.get("use"), self._key_in(entry)) for entry in entries]
+        except (ValueError, TypeError, AttributeError, KeyError):
             raise ValueError("it is no JSON Web Key Set") from None
-        keys = {key.key_id or "": key for key in found.keys if key.algorithm_name in self._algorithms}
+        keys = {name: key for name, use, key in found if key and use in (None, "sig") and isinstance(name, str)}
         if not keys:
             raise ValueError("it has no key for the algorithms of auth_options")
         return keys
+
+    def _key_in(self, entry: dict[str, Any]) -> Key | None:
+        """The key in an entry of a set; None where it is not for the algorithms of the settings, or for none we know.
+
+        An RSA key that names no algorithm is for each of RSA: RFC 7517, section 4.4.
+        """
+        is_any_rsa = entry.get("kty") == "RSA" and not entry.get("alg")
+        ours = next((name for name in self._algorithms if name[:2] in RSA), None)
+        try:
+            key = self._jwt.PyJWK(entry, algorithm=ours if is_any_rsa else None)
+        except self._jwt.PyJWTError:
+            return None
+        if key.algorithm_name not in self._algorithms:
+            return None
+        return key.key if is_any_rsa else key
 
 
 def _library() -> Any:

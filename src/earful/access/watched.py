@@ -1,6 +1,7 @@
 """A small file that may change while the server runs: what it says, read anew within about a second of a change.
 
-Guarantees that a file which cannot be used changes nothing: what it said before holds, and the log says so once.
+Guarantees that a file which cannot be used changes nothing: what it said before holds, and the log says so once. One
+that cannot be read now is tried again, or a key that was taken out would stay good for want of a descriptor.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Watched(Generic[T]):
         self._log = log
         self._clock = clock
         self._looked_at = clock()
-        self._state = self._seen()
+        self._state: tuple[int, ...] | None = self._seen()
+        self._told = ""
         try:
             self._value = self._load()
         except (OSError, ValueError) as fault:
@@ -50,17 +52,28 @@ class Watched(Generic[T]):
             self._looked_at = now
             seen = self._seen()
             if seen != self._state:
-                self._state = seen
-                self._reload()
+                self._reload(seen)
         return self._value
 
-    def _reload(self) -> None:
+    def _reload(self, seen: tuple[int, ...]) -> None:
+        """Read what was `seen`; that of what cannot be read is not known, so the next look reads again."""
         try:
             self._value = self._load()
-        except (OSError, ValueError) as fault:
-            self._log.warning("access file is not usable", file=self._path.name, error=_why(fault))
+        except OSError as fault:
+            self._state = None
+            self._tell(_why(fault))
+        except ValueError as fault:
+            self._state = seen
+            self._tell(_why(fault), is_new=True)
         else:
+            self._state, self._told = seen, ""
             self._log.info("access file is read anew", file=self._path.name)
+
+    def _tell(self, why: str, *, is_new: bool = False) -> None:
+        """Log why it is not usable, once for each change."""
+        if is_new or why != self._told:
+            self._log.warning("access file is not usable", file=self._path.name, error=why)
+        self._told = why
 
     def _load(self) -> T:
         with open(self._path, "rb", opener=_at_once) as file:
@@ -77,7 +90,7 @@ class Watched(Generic[T]):
             found = self._path.stat()
         except OSError:
             return ()
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
+        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
 def _at_once(file: str, flags: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
+import ssl
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
@@ -88,6 +89,10 @@ class Upload:
                 if not self._is_wanted:
                     raise ConnectionAbortedError
                 return self._answer(body)
+            except ssl.SSLCertVerificationError as error:
+                raise ClientError(
+                    f"{self._place} is not trusted: certificate verify failed, {error.verify_message}."
+                ) from None
             except (OSError, http.client.HTTPException):
                 raise ClientError(
                     f"Nothing answers at {self._place}, or it broke off; is the server running?"
