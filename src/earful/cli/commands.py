@@ -295,9 +295,10 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
 
         raise typer.Exit(measure_capacity(url, plan, wav=wav, file=capacity))
     if scenario is not None:
-        from earful.cli.scenario import play, scenario_of
+        from earful.cli.scenario import play, reject_unmeasurable, scenario_of
 
         asked = scenario_of(scenario, session_s, multiples, retriers, retry_ms)
+        reject_unmeasurable(asked, plan)
         raise typer.Exit(play(url, asked, plan, wav=wav, json_file=json_file, html_file=html_file))
     raise typer.Exit(bench(url, plan, wav=wav, find=find, json_file=json_file))
 

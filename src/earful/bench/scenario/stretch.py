@@ -99,6 +99,11 @@ def phases_of(timeline: Timeline, shape: Shape, played_s: float) -> list[Stretch
     ]
 
 
+def unmeasured(shape: Shape) -> list[Phase]:
+    """The phases that are to be measured, and are too short to have an interval, though all of it is played."""
+    return [phase for _, phase, inside in _measured(shape, shape.seconds) if not inside]
+
+
 def _measured(shape: Shape, played_s: float) -> list[tuple[float, Phase, list[int]]]:
     """Each measured phase with its beginning and the numbers of its intervals."""
     every_s = shape.interval_s
