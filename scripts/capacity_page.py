@@ -77,10 +77,11 @@ taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 2
 earful plan --sessions 100000 --duty 0.4 --capacity mine.json
 ```
 
-`earful bench --scenario overload --streams N`, N being what a worker holds, shows what happens beyond it, and `--html`
-makes a page with pictures of it. `locust -f bench/locustfile.py --headless -u 100 -t 60s --host http://127.0.0.1:8000`
-does it with locust's users, and `--shape ramp` or `--shape spike` in other ways. One core is enough for about 500 of
-them (300 took 54 % of it, 600 all of it): for more start several processes of locust, `--processes 4`.
+`earful bench --scenario overload --streams N`, N being what a worker holds, shows what happens beyond it and
+[judges it](overload.md#a-run-of-your-own), and `--html` makes a page with pictures of it.
+`locust -f bench/locustfile.py --headless -u 100 -t 60s --host http://127.0.0.1:8000` does it with locust's users, and
+`--shape ramp` or `--shape spike` in other ways. One core is enough for about 500 of them (300 took 54 % of it, 600 all
+of it): for more start several processes of locust, `--processes 4`.
 """
 
 

@@ -28,6 +28,7 @@ COMPLETE = (
     "src/earful/bench/scenario/judgement.py",
     "src/earful/bench/scenario/outcome.py",
     "src/earful/bench/scenario/page.py",
+    "src/earful/bench/scenario/recovery.py",
     "src/earful/bench/scenario/shape.py",
     "src/earful/bench/scenario/stretch.py",
     "src/earful/bench/scenario/talk.py",

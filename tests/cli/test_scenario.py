@@ -36,13 +36,13 @@ def server() -> Iterator[Inside]:
         yield server
 
 
-@pytest.mark.parametrize("name", ["ramp", "sustained", "spike", "soak"])
+@pytest.mark.parametrize(("name", "seconds"), [("ramp", 1.0), ("sustained", 2.0), ("spike", 3.0), ("soak", 2.0)])
 def test_a_scenario_within_the_limits_holds(
-    name: str, server: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, seconds: float, server: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A table, JSON and a page; nobody is left, lost or refused, however late a busy machine may be."""
     files = {"json_file": str(tmp_path / "x.json"), "html_file": str(tmp_path / "x.html")}
-    code = play(server.address.http, Scenario(name, 1.5), PLAN, wav=None, **files)
+    code = play(server.address.http, Scenario(name, 1.5), replace(PLAN, seconds=seconds), wav=None, **files)
     out, err = capsys.readouterr()
     tree: dict[str, Any] = json.loads((tmp_path / "x.json").read_text("utf-8"))
     assert (tree["exit_code"], "") == (code, err)
@@ -60,6 +60,7 @@ def test_an_overload_is_refused(server: Inside, capsys: pytest.CaptureFixture[st
     tree: dict[str, Any] = json.loads(out)
     assert code == tree["exit_code"]
     assert tree["verdict"] == err.splitlines()[-1]
+    assert "not judged  normal again within 10 s: nothing below the capacity was offered after an overload" in err
     before, beyond = tree["phases"]
     assert beyond["refused"] > before["refused"]
     assert ([0, 0], [0, 0]) == tuple([phase[kind] for phase in tree["phases"]] for kind in ("lost", "errors"))
@@ -119,6 +120,12 @@ def test_the_flags_say_which(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--scenario", "overload", "--multiples", "1,x"], "--multiples"),
         (["--scenario", "overload", "--multiples", "0"], "--multiples"),
         (["--scenario", "overload", "--multiples", "1000"], "--multiples"),
+        (["--scenario", "overload", "--multiples", ""], "--multiples"),
+        (["--scenario", "ramp", "--seconds", "0.4"], "--seconds"),
+        (["--scenario", "sustained", "--seconds", "0.9"], "--seconds"),
+        (["--scenario", "spike", "--seconds", "2"], "--seconds"),
+        (["--scenario", "spike", "--streams", "1"], "--streams"),
+        (["--scenario", "overload", "--seconds", "0.3"], "--seconds"),
         (["--scenario", "ramp", "--json", "x", "--html", "./x"], "--html"),
         (["--scenario", "ramp", "--json", "-", "--html", "-"], "--html"),
         (["--html", "x"], "--html"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PLAN = Plan()
 OVERLOAD = overload(10, 4.0, 2.0, (0.5, 1.0, 4.0, 0.5))
-"""Filling for 2 s, then four phases of 4 s; 5 arrivals a second are what 10 sessions of 2 s take."""
+"""Filling for 2 s, three phases of 4 s, one of 13 s; 5 arrivals a second are what 10 sessions of 2 s take."""
 
 
 def stretch(name: str = "held", **given: Any) -> Stretch:

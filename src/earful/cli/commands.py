@@ -276,7 +276,8 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
 
     With --scenario the number of streams changes with time: ramp goes up to --streams within --seconds and tells where
     it bends; sustained stays there; spike jumps there and back; soak replaces each session when its time is over, lets
-    some vanish and some read slowly; overload lets sessions arrive as they like, at multiples of --streams.
+    some vanish and some read slowly; overload lets sessions arrive as they like, at multiples of --streams: below 1 for
+    what is normal, above it, and below it again, then 13 s at least. What a run does not show is told as not judged.
 
     With --capacity what --find finds is found at 20, 100 and 200 ms chunks and duties of 1 and 0.4, from --streams on,
     for `earful plan`.
@@ -294,9 +295,10 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
 
         raise typer.Exit(measure_capacity(url, plan, wav=wav, file=capacity))
     if scenario is not None:
-        from earful.cli.scenario import play, scenario_of
+        from earful.cli.scenario import play, reject_unmeasurable, scenario_of
 
         asked = scenario_of(scenario, session_s, multiples, retriers, retry_ms)
+        reject_unmeasurable(asked, plan)
         raise typer.Exit(play(url, asked, plan, wav=wav, json_file=json_file, html_file=html_file))
     raise typer.Exit(bench(url, plan, wav=wav, find=find, json_file=json_file))
 

@@ -22,6 +22,7 @@ from earful.bench.scenario.cast import Cast, Retrying
 from earful.bench.scenario.outcome import Outcome
 from earful.bench.scenario.performance import Performance
 from earful.bench.scenario.shape import MULTIPLES, overload, ramp, soak, spike, sustained
+from earful.bench.scenario.stretch import unmeasured
 from earful.cli.measuring import PIPE_WIDTH, loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 NAMES = ("ramp", "sustained", "spike", "soak", "overload")
 MOST_MULTIPLE = 100
+_LEAST_SPIKE = 2
 _SPARE_CONNECTIONS = 1000
 """For those that are refused, or leave while others come."""
 
@@ -69,6 +71,23 @@ def scenario_of(name: str, session_s: float, multiples: str, retriers: int, retr
         text = f"{multiples} is not a list of numbers above 0 and up to {MOST_MULTIPLE}, as 0.5,1,2."
         raise typer.BadParameter(text, param_hint="--multiples")
     return Scenario(name, session_s, steps, Retrying(retriers, retry_ms / 1000))
+
+
+def reject_unmeasurable(scenario: Scenario, plan: Plan) -> None:
+    """Refuse what could not be judged however it went; raises typer.BadParameter."""
+    import typer
+
+    if scenario.name == "spike" and plan.streams < _LEAST_SPIKE:
+        text = f"A spike goes from one stream to more: it needs {_LEAST_SPIKE} at least."
+        raise typer.BadParameter(text, param_hint="--streams")
+    shape = scenario.shape(plan)
+    short = unmeasured(shape)
+    if short:
+        text = (
+            f"{plan.seconds:g} is too little: of the {scenario.name}, {short[0].name} would last "
+            f"{short[0].seconds:.3g} s, without an interval of {shape.interval_s:g} s in it."
+        )
+        raise typer.BadParameter(text, param_hint="--seconds")
 
 
 def play(

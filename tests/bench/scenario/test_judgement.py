@@ -1,31 +1,47 @@
-"""What each scenario promises, and when that is kept."""
+"""What each scenario promises, when that is kept, and when nothing can be said of it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.stretches import OVERLOAD, stretch
 
-from earful.bench.scenario.judgement import bends_at, checks_of, recovery_checks, recovery_s
-from earful.bench.scenario.shape import overload, ramp, sustained
+from earful.bench.scenario.judgement import bends_at, checks_of
+from earful.bench.scenario.recovery import Recovery
+from earful.bench.scenario.shape import ramp, spike, sustained
 
 if TYPE_CHECKING:
+    from earful.bench.scenario.judgement import Check
     from earful.bench.scenario.shape import Shape
     from earful.bench.scenario.stretch import Stretch
 
-RAMP, SUSTAINED = ramp(10, 10.0), sustained(10, 10.0)
-LONG = overload(10, 30.0, 30.0, (2.0, 0.5))
-BESIEGED = replace(OVERLOAD, asks_again=True)
+RAMP, SUSTAINED, SPIKE = ramp(10, 10.0), sustained(10, 10.0), spike(10, 10.0)
 HALF, FULL = stretch("0.5x", level=2.5), stretch("1x", level=5.0)
 BEYOND = stretch("4x", level=20.0, refused=30, refused_p99_ms=5.0)
 AFTER = stretch("0.5x", at_s=14.0, level=2.5)
+SILENT = stretch("silent", level=2.5, p99_ms=None, answered=0, owed=0)
+SOON, LATE, UNSEEN = Recovery(13.0, 2.0, 3.0), Recovery(13.0, 12.0, None), Recovery(10.0, 9.0, None)
+SLOWER = "p99 of the admitted at most 1.25 x the unloaded"
+GOODPUT = "goodput at least 90% of its peak"
+REFUSALS = "refusals answered within 100 ms at p99"
+NORMAL = "normal again within 10 s"
+ANSWERED = "at least 97% of the spoken chunks answered"
 
 
 def broken(shape: Shape, *phases: Stretch) -> list[str]:
     """The promises that do not hold."""
-    return [check.promise for check in checks_of(shape, phases, 100.0) if not check.holds]
+    return [check.promise for check in checks_of(shape, phases, [], 100.0) if check.holds is False]
+
+
+def not_judged(phases: list[Stretch], recoveries: list[Recovery], shape: Shape = OVERLOAD) -> dict[str, str | None]:
+    """Of what nothing was said, and why."""
+    return {it.promise: it.not_judged for it in checks_of(shape, phases, recoveries, 100.0) if it.holds is None}
+
+
+def recovered(recoveries: list[Recovery]) -> Check:
+    """What is said of these."""
+    return checks_of(OVERLOAD, [HALF, BEYOND, AFTER], recoveries, 100.0)[-1]
 
 
 @pytest.mark.parametrize(
@@ -38,31 +54,34 @@ def broken(shape: Shape, *phases: Stretch) -> list[str]:
         (SUSTAINED, [stretch(refused=1)], ["no sessions refused"]),
         (SUSTAINED, [stretch(p99_ms=101.0)], ["p99 at most 100 ms"]),
         (SUSTAINED, [stretch(p99_ms=None)], ["p99 at most 100 ms"]),
-        (SUSTAINED, [stretch(answered=96)], ["at least 97% of the spoken chunks answered"]),
-        (SUSTAINED, [stretch(answered=0, owed=0)], ["at least 97% of the spoken chunks answered"]),
+        (SUSTAINED, [stretch(answered=96)], [ANSWERED]),
+        (SUSTAINED, [stretch(answered=0, owed=0)], [ANSWERED]),
         (RAMP, [stretch(p99_ms=500.0, refused=9)], []),
         (RAMP, [stretch(lost=2)], ["no sessions lost"]),
         (RAMP, [stretch(p99_ms=None, answered=0)], ["spoken chunks answered"]),
         (OVERLOAD, [HALF, FULL, BEYOND, AFTER], []),
         (OVERLOAD, [HALF], []),
-        (OVERLOAD, [HALF, stretch(level=20.0, p99_ms=66.0)], ["p99 of the admitted at most 1.25 x the unloaded"]),
+        (OVERLOAD, [HALF, stretch(level=20.0, p99_ms=66.0)], [SLOWER]),
         (OVERLOAD, [HALF, stretch(level=5.0, good_s_per_s=1.0)], []),
-        (OVERLOAD, [HALF, stretch(level=20.0, good_s_per_s=5.0)], ["goodput at least 90% of its peak"]),
+        (OVERLOAD, [HALF, stretch(level=20.0, good_s_per_s=5.0)], [GOODPUT]),
         (
             OVERLOAD,
             [stretch(level=2.5, good_s_per_s=0.0), stretch(level=20.0, good_s_per_s=0.0)],
-            ["goodput at least 90% of its peak"],
+            [GOODPUT],
         ),
         (
             OVERLOAD,
             [HALF, stretch(level=20.0, refused=1, refused_p99_ms=101.0)],
-            ["refusals answered within 100 ms at p99"],
+            [REFUSALS],
         ),
-        (
-            OVERLOAD,
-            [stretch(level=2.5, p99_ms=None), stretch(level=2.5, p99_ms=None)],
-            ["p99 of the admitted at most 1.25 x the unloaded"],
-        ),
+        (OVERLOAD, [HALF, stretch(level=20.0, p99_ms=None, answered=0)], [ANSWERED, SLOWER]),
+        (OVERLOAD, [HALF, BEYOND, stretch("1x", level=5.0, p99_ms=66.0)], [SLOWER]),
+        (OVERLOAD, [HALF, SILENT, stretch(level=20.0, p99_ms=66.0)], [SLOWER]),
+        (OVERLOAD, [stretch(level=20.0, answered=0, p99_ms=None)], [ANSWERED]),
+        (OVERLOAD, [SILENT], [ANSWERED]),
+        (SPIKE, [stretch(), stretch("spike", p99_ms=None, answered=0, owed=2), stretch()], ["p99 at most 100 ms"]),
+        (SPIKE, [stretch(), SILENT, stretch(p99_ms=101.0)], ["p99 at most 100 ms"]),
+        (SUSTAINED, [SILENT], [ANSWERED]),
     ],
 )
 def test_a_promise_that_does_not_hold_is_named(shape: Shape, phases: list[Stretch], promises: list[str]) -> None:
@@ -70,44 +89,72 @@ def test_a_promise_that_does_not_hold_is_named(shape: Shape, phases: list[Stretc
     assert promises == broken(shape, *phases)
 
 
-def test_it_is_normal_when_nobody_is_refused_and_answers_come_as_before() -> None:
-    """For three intervals in a row: one good one among bad ones is chance."""
-    bad, good, refusing = stretch(p99_ms=70.0), stretch(), stretch(refused=1)
-    each = [bad, good, refusing, good, good, good, bad]
-    after = [replace(interval, at_s=14.0 + nth) for nth, interval in enumerate(each)]
-    phases = [HALF, BEYOND, AFTER]
-    assert 3.0 == recovery_s(OVERLOAD, phases, [stretch(at_s=0.0), *after])
-    assert [None, None] == [recovery_s(OVERLOAD, phases, after[:most]) for most in (1, 2)]
-    assert None is recovery_s(OVERLOAD, phases, after[:5])  # Two good ones at the end may be chance, too.
-    assert None is recovery_s(OVERLOAD, [HALF, BEYOND], [stretch(at_s=10.0 + nth) for nth in range(4)])
-    assert 0.0 == recovery_s(BESIEGED, phases, [stretch(at_s=14.0 + nth, refused=9) for nth in range(3)])
-    assert None is recovery_s(OVERLOAD, phases, [stretch(at_s=14.0, p99_ms=None)])
-    assert [None, None, None] == [
-        recovery_s(RAMP, phases, after),
-        recovery_s(OVERLOAD, [HALF], after),
-        recovery_s(OVERLOAD, [stretch(p99_ms=None), AFTER], after),
-    ]
+@pytest.mark.parametrize(
+    ("phases", "recoveries", "reasons"),
+    [
+        ([HALF, BEYOND, AFTER], [SOON], {}),
+        ([HALF, BEYOND, AFTER], [SOON, LATE, UNSEEN], {}),
+        ([HALF, BEYOND], [], {NORMAL: "nothing below the capacity was offered after an overload"}),
+        (
+            [HALF, BEYOND, AFTER],
+            [SOON, UNSEEN],
+            {NORMAL: "10 s with room, in intervals of 1 s, do not show it"},
+        ),
+        (
+            [HALF, FULL],
+            [],
+            dict.fromkeys((SLOWER, GOODPUT, NORMAL), "nothing beyond the capacity was offered")
+            | {REFUSALS: "nobody was refused"},
+        ),
+        (
+            [BEYOND, AFTER],
+            [],
+            dict.fromkeys((SLOWER, NORMAL), "nobody was answered at or below the capacity before the overload"),
+        ),
+        (
+            [BEYOND],
+            [],
+            dict.fromkeys((SLOWER, NORMAL), "nobody was answered at or below the capacity before the overload")
+            | {GOODPUT: "there is nothing to compare 4x with"},
+        ),
+        ([HALF, SILENT, BEYOND, AFTER], [SOON], {SLOWER: "nobody spoke in silent"}),
+    ],
+)
+def test_a_promise_of_which_nothing_was_seen_is_not_judged(
+    phases: list[Stretch], recoveries: list[Recovery], reasons: dict[str, str]
+) -> None:
+    """It says why, instead of that it held or did not."""
+    assert reasons == not_judged(phases, recoveries)
+
+
+def test_a_phase_in_which_nobody_spoke_is_no_proof() -> None:
+    """Of a spike in which no chunk counted it is not known how it was borne."""
+    reasons = not_judged([stretch(), SILENT, stretch()], [], SPIKE)
+    assert {"p99 at most 100 ms": "nobody spoke in silent"} == reasons
+
+
+def test_what_was_never_answered_has_no_figure() -> None:
+    """Infinity is no JSON."""
+    check = checks_of(OVERLOAD, [HALF, stretch(level=20.0, p99_ms=None)], [], 100.0)[3]
+    assert (SLOWER, None, False) == (check.promise, check.figure, check.holds)
 
 
 @pytest.mark.parametrize(
-    ("shape", "recovered_s", "played_s", "holds"),
+    ("recoveries", "figure", "holds"),
     [
-        (OVERLOAD, None, 18.0, [False]),
-        (OVERLOAD, None, 17.0, []),
-        (OVERLOAD, None, 3.0, []),
-        (OVERLOAD, 1.0, 17.0, [True]),
-        (LONG, None, 60.0 + 13.0, [False]),
-        (LONG, None, 60.0 + 12.0, []),
-        (LONG, 10.0, 90.0, [True]),
-        (LONG, 11.0, 90.0, [False]),
-        (SUSTAINED, None, 10.0, []),
+        ([SOON], 3.0, True),
+        ([SOON, Recovery(13.0, 9.0, 10.0)], 10.0, True),
+        ([SOON, LATE], None, False),
+        ([SOON, Recovery(30.0, 14.0, 15.0)], 15.0, False),
+        ([UNSEEN, LATE], None, False),
+        ([SOON, UNSEEN], None, None),
     ],
 )
-def test_a_recovery_that_was_not_played_is_not_judged(
-    shape: Shape, recovered_s: float | None, played_s: float, holds: list[bool]
+def test_each_overload_has_to_be_recovered_from(
+    recoveries: list[Recovery], figure: float | None, *, holds: bool | None
 ) -> None:
-    """Where it was broken off before the last phase, or so early in it that it might still have come."""
-    assert holds == [check.holds for check in recovery_checks(shape, recovered_s, played_s)]
+    """The slowest decides, and what is not known of one is not known of all."""
+    assert (NORMAL, figure, holds) == ((it := recovered(recoveries)).promise, it.figure, it.holds)
 
 
 def test_a_ramp_bends_where_three_intervals_in_a_row_do_not_hold() -> None:

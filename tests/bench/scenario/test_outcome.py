@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.stretches import OVERLOAD, filled, outcome, timeline
 
-from earful.bench.scenario.shape import ramp, sustained
+from earful.bench.scenario.shape import overload, ramp, sustained
 from earful.bench.scenario.stretch import phases_of
+from earful.bench.scenario.timeline import Timeline
 from earful.bench.tally import Tally
+
+if TYPE_CHECKING:
+    from earful.bench.scenario.shape import Shape
 
 SUSTAINED, RAMP = sustained(10, 10.0), ramp(10, 10.0)
 
@@ -31,7 +36,7 @@ def test_an_overload_that_is_borne_holds() -> None:
         beyond.cpu_pct,
         beyond.resident_mb,
     )
-    assert 18 == len(result.intervals)
+    assert 27 == len(result.intervals)
 
 
 def test_one_that_is_not_borne_says_what_did_not_hold() -> None:
@@ -44,7 +49,49 @@ def test_one_that_is_not_borne_says_what_did_not_hold() -> None:
     result = outcome(OVERLOAD, line, tally=tally)
     assert 1 == result.exit_code
     promises = "p99 of the admitted at most 1.25 x the unloaded, normal again within 10 s"
-    assert f"Did not hold: {promises}. There were 3 lost (1011)." == result.verdict
+    unjudged = "refusals answered within 100 ms at p99 (nobody was refused)"
+    assert f"Did not hold: {promises}. Not judged: {unjudged}. There were 3 lost (1011)." == result.verdict
+
+
+SLOWER, NORMAL = "p99 of the admitted at most 1.25 x the unloaded", "normal again within 10 s"
+NO_ROOM = "nothing below the capacity was offered after an overload"
+NO_UNLOADED = "nobody was answered at or below the capacity before the overload"
+
+
+@pytest.mark.parametrize(
+    ("multiples", "verdict"),
+    [
+        ((0.5, 4.0, 0.5), "Everything held. Normal again 0 s after the overload."),
+        ((0.5, 4.0, 0.5, 4.0), "Everything held. Normal again 0 s after the overload."),
+        ((0.5, 4.0), f"Everything that was judged held. Not judged: {NORMAL} ({NO_ROOM})."),
+        (
+            (4.0, 0.5),
+            f"Everything that was judged held. Not judged: {SLOWER} ({NO_UNLOADED}); {NORMAL} ({NO_UNLOADED}).",
+        ),
+    ],
+)
+def test_an_overload_of_any_multiples_is_judged_by_what_was_offered(multiples: tuple[float, ...], verdict: str) -> None:
+    """Who is overloaded refuses, at the end of a run as in the middle; that is no recovery that failed."""
+    shape = overload(10, 4.0, 2.0, multiples)
+    line = timeline(shape)
+    for nth, cell in enumerate(line.cells):
+        if shape.is_beyond(shape.level(nth + 0.5)):
+            filled(cell, refused=20)
+    assert (0, verdict) == ((result := outcome(shape, line)).exit_code, result.verdict)
+
+
+@pytest.mark.parametrize(
+    ("slow_s", "code", "recovery_s"), [(0, 0, 0.0), (8, 0, 8.0), (10, 0, 10.0), (11, 1, 11.0), (15, 1, None)]
+)
+def test_a_recovery_takes_what_it_takes_also_in_a_short_run(slow_s: int, code: int, recovery_s: float | None) -> None:
+    """Of ten seconds each as by default: eight are not too many, though only two are left then."""
+    shape = overload(10, 10.0, 10.0, (0.5, 4.0, 0.5))
+    line = timeline(shape)
+    for cell in line.cells[20 : 30 + slow_s]:
+        filled(cell, refused=20)
+    result = outcome(shape, line)
+    at_last = recovery_s if recovery_s is None or recovery_s <= 10 else None  # Three intervals in a row are to come.
+    assert (code, at_last) == (result.exit_code, result.recovery_s)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +105,33 @@ def test_a_ramp_tells_where_it_bends(bends: bool, verdict: str) -> None:  # noqa
     """Or that it did not."""
     line = timeline(RAMP, latency_ms=150.0 if bends else 50.0)
     assert (0, verdict) == ((result := outcome(RAMP, line)).exit_code, result.verdict)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 4.9, 10.0, 60.0])
+def test_a_ramp_that_breaks_at_its_top_bends_there(seconds: float) -> None:
+    """However short it is: the top is measured, and judged."""
+    shape = ramp(10, seconds)
+    line = timeline(shape)
+    for cell in line.cells[int(seconds) + 1 :]:
+        filled(cell, 500.0)
+    result = outcome(shape, line)
+    assert ["up", "held"] == [phase.name for phase in result.phases]
+    assert "Everything held. Up to about 10 streams held a p99 of 100 ms." == result.verdict
+
+
+def test_a_ramp_says_nothing_of_streams_that_were_not_measured() -> None:
+    """Where it was interrupted, or nobody spoke at its top, or at all."""
+    line = timeline(RAMP)
+    for nth, cell in enumerate(line.cells):
+        cell.streams = min(nth, 10)
+    said = "4 streams held a p99 of 100 ms; more were not measured."
+    assert f"Interrupted. {said}" == outcome(RAMP, line, played_s=5.0).verdict
+    for cell in line.cells[5:]:
+        cell.latencies, cell.owed = type(cell.latencies)(), 0
+    assert f"Everything held. {said}" == outcome(RAMP, line).verdict
+    nobody = Timeline(0.0, 1.0, RAMP.seconds)
+    said = "Did not hold: spoken chunks answered. Where it bends was not judged: nobody spoke."
+    assert (1, said) == ((result := outcome(RAMP, nobody)).exit_code, result.verdict)
 
 
 def test_a_sustained_load_that_holds_has_little_to_say() -> None:
@@ -93,9 +167,18 @@ def test_the_tree_is_json_with_everything_in_it() -> None:
         tree["exit_code"],
         tree["is_complete"],
     )
-    assert (18, 4, 6) == (len(tree["intervals"]), len(tree["phases"]), len(tree["checks"]) + 1)
-    assert {"promise", "figure", "holds"} == tree["checks"][0].keys()
+    assert (27, 4, 7) == (len(tree["intervals"]), len(tree["phases"]), len(tree["checks"]))
+    assert {"promise", "figure", "holds", "not_judged"} == tree["checks"][0].keys()
     assert {"earful", "python", "uvloop"} == tree["versions"].keys()
+
+
+@pytest.mark.parametrize("shape", [SUSTAINED, RAMP, OVERLOAD, overload(10, 4.0, 2.0, (4.0,))])
+def test_any_tree_is_strict_json(shape: Shape) -> None:
+    """Infinity is none, whatever is not known or was never answered."""
+    line = timeline(shape)
+    for cell in line.cells[8:]:
+        cell.latencies = type(cell.latencies)()
+    json.dumps(outcome(shape, line).tree(), allow_nan=False)
 
 
 def test_where_nothing_is_known_nothing_is_told() -> None:

@@ -40,6 +40,14 @@ def test_the_page_tells_what_held_and_what_did_not() -> None:
     assert 1 == page.count('<td class="fails">fails</td>')
 
 
+def test_what_was_not_judged_says_why() -> None:
+    """On the page as in the lines; it is marked as no failure."""
+    result = outcome()
+    assert 1 == page_of(result).count("<td>not judged: nobody was refused</td>")
+    assert 'class="fails"' not in page_of(result)
+    assert "not judged  refusals answered within 100 ms at p99: nobody was refused" in checks_lines(result)
+
+
 def test_only_what_was_played_is_marked() -> None:
     """Not all phases that were still to come at the last moment, one over another."""
     played = [[name for _, name in chart.marks] for chart in charts_of(outcome(played_s=7.5))]

@@ -21,6 +21,12 @@ def test_a_ramp_goes_up_evenly_and_stays() -> None:
     assert (55, 100, False) == (shape.seconds, shape.most, shape.is_open)
 
 
+@pytest.mark.parametrize(("seconds", "held_s"), [(0.5, 3.0), (4.0, 3.0), (30.0, 3.0), (40.0, 4.0)])
+def test_a_ramps_top_is_held_for_long_enough_to_be_judged(seconds: float, held_s: float) -> None:
+    """Three intervals, however short the way up was."""
+    assert [seconds, held_s] == [phase.seconds for phase in ramp(10, seconds).phases]
+
+
 def test_a_sustained_load_comes_first_and_that_is_not_measured() -> None:
     """At most ten seconds, at least one."""
     shape = sustained(100, 60.0)
@@ -34,6 +40,11 @@ def test_a_spike_is_there_at_once() -> None:
     shape = spike(100, 30.0)
     assert [20, 100, 100, 20] == levels(shape, 12.9, 13.0, 22.9, 23.0)
     assert ["coming", "before", "spike", "after"] == [phase.name for phase in shape.phases]
+
+
+def test_a_small_spike_has_somebody_before_and_after_it() -> None:
+    """A fifth of two would be nobody."""
+    assert [1, 2, 1] == levels(spike(2, 30.0), 12.9, 13.0, 23.0)
 
 
 def test_a_soak_has_sessions_of_different_length_some_of_which_misbehave() -> None:
@@ -52,6 +63,33 @@ def test_an_overload_offers_multiples_of_what_fits() -> None:
     assert [5, 5, 10, 20, 50, 100, 5] == levels(shape, 0, 10, 40, 70, 100, 130, 160)
     assert ["filling", "0.5x", "1x", "2x", "5x", "10x", "0.5x"] == [phase.name for phase in shape.phases]
     assert (True, 10, 10, 1000) == (shape.is_open, shape.full_level, shape.lasts_s(7), shape.most)
+
+
+@pytest.mark.parametrize(
+    ("multiples", "seconds", "lasting_s", "reliefs"),
+    [
+        ((0.5, 1.0, 2.0, 5.0, 10.0, 0.5), 30.0, [30.0] * 6, [(160.0, 190.0)]),
+        ((0.5, 2.0, 0.5), 5.0, [5.0, 5.0, 13.0], [(20.0, 33.0)]),
+        ((0.5, 2.0), 5.0, [5.0, 5.0], []),
+        ((2.0, 0.5), 5.0, [5.0, 13.0], [(15.0, 28.0)]),
+        ((0.5, 1.0), 5.0, [5.0, 5.0], []),
+        ((0.5, 2.0, 1.0), 5.0, [5.0, 5.0, 5.0], []),
+        ((0.5, 2.0, 1.0, 0.5), 5.0, [5.0, 5.0, 5.0, 13.0], [(25.0, 38.0)]),
+        ((0.5, 2.0, 0.9, 0.5, 3.0, 0.5), 20.0, [20.0] * 6, [(50.0, 90.0), (110.0, 130.0)]),
+        ((2.0, 0.5, 1.0, 0.5), 20.0, [20.0] * 4, [(30.0, 50.0)]),
+    ],
+)
+def test_after_an_overload_there_is_room_for_long_enough_to_be_judged(
+    multiples: tuple[float, ...], seconds: float, lasting_s: list[float], reliefs: list[tuple[float, float]]
+) -> None:
+    """Below the capacity; at it, some are refused by chance. What is not followed by that has no relief."""
+    shape = overload(100, seconds, 10.0, multiples)
+    assert (lasting_s, reliefs) == ([phase.seconds for phase in shape.phases[1:]], shape.reliefs())
+
+
+def test_of_others_nobody_knows_what_is_too_much() -> None:
+    """A spike is no overload."""
+    assert (False, []) == ((shape := spike(10, 30.0)).is_beyond(1e9), shape.reliefs())
 
 
 def test_a_session_without_a_length_stays() -> None:

@@ -1,4 +1,7 @@
-"""What a scenario promises, and whether that held. Pure; told by `outcome`."""
+"""What a scenario promises, and whether that held. Pure; told by `outcome`.
+
+Guarantees that a promise of which nothing was seen is not judged, and says why.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earful.bench.figures import LEAST_ANSWERED
+from earful.bench.scenario.recovery import MOST_SLOWER, normal_ms, slowest_s
+from earful.bench.scenario.shape import IN_A_ROW, NORMAL_WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from earful.bench.scenario.recovery import Recovery
     from earful.bench.scenario.shape import Shape
     from earful.bench.scenario.stretch import Stretch
 
-MOST_SLOWER = 1.25
 LEAST_OF_PEAK = 0.9
 REFUSED_WITHIN_MS = 100.0
-NORMAL_WITHIN_S = 10.0
-_IN_A_ROW = 3
-"""Intervals that make a change: one alone is chance."""
+_NO_OVERLOAD = "nothing beyond the capacity was offered"
+_NO_UNLOADED = "nobody was answered at or below the capacity before the overload"
+_NO_RELIEF = "nothing below the capacity was offered after an overload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,48 +33,24 @@ class Check:
 
     promise: str
     figure: float | None
-    holds: bool
+    holds: bool | None
+    """None where it was not judged."""
+    not_judged: str | None = None
+    """Why, where it was not."""
 
 
-def checks_of(shape: Shape, phases: Sequence[Stretch], p99_ms: float) -> list[Check]:
+def checks_of(shape: Shape, phases: Sequence[Stretch], recoveries: Sequence[Recovery], p99_ms: float) -> list[Check]:
     """Those of this scenario; a ramp goes on until it fails, so that it promises nothing but to lose nobody."""
     if not phases:
         return [Check("something was measured", None, holds=False)]
     checks = [_none("sessions lost", phases, "lost"), _none("errors", phases, "errors")]
     if shape.is_open:
-        return checks + _overload_checks(shape, phases)
+        return [*checks, _answered(phases), *_overload_checks(shape, phases, recoveries)]
     if shape.name == "ramp":
         answered = sum(phase.answered for phase in phases)
         return [*checks, Check("spoken chunks answered", answered, holds=answered > 0)]
-    slowest = max((phase.p99_ms for phase in phases if phase.p99_ms is not None), default=None)
-    checks += [_none("sessions refused", phases, "refused"), _most(f"p99 at most {p99_ms:g} ms", slowest, p99_ms)]
+    checks += [_none("sessions refused", phases, "refused"), _slowest(f"p99 at most {p99_ms:g} ms", phases, p99_ms)]
     return [*checks, _answered(phases)]
-
-
-def recovery_s(shape: Shape, phases: Sequence[Stretch], intervals: Sequence[Stretch]) -> float | None:
-    """How long after the last phase began the p99 was as in the first and nobody was refused; None if never.
-
-    Where the refused ask again, refusals do not count: those who waited have to be let in first.
-    """
-    if not shape.is_open or len(phases) < 2 or phases[0].p99_ms is None:  # noqa: PLR2004 - the first and the last
-        return None
-    began_s, bound_ms = _last_began_s(shape), phases[0].p99_ms * MOST_SLOWER
-    after = [interval for interval in intervals if interval.at_s >= began_s]
-    first = _first_row(
-        after,
-        lambda it: (not it.refused or shape.asks_again) and it.p99_ms is not None and it.p99_ms <= bound_ms,
-        least=_IN_A_ROW,
-    )
-    return None if first is None else first.at_s - began_s
-
-
-def recovery_checks(shape: Shape, recovered_s: float | None, played_s: float) -> list[Check]:
-    """That of an overload; none where it was broken off before it could recover."""
-    enough_s = min(shape.phases[-1].seconds, NORMAL_WITHIN_S + _IN_A_ROW * shape.interval_s)
-    is_undecided = recovered_s is None and played_s - _last_began_s(shape) < enough_s
-    if is_undecided or not shape.is_open:
-        return []
-    return [_most(f"normal again within {NORMAL_WITHIN_S:g} s", recovered_s, NORMAL_WITHIN_S)]
 
 
 def bends_at(intervals: Sequence[Stretch], p99_ms: float) -> float | None:
@@ -79,26 +60,61 @@ def bends_at(intervals: Sequence[Stretch], p99_ms: float) -> float | None:
     """
 
     def is_bad(interval: Stretch) -> bool:
-        unanswered_ms = math.inf if interval.owed else 0.0
-        return interval.refused > 0 or (unanswered_ms if interval.p99_ms is None else interval.p99_ms) > p99_ms
+        return interval.refused > 0 or (interval.worst_ms or 0.0) > p99_ms
 
-    bad = _first_row(intervals, is_bad, least=1)
+    bad = _first_row(intervals, is_bad)
     return None if bad is None else bad.streams
 
 
-def _overload_checks(shape: Shape, phases: Sequence[Stretch]) -> list[Check]:
-    unloaded_ms = phases[0].p99_ms or 0.0
-    slowest = max((phase.p99_ms for phase in phases if phase.p99_ms is not None), default=None)
-    goodput = [phase.good_s_per_s for phase in phases]
-    beyond = [phase.good_s_per_s for phase in phases if phase.level > shape.full_level]
-    refusals = max((phase.refused_p99_ms for phase in phases if phase.refused_p99_ms is not None), default=None)
-    checks = [_most(f"p99 of the admitted at most {MOST_SLOWER} x the unloaded", slowest, MOST_SLOWER * unloaded_ms)]
-    if beyond:
-        share = min(beyond) / max(goodput) if max(goodput) else 0.0
-        checks.append(Check(f"goodput at least {LEAST_OF_PEAK:.0%} of its peak", share, share >= LEAST_OF_PEAK))
-    if refusals is not None:
-        checks.append(_most(f"refusals answered within {REFUSED_WITHIN_MS:g} ms at p99", refusals, REFUSED_WITHIN_MS))
-    return checks
+def _overload_checks(shape: Shape, phases: Sequence[Stretch], recoveries: Sequence[Recovery]) -> list[Check]:
+    bound_ms, beyond = normal_ms(shape, phases), [phase for phase in phases if shape.is_beyond(phase.level)]
+    slower = f"p99 of the admitted at most {MOST_SLOWER} x the unloaded"
+    normal = f"normal again within {NORMAL_WITHIN_S:g} s"
+    goodput, refusals = _goodput(phases, beyond), _refusals(phases)
+    if not beyond:
+        return [_unjudged(slower, _NO_OVERLOAD), goodput, refusals, _unjudged(normal, _NO_OVERLOAD)]
+    if bound_ms is None:
+        return [_unjudged(slower, _NO_UNLOADED), goodput, refusals, _unjudged(normal, _NO_UNLOADED)]
+    return [_slowest(slower, phases, bound_ms), goodput, refusals, _recovered(normal, recoveries, shape.interval_s)]
+
+
+def _slowest(promise: str, phases: Sequence[Stretch], bound_ms: float) -> Check:
+    """Of the p99 of each phase: one that is too slow decides, else one in which nobody spoke."""
+    slowest_ms = max((phase.worst_ms for phase in phases if phase.worst_ms is not None), default=0.0)
+    silent = [phase.name for phase in phases if phase.worst_ms is None]
+    if silent and slowest_ms <= bound_ms:
+        return _unjudged(promise, f"nobody spoke in {', '.join(silent)}")
+    return _most(promise, slowest_ms, bound_ms)
+
+
+def _goodput(phases: Sequence[Stretch], beyond: Sequence[Stretch]) -> Check:
+    promise = f"goodput at least {LEAST_OF_PEAK:.0%} of its peak"
+    if not beyond:
+        return _unjudged(promise, _NO_OVERLOAD)
+    if len(phases) == 1:
+        return _unjudged(promise, f"there is nothing to compare {phases[0].name} with")
+    peak = max(phase.good_s_per_s for phase in phases)
+    share = min(phase.good_s_per_s for phase in beyond) / peak if peak else 0.0
+    return Check(promise, share, share >= LEAST_OF_PEAK)
+
+
+def _refusals(phases: Sequence[Stretch]) -> Check:
+    promise = f"refusals answered within {REFUSED_WITHIN_MS:g} ms at p99"
+    known = [phase.refused_p99_ms for phase in phases if phase.refused_p99_ms is not None]
+    return _most(promise, max(known), REFUSED_WITHIN_MS) if known else _unjudged(promise, "nobody was refused")
+
+
+def _recovered(promise: str, recoveries: Sequence[Recovery], interval_s: float) -> Check:
+    """Of each overload's recovery: one that took too long decides, else one of which that is not known."""
+    if not recoveries:
+        return _unjudged(promise, _NO_RELIEF)
+    verdicts = [recovery.is_in_time for recovery in recoveries]
+    if False in verdicts:
+        return Check(promise, slowest_s(recoveries), holds=False)
+    if None in verdicts:
+        seen_s = recoveries[verdicts.index(None)].seen_s
+        return _unjudged(promise, f"{seen_s:g} s with room, in intervals of {interval_s:g} s, do not show it")
+    return Check(promise, slowest_s(recoveries), holds=True)
 
 
 def _none(what: str, phases: Sequence[Stretch], name: str) -> Check:
@@ -106,8 +122,12 @@ def _none(what: str, phases: Sequence[Stretch], name: str) -> Check:
     return Check(f"no {what}", number, not number)
 
 
-def _most(promise: str, figure: float | None, bound: float) -> Check:
-    return Check(promise, figure, figure is not None and figure <= bound)
+def _most(promise: str, figure: float, bound: float) -> Check:
+    return Check(promise, figure if math.isfinite(figure) else None, figure <= bound)
+
+
+def _unjudged(promise: str, why: str) -> Check:
+    return Check(promise, None, None, why)
 
 
 def _answered(phases: Sequence[Stretch]) -> Check:
@@ -116,14 +136,9 @@ def _answered(phases: Sequence[Stretch]) -> Check:
     return Check(f"at least {LEAST_ANSWERED:.0%} of the spoken chunks answered", share, share >= LEAST_ANSWERED)
 
 
-def _last_began_s(shape: Shape) -> float:
-    return shape.seconds - shape.phases[-1].seconds
-
-
-def _first_row(intervals: Sequence[Stretch], is_so: Callable[[Stretch], bool], *, least: int) -> Stretch | None:
-    """The first of some intervals in a row that are so; at the very end `least` are enough."""
-    for nth in range(len(intervals) - least + 1):
-        row = intervals[nth : nth + _IN_A_ROW]
-        if all(is_so(interval) for interval in row):
-            return row[0]
+def _first_row(intervals: Sequence[Stretch], is_so: Callable[[Stretch], bool]) -> Stretch | None:
+    """The first of some intervals in a row that are so; at the very end one is enough."""
+    for nth, interval in enumerate(intervals):
+        if all(is_so(follower) for follower in intervals[nth : nth + IN_A_ROW]):
+            return interval
     return None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from earful.bench.machine import rounded, where
 from earful.bench.report import FAILED, HELD, INTERRUPTED, INVALID
-from earful.bench.scenario.judgement import bends_at, checks_of, recovery_checks, recovery_s
+from earful.bench.scenario.judgement import bends_at, checks_of
+from earful.bench.scenario.recovery import recoveries_of, slowest_s
 from earful.bench.scenario.stretch import intervals_of, phases_of
 from earful.client.address import shown
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from earful.bench.scenario.stretch import Stretch
     from earful.bench.scenario.timeline import Timeline
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the JSON: one more where a field changes its meaning."""
 
 
@@ -35,7 +36,7 @@ class Outcome:
     checks: list[Check]
     trouble: Trouble
     recovery_s: float | None
-    """How long after the last phase's beginning all was normal again; None where it was not, or was not overloaded."""
+    """How long after an overload all was normal again, the longest of them; None where that was not seen of each."""
     bends_at: float | None
     """The streams at which a ramp no longer held; None where it held."""
     is_complete: bool
@@ -47,17 +48,16 @@ class Outcome:
         """That of a timeline; `played_s` says how much of it was played, where that is not all."""
         until_s = shape.seconds if played_s is None else played_s
         intervals, phases = intervals_of(timeline, shape, until_s), phases_of(timeline, shape, until_s)
-        checks, recovered_s = checks_of(shape, phases, plan.p99_ms), recovery_s(shape, phases, intervals)
-        checks += recovery_checks(shape, recovered_s, until_s)
+        recoveries = recoveries_of(shape, phases, intervals)
         return cls(
             url=url,
             shape=shape,
             plan=plan,
             intervals=intervals,
             phases=phases,
-            checks=checks,
+            checks=checks_of(shape, phases, recoveries, plan.p99_ms),
             trouble=trouble,
-            recovery_s=recovered_s,
+            recovery_s=slowest_s(recoveries),
             bends_at=bends_at(intervals, plan.p99_ms) if shape.name == "ramp" else None,
             is_complete=played_s is None,
         )
@@ -69,24 +69,28 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """130 interrupted, 3 the generator was late, 1 a promise did not hold, else 0."""
+        """130 interrupted, 3 the generator was late, 1 a promise did not hold, else 0; what is not judged is none."""
         if not self.is_complete:
             return INTERRUPTED
         if not self.is_valid:
             return INVALID
-        return HELD if all(check.holds for check in self.checks) else FAILED
+        return FAILED if any(check.holds is False for check in self.checks) else HELD
 
     @property
     def verdict(self) -> str:
         """What came of it, for people."""
-        parts = ["Everything held."] if self.exit_code == HELD else []
+        unjudged = [f"{check.promise} ({check.not_judged})" for check in self.checks if check.holds is None]
+        held = "Everything that was judged held." if unjudged else "Everything held."
+        parts = [held] if self.exit_code == HELD else []
         parts += [] if self.is_complete else ["Interrupted."]
         if not self.is_valid:
             late_ms = max(phase.late_p99_ms or 0.0 for phase in self.phases)
             parts.append(f"Invalid: the generator itself was late (p99 {late_ms:.1f} ms); give it a core of its own.")
-        broken = [check.promise for check in self.checks if not check.holds]
+        broken = [check.promise for check in self.checks if check.holds is False]
         if broken:
             parts.append(f"Did not hold: {', '.join(broken)}.")
+        if unjudged and self.is_complete:
+            parts.append(f"Not judged: {'; '.join(unjudged)}.")
         if self.trouble.sentence:
             parts.append(f"There were {self.trouble.sentence}.")
         if self.shape.name == "ramp" and self.phases:
@@ -114,6 +118,9 @@ class Outcome:
 
     def _bend(self) -> str:
         wanted = f"a p99 of {self.plan.p99_ms:g} ms"
-        if self.bends_at is None:
-            return f"{self.shape.most} streams held {wanted}; more were not tried."
-        return f"Up to about {self.bends_at:.0f} streams held {wanted}."
+        if self.bends_at is not None:
+            return f"Up to about {self.bends_at:.0f} streams held {wanted}."
+        held = max((interval.streams for interval in self.intervals if interval.answered), default=None)
+        if held is None:
+            return "Where it bends was not judged: nobody spoke."
+        return f"{held:.0f} streams held {wanted}; more were not {'measured' if held < self.shape.most else 'tried'}."

@@ -16,6 +16,7 @@ from earful.client.address import shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from earful.bench.scenario.judgement import Check
     from earful.bench.scenario.outcome import Outcome
     from earful.bench.scenario.stretch import Stretch
 
@@ -99,14 +100,16 @@ def charts_of(outcome: Outcome) -> list[Chart]:
 
 def _checks(outcome: Outcome) -> str:
     rows = [
-        f"<tr><td>{escape(check.promise)}</td><td>{in_words(check.figure, 2)}</td>"
-        f"<td{'' if check.holds else _FAILS}>{'holds' if check.holds else 'fails'}</td></tr>"
+        f"<tr><td>{escape(check.promise)}</td><td>{in_words(check.figure, 2)}</td>{_judged(check)}</tr>"
         for check in outcome.checks
     ]
     return f"<table><tr><th>promise</th><th>figure</th><th></th></tr>{''.join(rows)}</table>"
 
 
-_FAILS = ' class="fails"'
+def _judged(check: Check) -> str:
+    if check.holds is None:
+        return f"<td>not judged: {escape(check.not_judged or '')}</td>"
+    return "<td>holds</td>" if check.holds else '<td class="fails">fails</td>'
 
 
 def _phases(outcome: Outcome) -> str:

@@ -5,7 +5,6 @@ Guarantees that every scenario ends. Made by the command, played by `performance
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,15 @@ if TYPE_CHECKING:
 MULTIPLES = (0.5, 1.0, 2.0, 5.0, 10.0, 0.5)
 """Of a capacity: what `overload` offers, one after another."""
 
+NORMAL_WITHIN_S = 10.0
+"""So soon after an overload all is to be as it was before it."""
+IN_A_ROW = 3
+"""Intervals that make a change: one alone is chance."""
+
 _LEAST_INTERVAL_S = 1.0
+_LEAST_AT_TOP_S = IN_A_ROW * _LEAST_INTERVAL_S
+_LEAST_AFTER_S = NORMAL_WITHIN_S + IN_A_ROW * _LEAST_INTERVAL_S
+"""A shorter time after an overload cannot show that it took too long."""
 _MOST_INTERVALS = 360
 _SPIKE_BASE = 0.2
 
@@ -51,7 +58,7 @@ class Shape:
     name: str
     phases: tuple[Phase, ...]
     is_open: bool = False
-    full_level: float = math.inf
+    full_level: float | None = None
     """What can just be taken, where that is known."""
     session_s: float | None = None
     varies: bool = False
@@ -81,6 +88,29 @@ class Shape:
         """Each phase with its beginning and end, in seconds."""
         begins = [sum(phase.seconds for phase in self.phases[:nth]) for nth in range(len(self.phases))]
         return [(begin, begin + phase.seconds, phase) for begin, phase in zip(begins, self.phases, strict=True)]
+
+    def is_beyond(self, level: float) -> bool:
+        """Whether this is more than can be taken."""
+        return self.full_level is not None and level > self.full_level
+
+    def reliefs(self) -> list[tuple[float, float]]:
+        """Where each stretch begins and ends in which there is room again after an overload.
+
+        At its capacity a server still refuses some by chance: that is neither an overload nor a relief.
+        """
+        found: list[tuple[float, float]] = []
+        is_due = False
+        for begin, end, phase in self.spans():
+            level = phase.level(phase.seconds / 2)
+            if self.is_beyond(level):
+                is_due = True
+            elif self.full_level is not None and level < self.full_level:
+                if is_due:
+                    found.append((begin, end))
+                elif found and found[-1][1] == begin:
+                    found[-1] = (found[-1][0], end)
+                is_due = False
+        return found
 
     def level(self, at_s: float) -> float:
         """The level at a moment; the last one after the end."""
@@ -114,8 +144,9 @@ _ASIDE = 0.3819
 
 
 def ramp(streams: int, seconds: float) -> Shape:
-    """Ever more sessions, up to `streams` at the end of it, which then stay for a tenth of the time."""
-    return Shape(name="ramp", phases=(Phase("up", seconds, 0, streams), Phase("held", seconds / 10, streams, streams)))
+    """Ever more sessions, up to `streams` at the end of it, which then stay for a tenth of the time, 3 s at least."""
+    held_s = max(_LEAST_AT_TOP_S, seconds / 10)
+    return Shape(name="ramp", phases=(Phase("up", seconds, 0, streams), Phase("held", held_s, streams, streams)))
 
 
 def sustained(streams: int, seconds: float) -> Shape:
@@ -124,8 +155,8 @@ def sustained(streams: int, seconds: float) -> Shape:
 
 
 def spike(streams: int, seconds: float) -> Shape:
-    """A fifth of them, all of them at once, a fifth again; each for a third of the time."""
-    base = streams * _SPIKE_BASE
+    """A fifth of them, one at least, all of them at once, a fifth again; each for a third of the time."""
+    base = max(1.0, streams * _SPIKE_BASE)
     before, at, after = (
         Phase(name, seconds / 3, level, level)
         for name, level in (("before", base), ("spike", streams), ("after", base))
@@ -153,11 +184,17 @@ def overload(
     *,
     asks_again: bool = False,
 ) -> Shape:
-    """Arrivals that ask nobody whether there is room, at multiples of what a capacity can take, `seconds` each."""
-    rates = [multiple * capacity / session_s for multiple in multiples]
-    phases = [Phase(f"{multiple:g}x", seconds, rate, rate) for multiple, rate in zip(multiples, rates, strict=True)]
-    filling = Phase("filling", session_s, rates[0], rates[0], is_measured=False)
+    """Arrivals that ask nobody whether there is room, at multiples of what a capacity can take, `seconds` each.
+
+    What comes below the capacity after more than it lasts 13 s at least, or nobody could say how soon all was normal.
+    """
     full = capacity / session_s
+    filling = Phase("filling", session_s, multiples[0] * full, multiples[0] * full, is_measured=False)
+    phases = []
+    for nth, multiple in enumerate(multiples):
+        is_after = multiple < 1 < max(multiples[:nth], default=0.0)
+        lasts_s = max(seconds, _LEAST_AFTER_S) if is_after else seconds
+        phases.append(Phase(f"{multiple:g}x", lasts_s, multiple * full, multiple * full))
     return Shape(
         name="overload",
         phases=(filling, *phases),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from earful.bench.ledger import Latencies
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from earful.bench.scenario.shape import Shape
+    from earful.bench.scenario.shape import Phase, Shape
     from earful.bench.scenario.timeline import Cell, Timeline
 
 
@@ -38,6 +39,11 @@ class Stretch:
     cpu_pct: float | None
     resident_mb: float | None
     late_p99_ms: float | None
+
+    @property
+    def worst_ms(self) -> float | None:
+        """The p99, infinite where chunks were spoken and none was answered; None where nobody spoke."""
+        return math.inf if self.p99_ms is None and self.owed else self.p99_ms
 
     @classmethod
     def of(cls, cells: Sequence[Cell], name: str, at_s: float, level: float, interval_s: float) -> Stretch:
@@ -80,17 +86,41 @@ def intervals_of(timeline: Timeline, shape: Shape, played_s: float) -> list[Stre
 
 def phases_of(timeline: Timeline, shape: Shape, played_s: float) -> list[Stretch]:
     """One for each measured phase of which an interval was played; an interval belongs where its middle lies."""
-    every_s = timeline.interval_s
-    phases = []
-    for begin, end, phase in shape.spans():
-        cells = [c for nth, c in enumerate(_played(timeline, played_s)) if begin <= (nth + 0.5) * every_s < end]
-        if cells and phase.is_measured:
-            phases.append(Stretch.of(cells, phase.name, begin, phase.level(phase.seconds / 2), every_s))
-    return phases
+    return [
+        Stretch.of(
+            [timeline.cells[nth] for nth in inside],
+            phase.name,
+            begin_s,
+            phase.level(phase.seconds / 2),
+            timeline.interval_s,
+        )
+        for begin_s, phase, inside in _measured(shape, played_s)
+        if inside
+    ]
+
+
+def unmeasured(shape: Shape) -> list[Phase]:
+    """The phases that are to be measured, and are too short to have an interval, though all of it is played."""
+    return [phase for _, phase, inside in _measured(shape, shape.seconds) if not inside]
+
+
+def _measured(shape: Shape, played_s: float) -> list[tuple[float, Phase, list[int]]]:
+    """Each measured phase with its beginning and the numbers of its intervals."""
+    every_s = shape.interval_s
+    return [
+        (begin, phase, [nth for nth in range(_whole(played_s, every_s)) if begin <= (nth + 0.5) * every_s < end])
+        for begin, end, phase in shape.spans()
+        if phase.is_measured
+    ]
 
 
 def _played(timeline: Timeline, played_s: float) -> list[Cell]:
-    return timeline.cells[: int(played_s / timeline.interval_s + 0.01)]
+    return timeline.cells[: _whole(played_s, timeline.interval_s)]
+
+
+def _whole(played_s: float, interval_s: float) -> int:
+    """How many intervals were played to their end."""
+    return int(played_s / interval_s + 0.01)
 
 
 def _together(parts: Iterable[Latencies]) -> Latencies:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from earful.bench.scenario.judgement import Check
     from earful.bench.scenario.outcome import Outcome
 
 COLUMNS = (
@@ -40,10 +41,7 @@ def phases_table(outcome: Outcome) -> Table:
 
 def checks_lines(outcome: Outcome) -> list[str]:
     """One line a promise."""
-    return [
-        f"{'holds' if check.holds else 'FAILS'}  {check.promise}: {in_words(check.figure, 2)}"
-        for check in outcome.checks
-    ]
+    return [_line(check) for check in outcome.checks]
 
 
 def in_words(value: float | str | None, digits: int = 1) -> str:
@@ -51,3 +49,9 @@ def in_words(value: float | str | None, digits: int = 1) -> str:
     if value is None:
         return "-"
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _line(check: Check) -> str:
+    if check.holds is None:
+        return f"not judged  {check.promise}: {check.not_judged}"
+    return f"{'holds' if check.holds else 'FAILS'}  {check.promise}: {in_words(check.figure, 2)}"
