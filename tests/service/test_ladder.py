@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,11 +68,32 @@ def test_each_step_up_takes_lasting_pressure() -> None:
     assert [(1.0, 1), (2.0, 2), (3.0, 3), (8.0, 4)] == changes(Ladder(RULES), Reading(audio_lag_s=9.0), 25)
 
 
-def test_one_good_look_begins_the_wait_anew() -> None:
-    """A loop that stood still once is no overload."""
+@pytest.mark.parametrize(
+    ("bad", "good", "rises_at"),
+    [(1, 0, 1.0), (4, 1, 1.5), (3, 1, 1.5), (2, 1, 2.5), (1, 1, None), (1, 2, None), (2, 2, None)],
+)
+def test_most_looks_decide(bad: int, good: int, rises_at: float | None) -> None:
+    """A loop that stands still now and then is no overload; one that moves now and then is."""
     ladder = Ladder(RULES)
-    for nth in range(100):
-        assert not ladder.observe(Reading(loop_lag_s=5.0 if nth % 4 else 0.0), nth * SWEEP_S)
+    looks = (nth * SWEEP_S for nth in range(400))
+    readings = cycle([Reading(loop_lag_s=5.0)] * bad + [Reading()] * good)
+    assert rises_at == next(
+        (at for at, reading in zip(looks, readings, strict=False) if ladder.observe(reading, at)), None
+    )
+
+
+def test_a_lag_that_wavers_does_not_hold_a_level_for_ever() -> None:
+    """What asks for more most of the time has it; before, one milder look in three began the wait anew."""
+    ladder = Ladder(RULES)
+    for nth, loop_lag_s in zip(range(400), cycle([0.45, 0.45, 0.3]), strict=False):
+        ladder.observe(Reading(audio_lag_s=1.95, loop_lag_s=loop_lag_s), nth * SWEEP_S)
+    assert Level.NO_NEW_SESSIONS is ladder.level
+
+
+def test_a_long_look_is_one_look() -> None:
+    """The loop stood still meanwhile, once."""
+    ladder = Ladder(RULES)
+    assert [False, False, True] == [ladder.observe(LATE, at) for at in (0.0, 30.0, 60.0)]
 
 
 def test_it_comes_down_step_by_step_when_all_is_calm() -> None:

@@ -1,6 +1,7 @@
 """How hard a worker is pressed, as a level from 0 to 4, and what each level sheds. Pure: `now` is an argument.
 
-Guarantees one step at a time, up after lasting pressure and down after lasting calm, so that no level flaps.
+Guarantees one step at a time, up after lasting pressure, which a moment's ease does not end, and down after lasting
+calm, so that no level flaps.
 `Overload` takes the readings once a sweep and does what the level says.
 """
 
@@ -56,13 +57,17 @@ class LadderRules:
     loop_lag_s: Steps = NEVER
     memory_share: Steps = NEVER
     rise_s: Steps = (1.0, 1.0, 1.0, 5.0)
-    """How long a reading must ask for more before this level is entered."""
+    """How long readings must ask for more before this level is entered; while they do not, it passes backwards."""
     fall_s: float = 2.0
     """How long all readings must be calm before a level is left."""
     calm: float = 0.7
     """A lag is calm below this share of the value that asked for the level ..."""
     calm_memory: float = 0.97
     """... and memory, of which a process gives little back, below this."""
+
+
+LONGEST_S = 0.5
+"""What passed beyond that between two readings the event loop stood still: that was one reading, however long."""
 
 
 def doubling(first: float) -> Steps:
@@ -78,7 +83,7 @@ def filling(share: float) -> Steps:
 class Ladder:
     """Where one worker stands."""
 
-    __slots__ = ("_askers", "_calm_since", "_pressed_since", "_rules", "cause", "has_risen", "level")
+    __slots__ = ("_askers", "_calm_since", "_pressed_s", "_read_at", "_rules", "cause", "has_risen", "level")
 
     def __init__(self, rules: LadderRules) -> None:
         """Begin at the foot."""
@@ -90,17 +95,18 @@ class Ladder:
         self._rules = rules
         self._askers: set[str] = set()
         """The readings that have asked for a level since normal times."""
-        self._pressed_since: float | None = None
+        self._pressed_s = 0.0
+        self._read_at: float | None = None
         self._calm_since: float | None = None
 
     def observe(self, reading: Reading, now: float, top: Level = Level.HANDING_OVER) -> bool:
         """Take in a reading; True where the level changed. Above `top` it does not climb, and comes down to it."""
         wanted, cause = self._asked_for(reading)
         self._note_askers(reading)
-        self._pressed_since = _since(self._pressed_since, now, holds=min(wanted, top) > self.level)
+        self._press(now, is_pressed=min(wanted, top) > self.level)
         self._calm_since = _since(self._calm_since, now, holds=self.level > top or self._is_calm(reading))
         rules = self._rules
-        if self._pressed_since is not None and now - self._pressed_since >= rules.rise_s[self.level]:
+        if self.level < top and self._pressed_s >= rules.rise_s[self.level]:
             self._step(1, now)
             self.cause = cause
             return True
@@ -113,8 +119,14 @@ class Ladder:
         """Each further step has its own time to wait."""
         self.level = Level(self.level + way)
         self.has_risen = way > 0
-        self._pressed_since = now if way > 0 else None
+        self._pressed_s = 0.0
         self._calm_since = now if way < 0 else None
+
+    def _press(self, now: float, *, is_pressed: bool) -> None:
+        """Count the time since the reading before. Of two causes in turn, or one that wavers, most of it counts."""
+        passed_s = 0.0 if self._read_at is None else min(now - self._read_at, LONGEST_S)
+        self._read_at = now
+        self._pressed_s = max(0.0, self._pressed_s + (passed_s if is_pressed else -passed_s))
 
     def _asked_for(self, reading: Reading) -> tuple[int, str]:
         """The level that the worst reading asks for, and its name."""

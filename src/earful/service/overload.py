@@ -68,7 +68,7 @@ class Overload:
         if ladder.observe(reading, now, self._top):
             registry.enter(ladder.level)
             self._tell(reading)
-        is_full = registry.is_out_of_time
+        is_full = registry.is_out_of_time or registry.is_full
         self._openness.observe(max(ladder.level, Level.NO_NEW_SESSIONS) if is_full else ladder.level, now)
         registry.is_accepting = self._openness.is_open
         while self._leaving and self._leaving[0][0] <= now:

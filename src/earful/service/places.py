@@ -81,7 +81,7 @@ class Places:
     def is_closed(self) -> bool:
         """Whether most who are new would be refused now, as far as is known without a question to anybody."""
         return (
-            self._is_full()
+            self.is_full
             or self.level not in SHARES
             or self.is_out_of_time
             or self._clock() - self._refused_at < TRIED_FOR_S
@@ -205,7 +205,7 @@ class Places:
     def _refusal_of(self, *, resuming: bool, is_known: bool = True) -> bool:
         """Raise why a session is not let in; of one that is, whether only because it is `resuming`."""
         limits = self.limits
-        is_full = self._is_full()
+        is_full = self.is_full
         if is_full and not (resuming and is_known and self._taken < limits.max_sessions + limits.resume_reserve):
             raise self._refused(ErrorCode.SESSION_LIMIT)
         share = SHARES.get(self.level)
@@ -221,7 +221,9 @@ class Places:
             raise self._refused(ErrorCode.OVERLOADED, why)
         return is_full or bool(why)
 
-    def _is_full(self) -> bool:
+    @property
+    def is_full(self) -> bool:
+        """Whether all places are taken, of this worker or of all together."""
         most, most_together = self.limits.max_sessions, self.limits.max_sessions_total
         return self._taken >= most or (
             most_together is not None and self._taken + self.sessions_elsewhere >= most_together
