@@ -11,7 +11,7 @@ import subprocess
 from functools import cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
@@ -21,6 +21,9 @@ from tests.support.server import ROOT
 
 from earful.settings import Settings
 from earful.settings_sources import ENV_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FOLDER: Final = ROOT / "deploy" / "compose"
 WORKERS: Final = ("worker1", "worker2")
@@ -43,6 +46,24 @@ def config() -> dict[str, Any]:
     return tree
 
 
+def mounts_of(service: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What lies where in a service; the Compose of 2020 says it in one word, that of today in several."""
+    mounts = service.get("volumes", ())
+    said = [mount.split(":") if isinstance(mount, str) else (mount["source"], mount["target"]) for mount in mounts]
+    return [(source, target) for source, target, *_ in said]
+
+
+def ports_of(service: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """On which address of the machine each port is, "" for all of them."""
+    ports = service.get("ports", ())
+    said = [(port.split(":")[0], port.split(":")[1]) if isinstance(port, str) else _told(port) for port in ports]
+    return [(host, int(published)) for host, published in said]
+
+
+def _told(port: Mapping[str, Any]) -> tuple[str, Any]:
+    return port.get("host_ip", ""), port["published"]
+
+
 def address_of(service: str) -> str:
     """Where it is on the network."""
     return str(config()["services"][service]["networks"]["earful"]["ipv4_address"])
@@ -59,8 +80,8 @@ def test_everything_is_there() -> None:
     """All services, and every file that one is given."""
     services = config()["services"]
     assert {*WORKERS, "haproxy", "redis", "prometheus", "grafana"} == services.keys()
-    mounts = [mount for service in services.values() for mount in service.get("volumes", ())]
-    files = [mount.split(":")[0] for mount in mounts if mount.startswith("/")]
+    sources = [source for service in services.values() for source, _ in mounts_of(service)]
+    files = [source for source in sources if source.startswith("/")]
     assert 6 == len(files)
     assert [] == [file for file in files if not Path(file).is_file()]
 
@@ -89,10 +110,9 @@ def test_addresses_meet() -> None:
 
 def test_only_transcription_is_for_all() -> None:
     """What looks at it listens on the machine itself."""
-    ports = [port for service in config()["services"].values() for port in service.get("ports", ())]
-    (public,) = [port for port in ports if isinstance(port, dict)]
-    assert {"published": 8000, "target": 8000} == public
-    assert {"127.0.0.1"} == {port.split(":")[0] for port in ports if isinstance(port, str)}
+    ports = [port for service in config()["services"].values() for port in ports_of(service)]
+    assert [8000] == [published for host, published in ports if not host]
+    assert {"", "127.0.0.1"} == {host for host, _ in ports}
 
 
 def test_prometheus_scrapes_each_worker(tmp_path: Path) -> None:
@@ -112,5 +132,5 @@ def test_grafana_finds_source_and_dashboard() -> None:
     (source,) = yaml.safe_load((FOLDER / "grafana-source.yml").read_text("utf-8"))["datasources"]
     (boards,) = yaml.safe_load((FOLDER / "grafana-boards.yml").read_text("utf-8"))["providers"]
     assert ("prometheus", "http://prometheus:9090") == (source["type"], source["url"])
-    mounts = config()["services"]["grafana"]["volumes"]
-    assert any(f"{boards['options']['path']}/earful.json" == mount.split(":")[1] for mount in mounts)
+    targets = [target for _, target in mounts_of(config()["services"]["grafana"])]
+    assert f"{boards['options']['path']}/earful.json" in targets

@@ -83,8 +83,11 @@ def test_one_that_is_never_loaded_is_given_up() -> None:
         examine(NAME, {"deed": "sleep", "at": "load"}, speech(1.0), within_s=2.0)
 
 
-def test_what_a_model_prints_is_not_in_the_report(capfd: pytest.CaptureFixture[str]) -> None:
-    """It goes to standard error."""
+def test_what_a_model_prints_is_not_in_the_report(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes to standard error, all of it: also what Python has yet to write when the process ends."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     verdicts, figures = examine(NAME, {"deed": "say", "at": "load"}, speech(1.0))
     assert [None] * len(PROMISES) == [verdict.reason for verdict in verdicts]
     assert (0, True) == (figures.failures, figures.max_sessions > 0)

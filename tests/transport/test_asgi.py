@@ -255,6 +255,33 @@ def test_a_refusal_behind_the_upgrade_takes_the_subprotocol() -> None:
     in_house(run)
 
 
+@pytest.mark.parametrize("can_deny", [False, True])
+def test_a_denial_that_is_not_heard_is_no_error(*, can_deny: bool) -> None:
+    """The client has gone before the server could answer it."""
+
+    async def run(house: House) -> None:
+        house.service.registry.draining = True
+        peer = Peer(house, can_deny=can_deny)
+        peer.is_gone = True
+        await peer.say({"type": "websocket.connect"})
+        await peer.end()
+
+    in_house(run)
+
+
+def test_a_client_that_has_gone_before_it_is_refused_is_no_error() -> None:
+    """Before the upgrade, that is."""
+
+    async def run(house: House) -> None:
+        house.service.registry.draining = True
+        peer = Peer(house, b"refuse=close")
+        peer.is_gone = True
+        await peer.say({"type": "websocket.connect"})
+        await peer.end()
+
+    in_house(run)
+
+
 @pytest.mark.parametrize("heard", [0, 1, 2, 3])
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_a_refusal_that_is_not_heard_is_no_error(heard: int, *, is_gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from earful.engine.messages import (
     frame_of,
     to_process,
 )
+from earful.leave import leave
 from earful.models.loading import ModelLoadError, load_model
 from earful.models.types import Work
 
@@ -160,7 +161,7 @@ def main(line: int, parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     _die_with(parent)
     asyncio.run(serve(socket.socket(fileno=line)))
-    os._exit(0)  # A thread of the model's must not keep it alive.
+    leave(0)  # A thread of the model's must not keep it alive.
 
 
 if __name__ == "__main__":

@@ -6,18 +6,41 @@ redis-py, so that settings can be checked without loading it. Used by `opening.p
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from urllib.parse import SplitResult
 
 
 class StoreUrlError(ValueError):
     """A store's URL cannot be used; the text is one sentence for whoever set it."""
+
+
+_PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?")
+"""A URL's, of which something matches any text: RFC 3986, appendix B.
+
+`urlsplit` takes no list of hosts with one in brackets, in Python 3.13 at least.
+"""
+
+
+class _Parts(NamedTuple):
+    """What a URL is made of."""
+
+    scheme: str
+    netloc: str
+    path: str
+    query: str
+
+    @classmethod
+    def of(cls, url: str) -> _Parts:
+        """Take it apart."""
+        found = _PARTS.match(url)
+        scheme, netloc, path, query = ("",) * 4 if found is None else found.groups(default="")
+        return cls(scheme.lower(), netloc, path, query)
 
 
 class StoreKind(Enum):
@@ -76,10 +99,7 @@ class StoreAddress:
         `memory://`, `redis://host:port/db`, `redis+sentinel://host:port,.../service`, `redis+cluster://host:port,...`;
         with `rediss` for TLS, `user:password@` before the hosts, options behind a `?`.
         """
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            raise StoreUrlError("The store's URL cannot be read as one") from None
+        parts = _Parts.of(url)
         kind, tls = _kind(parts.scheme)
         if kind is StoreKind.MEMORY:
             if url != "memory://":
@@ -141,7 +161,7 @@ def _options(query: str) -> dict[str, Any]:
     return found
 
 
-def _place(kind: StoreKind, parts: SplitResult, options: dict[str, Any]) -> str:
+def _place(kind: StoreKind, parts: _Parts, options: dict[str, Any]) -> str:
     """What the path says: a database, which goes into `options`, or the service, which is given back."""
     path = parts.path.strip("/")
     if kind is StoreKind.SENTINEL:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from earful.exit_status import in_words
+from earful.leave import leave
 from earful.supervisor.line import Line, Word
 from earful.supervisor.signals import release
 
@@ -139,6 +138,4 @@ def _live(work: Work, station: Station) -> NoReturn:
     except BaseException:  # noqa: BLE001 - told, and then the process ends with it
         traceback.print_exc()
     finally:
-        with suppress(OSError):
-            sys.stderr.flush()
-        os._exit(code)
+        leave(code)

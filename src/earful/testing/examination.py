@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from earful.engine.model_process import environment
 from earful.exit_status import in_words
+from earful.leave import leave
 from earful.models.loading import ModelLoadError, load_model
 from earful.models.types import MODEL_RATE_HZ
 from earful.testing.contract import SPEECH_S, Verdict, judge
@@ -111,4 +112,4 @@ if __name__ == "__main__":
     with os.fdopen(os.dup(_STDOUT), "wb") as line:
         os.dup2(_STDERR, _STDOUT)
         main(sys.stdin.buffer.read, line.write)
-    os._exit(0)  # A thread of the model's must not keep it alive.
+    leave(0)  # A thread of the model's must not keep it alive.

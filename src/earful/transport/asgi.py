@@ -266,7 +266,7 @@ def _take_exception(writer: asyncio.Task[None]) -> None:
 async def _refuse(websocket: WebSocket, refused: EarfulError, origin: Origin) -> None:
     if websocket.query_params.get("refuse") == "close":
         told, code = late_refusal(refused)
-        with suppress(WebSocketDisconnect, TimeoutError):
+        with suppress(WebSocketDisconnect, OSError):  # A TimeoutError is one, too.
             async with asyncio.timeout(LINGER_S):
                 await websocket.accept(_subprotocol(websocket))
                 await websocket.send_text(told.decode())
@@ -276,10 +276,11 @@ async def _refuse(websocket: WebSocket, refused: EarfulError, origin: Origin) ->
 
 
 async def _deny(websocket: WebSocket, refused: EarfulError, origin: Origin) -> None:
-    """Answer as HTTP; a server that cannot do so says 403."""
-    if "websocket.http.response" not in websocket.scope.get("extensions", {}):
-        await websocket.close()
-        return
+    """Answer as HTTP, where the client has not gone; a server that cannot do so says 403."""
     wait_s = retry_after_s() if refused.row.http_status in RETRY_STATUSES else None
     answer = refusal(refused, request_id=origin.request_id, retry_after_s=wait_s)
-    await websocket.send_denial_response(answer)
+    with suppress(WebSocketDisconnect, OSError):
+        if "websocket.http.response" in websocket.scope.get("extensions", {}):
+            await websocket.send_denial_response(answer)
+        else:
+            await websocket.close()
