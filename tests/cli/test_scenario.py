@@ -119,11 +119,6 @@ def test_the_flags_say_which(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--scenario", "overload", "--multiples", "1,x"], "--multiples"),
         (["--scenario", "overload", "--multiples", "0"], "--multiples"),
         (["--scenario", "overload", "--multiples", "1000"], "--multiples"),
-        (["--scenario", "ramp", "--json", "x", "--html", "./x"], "--html"),
-        (["--scenario", "ramp", "--json", "-", "--html", "-"], "--html"),
-        (["--html", "x"], "--html"),
-        (["--capacity", "x", "--scenario", "ramp"], "--capacity"),
-        (["--capacity", "x", "--json", "y"], "--capacity"),
     ],
 )
 def test_flags_that_cannot_be_are_refused(flags: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:

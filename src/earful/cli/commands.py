@@ -233,6 +233,7 @@ def _top(
 
 @app.command("bench")
 def _bench(  # noqa: PLR0913 - typer makes the flags of it
+    context: typer.Context,
     url: Annotated[str, typer.Argument(help="The server's address.")] = "ws://127.0.0.1:8000",
     *,
     streams: Annotated[int, typer.Option(min=1, max=100_000, help="Live streams; with --find the first try.")] = 100,
@@ -279,14 +280,14 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     some vanish and some read slowly; overload lets sessions arrive as they like, at multiples of --streams.
 
     With --capacity what --find finds is found at 20, 100 and 200 ms chunks and duties of 1 and 0.4, from --streams on,
-    for `earful plan`.
+    for `earful plan`; where the server refused more while it was in time that is noted. Flags of no use are refused.
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
-    from earful.cli.measuring import reject_together
+    from earful.cli.given import Given
     from earful.cli.trust import trust
 
-    reject_together(capacity=capacity, scenario=scenario, json_file=json_file, html_file=html_file)
+    Given.of(context).check()
     trust(ca)
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
     if capacity is not None:
