@@ -318,6 +318,7 @@ def _plan(  # noqa: PLR0913 - typer makes the flags of it
     hours: Annotated[float, typer.Option(min=0.1, max=24, help="How long is simulated.")] = 1.0,
     deaths_per_day: Annotated[float, typer.Option(min=0, max=1000, help="How often a worker dies.")] = 1.0,
     restart_s: Annotated[int, typer.Option(min=1, max=86_400, help="How soon a dead worker is back.")] = 5,
+    return_s: Annotated[int, typer.Option(min=1, max=600, help="How soon all its clients are back.")] = 3,
     balance: Annotated[str, typer.Option(help="least: to the worker with the fewest; random: to any.")] = "least",
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -325,7 +326,7 @@ def _plan(  # noqa: PLR0913 - typer makes the flags of it
     """Tell what a number of sessions needs, and how it would fare: refusals, and how long a lost worker hurts.
 
     Computed from a capacity file alone; no server is asked. The file that ships was measured with the mock model: with
-    a model of your own, measure your own.
+    a model of your own, measure your own. One worker dies at least, unless --deaths-per-day is 0.
     """
     from earful.cli.plan import Weather, plan
     from earful.planning.estimate import Need
@@ -341,7 +342,8 @@ def _plan(  # noqa: PLR0913 - typer makes the flags of it
         spare=spare,
         is_binary=binary,
     )
+    is_even = balance == "least"
     weather = Weather(
-        hours=hours, deaths_per_day=deaths_per_day, restart_s=restart_s, is_even=balance == "least", seed=seed
+        hours=hours, deaths_per_day=deaths_per_day, restart_s=restart_s, return_s=return_s, is_even=is_even, seed=seed
     )
     raise typer.Exit(plan(need, weather, capacity_file=capacity, as_json=as_json))
