@@ -102,10 +102,17 @@ def test_what_lies_elsewhere_does_not_come_of_it() -> None:
         capacity.streams(20, 0.7)
 
 
-def test_a_point_whose_streams_were_all_refused_says_that() -> None:
-    """Not that they were late."""
-    none = Capacity(points=[point(20, streams=0, is_refusal_bound=True), point()])
-    with pytest.raises(NothingHeldError, match=r"^with 20 ms chunks at duty 1 a worker refused all streams$"):
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ({"is_refusal_bound": True}, "a worker refused all streams"),
+        ({"is_generator_bound": True}, "the load's own process was late with any number of streams, and what"),
+    ],
+)
+def test_a_point_at_which_no_worker_was_too_slow_says_that(bound: dict[str, bool], said: str) -> None:
+    """Who refused, or was late."""
+    none = Capacity(points=[point(20, streams=0, **bound), point()])
+    with pytest.raises(NothingHeldError, match=rf"^with 20 ms chunks at duty 1 {said}"):
         none.streams(20, 1.0)
 
 

@@ -244,8 +244,12 @@ def _bound(point: Point) -> str | None:
 
 def _nothing_held(chunk_ms: float, duty: float, point: Point) -> str:
     """That there is nothing to reckon by."""
-    why = "refused all streams" if point.is_refusal_bound else f"held no streams at a p99 of {point.p99_ms:g} ms"
-    measured = f"with {point.chunk_ms} ms chunks at duty {point.duty:g} a worker {why}"
+    why = f"a worker held no streams at a p99 of {point.p99_ms:g} ms"
+    if point.is_refusal_bound:
+        why = "a worker refused all streams"
+    elif point.is_generator_bound:
+        why = "the load's own process was late with any number of streams, and what a worker holds is not known"
+    measured = f"with {point.chunk_ms} ms chunks at duty {point.duty:g} {why}"
     if (point.chunk_ms, point.duty) == (chunk_ms, duty):
         return measured
     return f"{measured}, and {chunk_ms:g} ms at duty {duty:g} would be reckoned by that"
