@@ -39,8 +39,14 @@ def test_a_redis_that_would_need_more_than_its_core_is_a_cluster(sessions: int, 
 def test_points_that_may_hold_more_are_told() -> None:
     """And what was held to nothing is no plan's to use."""
     bound = Capacity(points=[point(streams=25, is_refusal_bound=True), point(200, streams=0)])
-    (told,) = estimate(Need(sessions=10), bound).at_least
-    assert told.startswith("100 ms, duty 1: by its own limits the server refused")
+    found = estimate(Need(sessions=10), bound)
+    assert found.at_least[0].startswith("100 ms, duty 1: by its own limits the server refused")
+    late = estimate(Need(sessions=10), Capacity(points=[point(is_generator_bound=True)]))
+    assert ([1, 1], True, False) == (
+        [len(it.at_least) for it in (found, late)],
+        found.is_refusal_bound,
+        late.is_refusal_bound,
+    )
     with pytest.raises(NothingHeldError):
         estimate(Need(sessions=10, chunk_ms=150), bound)
 

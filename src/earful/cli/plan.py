@@ -108,7 +108,7 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
         ("sessions", f"{need.sessions:,}, {need.chunk_ms} ms chunks, duty {need.duty:g}"),
         *(("beyond", what) for what in found.beyond_measured),
         *(("at least", what) for what in found.at_least),
-        *([("measure with", f"earful serve {UNLIMITED}")] if found.at_least else []),
+        *([("measure with", f"earful serve {UNLIMITED}")] if found.is_refusal_bound else []),
         ("p99", f"at most {found.p99_ms:,.0f} ms from when a chunk was due to its answer: so it was measured"),
         ("workers", workers),
         ("started with", _flags(found)),

@@ -70,6 +70,8 @@ class Estimate:
     """What of the need lies beyond the capacity file: it is reckoned as at the nearest that was measured, or worse."""
     at_least: list[str]
     """Which points this is reckoned by say less than a machine holds, and why: fewer workers may do."""
+    is_refusal_bound: bool
+    """Whether one of them is what a server let in by its own limits."""
 
 
 def estimate(need: Need, capacity: Capacity) -> Estimate:
@@ -105,6 +107,7 @@ def estimate(need: Need, capacity: Capacity) -> Estimate:
         out_mbit_per_s=out_bytes * need.sessions * 8 / 1e6,
         beyond_measured=capacity.beyond(need.chunk_ms, need.duty, workers),
         at_least=capacity.at_least(need.chunk_ms, need.duty),
+        is_refusal_bound=any(point.is_refusal_bound for point in capacity.used(need.chunk_ms, need.duty)),
     )
 
 
