@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from earful.planning.capacity import Capacity
+from earful.planning.capacity import UNLIMITED, Capacity
 from earful.planning.estimate import Need, estimate
 
 ROOT = Path(__file__).parents[1]
@@ -27,9 +27,10 @@ same file.
 Real-time streams of one worker that speak all the time (duty 1) or four tenths of it (duty 0.4: turns of 4 s and
 silence between them), at a p99 of at most {margin} ms above that of 20 streams; the bound stands beside it. Latency
 counts from when a chunk was due to its answer. The model is the mock, which takes 50 ms and answers every 100 ms of
-speech: smaller chunks wait for one another. A `+` says that the load's own process was late first, so that the worker
-holds at least as many. A session's memory is what the first streams took; the worker's is with those that it held, and
-the most that it had in any step: what too many made it take, it keeps. A `-` says that nobody looked.
+speech: smaller chunks wait for one another. A `+` says that the load's own process was late first, a `*` that the
+server refused more by its own limits: either way the machine holds at least as many. A session's memory is what the
+first streams took; the worker's is with those that it held, and the most that it had in any step: what too many made it
+take, it keeps. A `-` says that nobody looked.
 """
 
 _SCALING = """## More workers
@@ -61,8 +62,15 @@ _MANY = """## Many
 What `earful plan` says for 100 ms chunks and duty 0.4, with 30 % headroom and one spare worker. The worst memory is
 what to give containers: as much for each as any worker was seen to have, overloaded ones too. What lies beyond the
 chunks, duties and workers that were measured is taken to cost as much as the nearest that was, or more, and the plan
-says so (`beyond`). Such workers let in as many as they were measured to hold (`started with`); with its settings as
-they are a worker refuses from 80 % of a core on, and from 2,000 sessions.
+says so (`beyond`); where a point that it reckons by says less than the machine holds, it says that (`at least`), and
+where one held nothing there is no plan. Such workers let in as many as they were measured to hold (`started with`);
+with its settings as they are a worker refuses from 80 % of a core on, and from 2,000 sessions.
+
+One Redis executes its commands on one core: what would take more than is to be used of it is a cluster of so many nodes
+at least. Its memory is that of the sessions, and of the notes of those that ended within seven minutes. In and out is
+what IP carries, acknowledgements too, one for every second packet; they are fewer where a network card hands over
+several at once. TLS is not in it, nor what a link puts around each packet: Ethernet's 38 bytes are 3 % of what comes
+in, and up to 60 % of what goes out.
 """
 
 _OWN = """
@@ -72,10 +80,13 @@ With your model and your machine the figures are yours: a model that computes on
 Give a worker that lets in more than it can hold a core of its own, the load another; it takes {minutes:.0f} minutes:
 
 ```sh
-taskset -c 0 earful serve --port 8000 --max-sessions 100000 --overload-cpu-percent 0 &
+taskset -c 0 earful serve --port 8000 {unlimited} &
 taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 200 --pid $!
 earful plan --sessions 100000 --duty 0.4 --capacity mine.json
 ```
+
+A worker with its settings as they are refuses before it is slow, and what is found is what it lets in: such a point is
+marked (`is_refusal_bound`), and `earful plan` tells it.
 
 `earful bench --scenario overload --streams N`, N being what a worker holds, shows what happens beyond it and
 [judges it](overload.md#a-run-of-your-own), and `--html` makes a page with pictures of it.
@@ -90,7 +101,7 @@ def page_of(capacity: Capacity) -> str:
     margin = max((round(point.p99_ms - point.unloaded_p99_ms) for point in capacity.points), default=0)
     minutes = len(capacity.points) * 13 * (capacity.seconds + 5) / 60
     parts = [_HEAD.format(margin=margin), _points(capacity), _place(capacity), _scaling(capacity), _needs(capacity)]
-    return "\n".join(filter(None, parts)) + _OWN.format(minutes=minutes)
+    return "\n".join(filter(None, parts)) + _OWN.format(minutes=minutes, unlimited=UNLIMITED)
 
 
 def _points(capacity: Capacity) -> str:
@@ -99,7 +110,7 @@ def _points(capacity: Capacity) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for point in sorted(capacity.points, key=lambda point: (point.chunk_ms, -point.duty)):
-        more = "+" if point.is_generator_bound else ""
+        more = ("*" if point.is_refusal_bound else "") + ("+" if point.is_generator_bound else "")
         figures = (point.cpu_pct, point.kb_per_session, point.held_mb, point.worst_mb)
         used = " | ".join("-" if value is None else f"{value:.0f}" for value in figures)
         rows.append(
@@ -133,7 +144,7 @@ def _needs(capacity: Capacity) -> str:
         found = estimate(Need(sessions=sessions, duty=0.4), capacity)
         both = (found.memory_mb, found.worst_memory_mb)
         memory = " | ".join("-" if it is None else f"{it / 1024:,.1f} GB" for it in both)
-        redis = f"{found.redis_cpu_share:.1%} of a core"
+        redis = f"{found.redis_cpu_share:.1%} of a core, {found.redis_memory_mb:,.0f} MB"
         lines = f"{found.in_mbit_per_s:,.0f} Mbit/s | {found.out_mbit_per_s:,.0f} Mbit/s"
         rows.append(f"| {sessions:,} | {found.workers:,} | {memory} | {redis} | {lines} |")
     return "\n".join(rows) + "\n"

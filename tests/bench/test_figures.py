@@ -47,6 +47,27 @@ def test_it_holds_where_answers_came_in_time_and_nothing_went_wrong(step: Figure
     assert holds == step.holds(100.0)
 
 
+@pytest.mark.parametrize(
+    ("step", "is_refused"),
+    [
+        (figures(100, 50.0), False),
+        (figures(100, 150.0), False),
+        (figures(100, 50.0, refused=3), True),
+        (figures(100, 150.0, refused=3), False),
+        (figures(spoken=0, refused=3), True),
+        (figures(100, 50.0, idle=Beside(number=5, trouble=trouble(http_503=1))), True),
+        (figures(100, 50.0, handshakes=Beside(number=5, trouble=trouble(http_429=1), latency=quantiles(1.0))), True),
+        (figures(100, 50.0, idle=Beside(number=5, trouble=trouble(http_502=1))), False),
+    ],
+)
+def test_a_server_that_refuses_while_it_is_in_time_has_met_its_own_limits(
+    step: Figures,
+    is_refused: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """One that is late besides has met its machine's; what is no word of room is a fault."""
+    assert is_refused == step.is_refused(100.0)
+
+
 @pytest.mark.parametrize(("late_ms", "valid"), [(9.8, True), (10.3, False)])
 def test_a_late_generator_has_measured_itself(late_ms: float, valid: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Ten milliseconds are allowed."""

@@ -17,7 +17,7 @@ from earful.bench.plan import Plan
 from earful.cli import capacity as command
 from earful.cli.capacity import measure_capacity
 from earful.cli.commands import run
-from earful.planning.capacity import Capacity
+from earful.planning.capacity import UNLIMITED, Capacity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,32 @@ def test_every_point_is_in_the_file(
     assert [(100, 1.0, 2), (200, 1.0, 2)] == [(point.chunk_ms, point.duty, point.streams) for point in found.points]
     assert all(point.p99_ms > 10_000 and point.answers_per_s > 0 for point in found.points)
     assert (0.3, None, None) == (found.seconds, found.points[0].cpu_pct, found.points[0].held_mb)
+
+
+@pytest.mark.parametrize(
+    ("margin_ms", "refuses", "said"),
+    [(10_000.0, True, "  2 streams are what the server lets in"), (-10_000.0, False, "")],
+)
+def test_a_point_that_the_servers_own_limits_ended_is_marked(
+    margin_ms: float,
+    refuses: bool,  # noqa: FBT001 - a parameter of the test
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And it is told at once, with what to start the server with instead; one that is late was measured itself."""
+    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", margin_ms)
+    with inside(mock_latency_ms=5, max_sessions=2) as server:
+        assert 0 == measure_capacity(server.address.http, PLAN, wav=None, file=str(tmp_path / "x.json"))
+    (found,) = json.loads((tmp_path / "x.json").read_bytes())["points"]
+    assert refuses == found["is_refusal_bound"]
+    err = capsys.readouterr().err
+    assert said in err
+    assert refuses == (f"earful serve {UNLIMITED}" in err)
 
 
 def test_a_process_that_is_looked_at_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.capacity_page import FILE, PAGE, page_of
-from tests.support.capacities import GRID
+from tests.support.capacities import GRID, point
 
 from earful.planning.capacity import Capacity
 
@@ -18,3 +18,11 @@ def test_the_page_has_every_point_and_says_where_it_was_measured() -> None:
     page = page_of(GRID)
     assert 6 == page.count(" ms | 1 |") + page.count(" ms | 0.4 |")
     assert "A processor, 2 of them; earful 1." in page
+
+
+def test_points_that_may_hold_more_are_marked() -> None:
+    """By who was late, or who refused."""
+    points = [point(20, streams=25, is_refusal_bound=True), point(100, streams=1100, is_generator_bound=True)]
+    page = page_of(Capacity(points=points))
+    assert "| 20 ms | 1 | 25* |" in page
+    assert "| 100 ms | 1 | 1,100+ |" in page

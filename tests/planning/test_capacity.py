@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.capacities import GRID, point
 
-from earful.planning.capacity import Capacity, CapacityError, Scaling
+from earful.planning.capacity import Capacity, CapacityError, NothingHeldError, Scaling
 
 
 def test_a_measured_point_is_what_was_measured() -> None:
@@ -69,7 +69,7 @@ def test_what_was_not_measured_is_told() -> None:
     assert ["chunk 300 ms (measured: 20 to 200 ms at duty 0.4)", "duty 0.1 (measured: 0.4 to 1)"] == GRID.beyond(
         300, 0.1, 1
     )
-    one = Capacity(points=[point(), point(20, streams=0)], scaling=[Scaling(2, 1.0)])
+    one = Capacity(points=[point()], scaling=[Scaling(2, 1.0)])
     assert [
         "chunk 20 ms (measured: 100 ms at duty 1)",
         "workers 3 (measured: 1 to 2)",
@@ -77,9 +77,70 @@ def test_what_was_not_measured_is_told() -> None:
 
 
 def test_one_point_is_all_there_is() -> None:
-    """Wherever one asks; points that held nothing are not there."""
-    capacity = Capacity(points=[point(), point(20, streams=0)])
+    """Wherever one asks."""
+    capacity = Capacity(points=[point()])
     assert [1000.0] * 3 == [round(capacity.streams(*at), 6) for at in ((20, 1.0), (100, 0.4), (200, 1.0))]
+
+
+NONE_AT_20 = Capacity(points=[point(20, streams=0, cpu_pct=None), point(100), point(200, streams=1200)])
+
+
+@pytest.mark.parametrize("chunk_ms", [10, 20, 20.5, 99])
+def test_what_lies_at_a_point_that_held_nothing_is_not_made_up(chunk_ms: float) -> None:
+    """Nor what lies between it and another: what was measured is that none hold."""
+    for ask in (NONE_AT_20.streams, NONE_AT_20.cores_per_stream, NONE_AT_20.answers_per_stream, NONE_AT_20.p99_ms):
+        with pytest.raises(NothingHeldError, match="with 20 ms chunks at duty 1 a worker held no streams at a p99 of"):
+            ask(chunk_ms, 1.0)
+
+
+def test_what_lies_elsewhere_does_not_come_of_it() -> None:
+    """Also by duty."""
+    assert [1000.0, 1200.0] == [round(NONE_AT_20.streams(chunk_ms, 1.0), 6) for chunk_ms in (100, 1000)]
+    capacity = Capacity(points=[point(100, 1.0, 0), point(100, 0.4, 2000), point(20, 0.4, 800)])
+    assert [2000.0, 800.0] == [round(capacity.streams(*at), 6) for at in ((100, 0.4), (20, 0.1))]
+    with pytest.raises(NothingHeldError, match=r"duty 1 a worker .* and 20 ms at duty 0\.7 would be reckoned by that$"):
+        capacity.streams(20, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ({"is_refusal_bound": True}, "a worker refused all streams"),
+        ({"is_generator_bound": True}, "the load's own process was late with any number of streams, and what"),
+    ],
+)
+def test_a_point_at_which_no_worker_was_too_slow_says_that(bound: dict[str, bool], said: str) -> None:
+    """Who refused, or was late."""
+    none = Capacity(points=[point(20, streams=0, **bound), point()])
+    with pytest.raises(NothingHeldError, match=rf"^with 20 ms chunks at duty 1 {said}"):
+        none.streams(20, 1.0)
+
+
+def test_the_p99_is_what_the_streams_were_held_to() -> None:
+    """Between points the larger one."""
+    capacity = Capacity(points=[point(20, p99_ms=202.0), point(100, p99_ms=103.0), point(200, p99_ms=104.0)])
+    assert [202.0, 202.0, 103.0, 104.0, 104.0] == [capacity.p99_ms(at, 1.0) for at in (20, 50, 100, 150, 1000)]
+
+
+def test_a_point_that_may_hold_more_is_told_where_it_is_used() -> None:
+    """With why."""
+    points = [
+        point(20, streams=25, is_refusal_bound=True),
+        point(100, streams=1100, is_generator_bound=True),
+        point(200),
+    ]
+    capacity = Capacity(points=points)
+    refused = "20 ms, duty 1: by its own limits the server refused more than 25 streams before it was slow"
+    late = "100 ms, duty 1: the load's own process was late with more than 1,100 streams"
+    assert [[refused], [late, refused], [late], []] == [capacity.at_least(at, 1.0) for at in (20, 50, 100, 200)]
+
+
+def test_a_file_from_before_a_refusal_was_noted_is_read() -> None:
+    """As one without."""
+    old = msgspec.to_builtins(GRID)
+    for one in old["points"]:
+        del one["is_refusal_bound"]
+    assert GRID == Capacity.parse(msgspec.json.encode(old))
 
 
 def test_what_a_stream_uses_is_known_where_somebody_looked() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.capacities import GRID, point
 
-from earful.planning.capacity import Capacity, Scaling
+from earful.planning.capacity import Capacity, NothingHeldError, Scaling
 from earful.planning.estimate import Need, estimate
 
 
@@ -23,7 +23,38 @@ def test_a_need_in_all_its_figures() -> None:
     assert (1 / 3, 2 / 7) == pytest.approx((found.headroom, found.headroom_degraded))
     assert 10_000 / 300 == found.starts_per_s
     assert pytest.approx(15 + 10_000 / 30 + 10_000 / 300) == found.redis_things_per_s
-    assert (3590, 116) == (round(found.in_mbit_per_s), round(found.out_mbit_per_s))
+    assert (3615, 199) == (round(found.in_mbit_per_s), round(found.out_mbit_per_s))
+    assert (102.0, []) == (found.p99_ms, found.at_least)
+    assert (1, 14.5) == (found.redis_nodes, round(found.redis_memory_mb, 1))
+
+
+@pytest.mark.parametrize(
+    ("sessions", "headroom", "nodes"), [(1_000_000, 0.0, 1), (1_000_000, 0.3, 2), (10_000_000, 0.3, 13)]
+)
+def test_a_redis_that_would_need_more_than_its_core_is_a_cluster(sessions: int, headroom: float, nodes: int) -> None:
+    """Of as many as leave what is to be left."""
+    assert nodes == estimate(Need(sessions=sessions, headroom=headroom), GRID).redis_nodes
+
+
+def test_points_that_may_hold_more_are_told() -> None:
+    """And what was held to nothing is no plan's to use."""
+    bound = Capacity(points=[point(streams=25, is_refusal_bound=True), point(200, streams=0)])
+    found = estimate(Need(sessions=10), bound)
+    assert found.at_least[0].startswith("100 ms, duty 1: by its own limits the server refused")
+    late = estimate(Need(sessions=10), Capacity(points=[point(is_generator_bound=True)]))
+    assert ([1, 1], True, False) == (
+        [len(it.at_least) for it in (found, late)],
+        found.is_refusal_bound,
+        late.is_refusal_bound,
+    )
+    with pytest.raises(NothingHeldError):
+        estimate(Need(sessions=10, chunk_ms=150), bound)
+
+
+def test_silent_sessions_have_their_audio_acknowledged_too() -> None:
+    """So that out is more than answers: by two packets for the three of a chunk."""
+    calm = Capacity(points=[point(answers_per_s=0.0)])
+    assert 10 * 2 * 52 * 1000 * 8 / 1e6 == pytest.approx(estimate(Need(sessions=1000), calm).out_mbit_per_s)
 
 
 def test_what_nobody_measured_is_not_known() -> None:

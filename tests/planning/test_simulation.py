@@ -8,6 +8,8 @@ import pytest
 
 from earful.planning.simulation import Fleet, simulate
 
+SELDOM = 1e-9
+"""So that one worker dies, in the middle."""
 FLEET = Fleet(workers=10, capacity=1000.0, limit=1000, reserve=100, deaths_per_day=0.0)
 
 
@@ -59,8 +61,8 @@ def test_the_same_seed_has_the_same_fate() -> None:
 
 
 def test_with_room_to_spare_a_death_is_over_when_its_sessions_are_back() -> None:
-    """They take three seconds, and nobody is refused."""
-    fate = simulate(FLEET, 7000, 300.0, 3600)
+    """They take three seconds, and nobody is refused, also while the worker is away for longer."""
+    fate = simulate(replace(FLEET, deaths_per_day=SELDOM, restart_s=600), 7000, 300.0, 3600)
     assert (1, 0, 0) == (fate.deaths, fate.refused, fate.given_up)
     assert pytest.approx(700, rel=0.1) == fate.displaced
     assert 3 <= fate.hurt_s_most <= 6
@@ -70,7 +72,8 @@ def test_with_room_to_spare_a_death_is_over_when_its_sessions_are_back() -> None
 def test_without_room_it_hurts_for_longer() -> None:
     """Until the dead worker is back, and the replay is heard."""
     roomy, full = (
-        simulate(replace(FLEET, restart_s=60, reserve=0), sessions, 300.0, 3600) for sessions in (7000, 9700)
+        simulate(replace(FLEET, deaths_per_day=SELDOM, restart_s=60, reserve=0), sessions, 300.0, 3600)
+        for sessions in (7000, 9700)
     )
     assert full.hurt_s_most > roomy.hurt_s_most + 20
     assert full.late_share > roomy.late_share
@@ -78,20 +81,57 @@ def test_without_room_it_hurts_for_longer() -> None:
 
 def test_who_finds_no_place_in_time_gives_up() -> None:
     """Where a machine is gone for good, and the others are full."""
-    fate = simulate(replace(FLEET, workers=2, reserve=0, restart_s=100_000, window_s=5), 1950, 3600.0, 600)
+    dying = replace(FLEET, workers=2, reserve=0, deaths_per_day=SELDOM, restart_s=100_000, window_s=5)
+    fate = simulate(dying, 1950, 3600.0, 600)
     assert 0 < fate.given_up <= fate.displaced
+
+
+def test_it_hurts_as_long_as_arrivals_are_refused_for_it() -> None:
+    """Not only until the displaced have given up: those that are left have no room for who is to be there."""
+    dying = replace(FLEET, workers=2, reserve=0, deaths_per_day=SELDOM, restart_s=200, window_s=5)
+    over, lasting = (simulate(replace(dying, restart_s=it), 1950, 300.0, 600) for it in (200, 100_000))
+    assert (200 <= over.hurt_s_most < 230, False) == (True, over.is_hurting)
+    assert (300, True) == (lasting.hurt_s_most, lasting.is_hurting)
+
+
+def test_where_most_are_away_most_of_the_time_it_hurts_all_the_time() -> None:
+    """A thousand deaths a day of each of them, and an hour to come back."""
+    fate = simulate(replace(FLEET, workers=15, deaths_per_day=1000.0, restart_s=3600), 10_000, 300.0, 3600)
+    assert fate.refused_share > 0.9
+    assert fate.is_hurting
+    assert fate.hurt_s_most > 3400
+
+
+def test_who_is_away_does_not_die() -> None:
+    """Each of ten at most once, where none comes back."""
+    assert 10 == simulate(replace(FLEET, deaths_per_day=1000.0, restart_s=100_000), 7000, 300.0, 3600).deaths
+
+
+def test_where_nobody_is_to_die_nobody_does() -> None:
+    """And nothing hurts; else one does at least."""
+    calm, unlucky = (simulate(replace(FLEET, deaths_per_day=it), 7000, 300.0, 60) for it in (0.0, SELDOM))
+    assert (0, 0, 0.0, False) == (calm.deaths, calm.displaced, calm.hurt_s_mean, calm.is_hurting)
+    assert 1 == unlucky.deaths
+
+
+def test_a_fleet_that_is_too_small_is_not_hurt_by_that() -> None:
+    """Only by a death, until it is as large as it was."""
+    small = replace(FLEET, workers=2, capacity=2000.0, deaths_per_day=SELDOM, restart_s=20, window_s=5)
+    fate = simulate(small, 3000, 300.0, 600)
+    assert (False, 20) == (fate.is_hurting, fate.hurt_s_most)
 
 
 def test_a_death_at_the_very_end_hurts_until_then() -> None:
     """What is not over is counted as far as it was seen."""
     fate = simulate(replace(FLEET, deaths_per_day=5000.0, restart_s=60), 7000, 300.0, 60)
-    assert fate.deaths > 10
+    assert fate.deaths > 5
+    assert fate.is_hurting
     assert 60 >= fate.hurt_s_most > 40
 
 
 def test_where_nobody_comes_nothing_is_refused() -> None:
     """And no share is divided by nothing."""
-    fate = simulate(replace(FLEET, workers=1), 0, 300.0, 10)
+    fate = simulate(replace(FLEET, workers=1, deaths_per_day=SELDOM), 0, 300.0, 10)
     assert (0, 0.0, 0.0, 1) == (fate.arrived, fate.refused_share, fate.late_share, fate.deaths)
 
 

@@ -10,7 +10,8 @@ from earful.planning.capacity import Capacity, Point
 def point(chunk_ms: int = 100, duty: float = 1.0, streams: int = 1000, **given: Any) -> Point:
     """One that was measured with the server's process in view, but for what is given."""
     seen: dict[str, Any] = {"cpu_pct": 80.0, "base_mb": 60.0, "kb_per_session": 32.0, "answers_per_s": 6.0 * streams}
-    return Point(chunk_ms=chunk_ms, duty=duty, streams=streams, p99_ms=102.0, unloaded_p99_ms=52.0, **{**seen, **given})
+    held: dict[str, Any] = {"p99_ms": 102.0, "unloaded_p99_ms": 52.0}
+    return Point(chunk_ms=chunk_ms, duty=duty, streams=streams, **{**seen, **held, **given})
 
 
 GRID = Capacity(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from earful.bench.tally import Tally
 
 LEAST_ANSWERED = 0.97
+_FULL = ("429", "503")
+"""How a server, or a proxy for it, says that it has no room: other refusals are faults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,16 @@ class Figures:
     def is_valid(self) -> bool:
         """Whether the server was measured, and not the generator."""
         return (self.generator_late.p99_ms or 0.0) <= self.most_late_ms
+
+    @property
+    def refused(self) -> int:
+        """How many the server had no room for: streams, idle sessions, or those of the handshakes."""
+        all_of_it = [self.trouble, *(beside.trouble for beside in (self.idle, self.handshakes) if beside)]
+        return sum(trouble.refused.get(status, 0) for trouble in all_of_it for status in _FULL)
+
+    def is_refused(self, p99_ms: float) -> bool:
+        """Whether it had no room for some, and was not late with the others: its limits were met, not its machine's."""
+        return self.refused > 0 and (self.latency.p99_ms is None or self.latency.p99_ms <= p99_ms)
 
     @property
     def failure(self) -> str:

@@ -24,7 +24,7 @@ from earful.bench.run import Run
 from earful.cli.asking import is_shedding
 from earful.cli.measuring import loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
-from earful.planning.capacity import Capacity, Point
+from earful.planning.capacity import UNLIMITED, Capacity, Point
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -74,7 +74,10 @@ def _point(url: str, plan: Plan, wav: str | None) -> Point:
     run = Run(stream, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell, partial(is_shedding, url))
     _run(run.find())
     _run(Dialer.find(stream))  # To one that is gone by now the last steps were no measure of what it holds.
-    return _found(run, unloaded_ms)
+    point = _found(run, unloaded_ms)
+    if point.is_refusal_bound:
+        print(_refused(point), file=sys.stderr, flush=True)
+    return point
 
 
 def _found(run: Run, unloaded_ms: float) -> Point:
@@ -94,6 +97,15 @@ def _found(run: Run, unloaded_ms: float) -> Point:
         held_mb=_rounded(server.resident_mb_end if server else None),
         worst_mb=_rounded(max(filter(None, (step.server.resident_mb_end for step in run.steps)), default=None)),
         is_generator_bound=miss is not None and not miss.is_valid,
+        is_refusal_bound=miss is not None and miss.is_refused(run.plan.p99_ms),
+    )
+
+
+def _refused(point: Point) -> str:
+    """That its streams are the server's limit, which may be what one wants to know."""
+    return (
+        f"  {point.streams} streams are what the server lets in, not what its machine holds; to find that, measure one "
+        f"that refuses nobody: earful serve {UNLIMITED}"
     )
 
 

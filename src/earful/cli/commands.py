@@ -233,6 +233,7 @@ def _top(
 
 @app.command("bench")
 def _bench(  # noqa: PLR0913 - typer makes the flags of it
+    context: typer.Context,
     url: Annotated[str, typer.Argument(help="The server's address.")] = "ws://127.0.0.1:8000",
     *,
     streams: Annotated[int, typer.Option(min=1, max=100_000, help="Live streams; with --find the first try.")] = 100,
@@ -280,14 +281,14 @@ def _bench(  # noqa: PLR0913 - typer makes the flags of it
     what is normal, above it, and below it again, then 13 s at least. What a run does not show is told as not judged.
 
     With --capacity what --find finds is found at 20, 100 and 200 ms chunks and duties of 1 and 0.4, from --streams on,
-    for `earful plan`.
+    for `earful plan`; where the server refused more while it was in time that is noted. Flags of no use are refused.
     """
     from earful.bench.plan import Plan
     from earful.cli.bench import bench
-    from earful.cli.measuring import reject_together
+    from earful.cli.given import Given
     from earful.cli.trust import trust
 
-    reject_together(capacity=capacity, scenario=scenario, json_file=json_file, html_file=html_file)
+    Given.of(context).check()
     trust(ca)
     plan = Plan(streams, chunk_ms, seconds, warmup_s, start, duty, idle, connect_rate, pid, p99_ms)
     if capacity is not None:
@@ -319,6 +320,7 @@ def _plan(  # noqa: PLR0913 - typer makes the flags of it
     hours: Annotated[float, typer.Option(min=0.1, max=24, help="How long is simulated.")] = 1.0,
     deaths_per_day: Annotated[float, typer.Option(min=0, max=1000, help="How often a worker dies.")] = 1.0,
     restart_s: Annotated[int, typer.Option(min=1, max=86_400, help="How soon a dead worker is back.")] = 5,
+    return_s: Annotated[int, typer.Option(min=1, max=600, help="How soon all its clients are back.")] = 3,
     balance: Annotated[str, typer.Option(help="least: to the worker with the fewest; random: to any.")] = "least",
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -326,7 +328,7 @@ def _plan(  # noqa: PLR0913 - typer makes the flags of it
     """Tell what a number of sessions needs, and how it would fare: refusals, and how long a lost worker hurts.
 
     Computed from a capacity file alone; no server is asked. The file that ships was measured with the mock model: with
-    a model of your own, measure your own.
+    a model of your own, measure your own. One worker dies at least, unless --deaths-per-day is 0.
     """
     from earful.cli.plan import Weather, plan
     from earful.planning.estimate import Need
@@ -342,7 +344,8 @@ def _plan(  # noqa: PLR0913 - typer makes the flags of it
         spare=spare,
         is_binary=binary,
     )
+    is_even = balance == "least"
     weather = Weather(
-        hours=hours, deaths_per_day=deaths_per_day, restart_s=restart_s, is_even=balance == "least", seed=seed
+        hours=hours, deaths_per_day=deaths_per_day, restart_s=restart_s, return_s=return_s, is_even=is_even, seed=seed
     )
     raise typer.Exit(plan(need, weather, capacity_file=capacity, as_json=as_json))

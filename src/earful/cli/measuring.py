@@ -60,21 +60,6 @@ def open_output(name: str | None, opened: ExitStack) -> IO[str] | None:
         raise CannotMeasureError(f"{name} cannot be written: {error.strerror}.") from None
 
 
-def reject_together(
-    *, capacity: str | None, scenario: str | None, json_file: str | None, html_file: str | None
-) -> None:
-    """Refuse what would be ignored, or written over; raises typer.BadParameter."""
-    import typer
-
-    if capacity is not None and {scenario, json_file, html_file} != {None}:
-        text = "It measures what it needs, and writes its own file: leave out --scenario, --json and --html."
-        raise typer.BadParameter(text, param_hint="--capacity")
-    if html_file is not None and scenario is None:
-        raise typer.BadParameter("Only a scenario has a page: name one with --scenario.", param_hint="--html")
-    if html_file is not None and json_file is not None and Path(html_file).resolve() == Path(json_file).resolve():
-        raise typer.BadParameter(f"Only one of --json and --html can go to {html_file}.", param_hint="--html")
-
-
 def write(out: IO[str], text: str) -> None:
     """Replace what is in a result's file by this; raises CannotMeasureError where it cannot be written."""
     try:

@@ -1,14 +1,15 @@
 """What one worker holds, as it was measured: the file that `earful bench --capacity` writes, and what lies between.
 
 Guarantees what was measured at a measured point, between them a stream's share of a worker interpolated along chunks a
-second and duty, and beyond them never less than at the last. Pure; read by `estimate`.
+second and duty, beyond them never less than at the last, and nothing from a point that held none. Pure; read by
+`estimate`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,7 +17,11 @@ from msgspec import Meta
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
+
 FORMAT = 1
+UNLIMITED = "--max-sessions 100000 --overload-cpu-percent 0 --model-load-percent 0"
+"""What makes a worker that refuses nobody before it is slow: what is measured of it is its machine's."""
 _MOST = 1e9
 """Of any figure, so that no sum of them is infinite."""
 
@@ -25,6 +30,10 @@ _Amount = Annotated[float, Meta(ge=0, le=_MOST)]
 
 class CapacityError(Exception):
     """A capacity file cannot be used; the text is one sentence."""
+
+
+class NothingHeldError(CapacityError):
+    """What is asked would come of a point that held no streams; the text is the rest of a sentence that says so."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +58,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """The most that it had in any step, those with too many streams too."""
     is_generator_bound: bool = False
     """Whether the load's own process was late beyond it: the worker holds at least as many."""
+    is_refusal_bound: bool = False
+    """Whether the server refused more, and answered in time whom it let in: its machine holds at least as many."""
 
 
 class Scaling(msgspec.Struct, frozen=True):
@@ -59,7 +70,10 @@ class Scaling(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """Points, one at least, and where they were measured. `scaling` is by ascending workers; none means no loss."""
+    """Points, one at least, and where they were measured. `scaling` is by ascending workers; none means no loss.
+
+    What is asked of a chunk size and duty raises NothingHeldError where it comes of a point without streams.
+    """
 
     points: list[Point]
     format: int = FORMAT
@@ -95,6 +109,18 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         held = 1 / self._between(chunk_ms, duty, lambda point: 1 / point.streams)
         cores = self.cores_per_stream(chunk_ms, duty)
         return min(held, self.cores_per_worker / cores) if cores else held
+
+    def p99_ms(self, chunk_ms: float, duty: float) -> float:
+        """The p99 that these streams were held to: between points the larger one, for that is all that was seen."""
+        return max(point.p99_ms for point in self.used(chunk_ms, duty))
+
+    def at_least(self, chunk_ms: float, duty: float) -> list[str]:
+        """Which of the points that this comes of say less than the machine holds, and why: a few words each."""
+        return [f"{_name(point)}: {reason}" for point in self.used(chunk_ms, duty) if (reason := _bound(point))]
+
+    def used(self, chunk_ms: float, duty: float) -> list[Point]:
+        """The points that everything about this chunk size and duty comes of."""
+        return [point for _, line in self._around(chunk_ms, duty) for _, point in line]
 
     @property
     def cores_per_worker(self) -> float:
@@ -135,7 +161,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
     def beyond(self, chunk_ms: int, duty: float, workers: int) -> list[str]:
         """What of this was not measured, nor lies between: a few words each."""
-        lines = [(at, [point.chunk_ms for point in self._held() if point.duty == at]) for at in self._duties()]
+        lines = [(at, [point.chunk_ms for point in self.points if point.duty == at]) for at in self._duties()]
         short = next(((at, chunks) for at, chunks in lines if not min(chunks) <= chunk_ms <= max(chunks)), None)
         found = [] if short is None else [f"chunk {chunk_ms} ms (measured: {_range(short[1])} ms at duty {short[0]:g})"]
         for name, at, measured in (
@@ -155,15 +181,27 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         return [point for point in self.points if point.streams > 0]
 
     def _duties(self) -> list[float]:
-        return sorted({point.duty for point in self._held()})
+        return sorted({point.duty for point in self.points})
 
     def _between(self, chunk_ms: float, duty: float, value: Callable[[Point], float]) -> float:
         """A value of the points, along chunks a second first, then along duty."""
         by_duty = []
-        for at, group in groupby(sorted(self._held(), key=_place), key=lambda point: point.duty):
-            line = [(1000 / point.chunk_ms, value(point)) for point in group]
-            by_duty.append((at, _along(1000 / chunk_ms, line)))
+        for at, points in self._around(chunk_ms, duty):
+            by_duty.append((at, _along(1000 / chunk_ms, [(place, value(point)) for place, point in points])))
         return _along(duty, by_duty)
+
+    def _around(self, chunk_ms: float, duty: float) -> list[tuple[float, list[tuple[float, Point]]]]:
+        """The points about this place by chunks a second, for the duties about it; each with where it is."""
+        lines = [
+            (at, [(1000 / point.chunk_ms, point) for point in group])
+            for at, group in groupby(sorted(self.points, key=_place), key=lambda point: point.duty)
+        ]
+        around = [(at, _about(1000 / chunk_ms, line)) for at, line in _about(duty, lines)]
+        for _, line in around:
+            for _, point in line:
+                if not point.streams:
+                    raise NothingHeldError(_nothing_held(chunk_ms, duty, point))
+        return around
 
 
 class _Form(msgspec.Struct, frozen=True):
@@ -191,16 +229,51 @@ def _range(measured: Sequence[float]) -> str:
     return f"{least:g} to {most:g}" if least < most else f"{least:g}"
 
 
+def _name(point: Point) -> str:
+    return f"{point.chunk_ms} ms, duty {point.duty:g}"
+
+
+def _bound(point: Point) -> str | None:
+    """Why more than its streams may be held, if so."""
+    if point.is_refusal_bound:
+        return f"by its own limits the server refused more than {point.streams:,} streams before it was slow"
+    if point.is_generator_bound:
+        return f"the load's own process was late with more than {point.streams:,} streams"
+    return None
+
+
+def _nothing_held(chunk_ms: float, duty: float, point: Point) -> str:
+    """That there is nothing to reckon by."""
+    why = f"a worker held no streams at a p99 of {point.p99_ms:g} ms"
+    if point.is_refusal_bound:
+        why = "a worker refused all streams"
+    elif point.is_generator_bound:
+        why = "the load's own process was late with any number of streams, and what a worker holds is not known"
+    measured = f"with {point.chunk_ms} ms chunks at duty {point.duty:g} {why}"
+    if (point.chunk_ms, point.duty) == (chunk_ms, duty):
+        return measured
+    return f"{measured}, and {chunk_ms:g} ms at duty {duty:g} would be reckoned by that"
+
+
+def _about(at: float, line: Sequence[tuple[float, T]]) -> list[tuple[float, T]]:
+    """What of a line by ascending place counts at a place: what is there, or its two neighbours.
+
+    Before the first it is that one; beyond the last the last two.
+    """
+    at = max(at, line[0][0])
+    after = next((nth for nth, (place, _) in enumerate(line) if place >= at), len(line) - 1)
+    return [line[after]] if line[after][0] == at else list(line[max(after - 1, 0) : after + 1])
+
+
 def _along(at: float, line: Sequence[tuple[float, float]]) -> float:
     """The value at a place of a line through points by ascending place.
 
     Before its first point it is as there; beyond its last it goes on where it was rising. So larger chunks and less
     speech than were measured are taken to cost as much as those that were, and what is more never to cost less.
     """
-    at = max(at, line[0][0])
-    if len(line) == 1:
-        return line[0][1]
-    after = next((nth for nth, (place, _) in enumerate(line) if place >= at), len(line) - 1)
-    (left, low), (right, high) = line[max(after, 1) - 1], line[max(after, 1)]
+    near = _about(at, line)
+    if len(near) == 1:
+        return near[0][1]
+    (left, low), (right, high) = near
     value = low + (high - low) * (at - left) / (right - left)
     return value if at <= right else max(value, high)

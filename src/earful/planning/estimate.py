@@ -40,6 +40,8 @@ class Need:
 class Estimate:
     """What it comes to; None where the capacity file does not say."""
 
+    p99_ms: float
+    """How soon answers come at most, of 99 in 100: what the streams of the capacity file were held to."""
     workers: int
     streams_per_worker: float
     """What each of them can hold beside the others."""
@@ -58,24 +60,34 @@ class Estimate:
     starts_per_s: float
     redis_things_per_s: float
     redis_cpu_share: float
+    redis_nodes: int
+    """Of a cluster, at least, where it is more than one: a Redis executes commands on one core."""
+    redis_memory_mb: float
     redis_kb_per_s: float
     in_mbit_per_s: float
     out_mbit_per_s: float
     beyond_measured: list[str]
     """What of the need lies beyond the capacity file: it is reckoned as at the nearest that was measured, or worse."""
+    at_least: list[str]
+    """Which points this is reckoned by say less than a machine holds, and why: fewer workers may do."""
+    is_refusal_bound: bool
+    """Whether one of them is what a server let in by its own limits."""
 
 
 def estimate(need: Need, capacity: Capacity) -> Estimate:
-    """What the need comes to with workers of this capacity."""
+    """What the need comes to with workers of this capacity; raises NothingHeldError where they hold none of it."""
     alone = capacity.streams(need.chunk_ms, need.duty)
     workers = _workers(need, alone, capacity)
     holds = alone * capacity.share(workers)
     starts_per_s = need.sessions / need.session_s
     things_per_s = wire.redis_things_per_s(workers, need.sessions, starts_per_s)
+    redis_cpu_share = wire.redis_cpu_share(things_per_s)
     cores = capacity.cores_per_stream(need.chunk_ms, need.duty)
     memory_mb = _memory_mb(need, need.sessions / workers, capacity)
     worst_mb = _known(capacity.worst_mb, _memory_mb(need, holds, capacity))
+    in_bytes, out_bytes = _line_bytes_per_s(need, capacity)
     return Estimate(
+        p99_ms=capacity.p99_ms(need.chunk_ms, need.duty),
         workers=workers,
         streams_per_worker=holds,
         sessions_per_worker=need.sessions / workers,
@@ -87,11 +99,15 @@ def estimate(need: Need, capacity: Capacity) -> Estimate:
         headroom_degraded=1 - need.sessions / ((workers - need.spare) * holds),
         starts_per_s=starts_per_s,
         redis_things_per_s=things_per_s,
-        redis_cpu_share=wire.redis_cpu_share(things_per_s),
+        redis_cpu_share=redis_cpu_share,
+        redis_nodes=wire.redis_nodes(redis_cpu_share, need.headroom),
+        redis_memory_mb=wire.redis_memory_bytes(need.sessions, starts_per_s) / (1 << 20),
         redis_kb_per_s=wire.redis_bytes_per_s(things_per_s) / 1000,
-        in_mbit_per_s=_mbit(wire.chunk_bytes(need.chunk_ms, is_binary=need.is_binary) * 1000 / need.chunk_ms, need),
-        out_mbit_per_s=_mbit(wire.answer_bytes() * capacity.answers_per_stream(need.chunk_ms, need.duty), need),
+        in_mbit_per_s=in_bytes * need.sessions * 8 / 1e6,
+        out_mbit_per_s=out_bytes * need.sessions * 8 / 1e6,
         beyond_measured=capacity.beyond(need.chunk_ms, need.duty, workers),
+        at_least=capacity.at_least(need.chunk_ms, need.duty),
+        is_refusal_bound=any(point.is_refusal_bound for point in capacity.used(need.chunk_ms, need.duty)),
     )
 
 
@@ -120,5 +136,13 @@ def _known(*figures: float | None) -> float | None:
     return max((figure for figure in figures if figure is not None), default=None)
 
 
-def _mbit(bytes_per_s: float, need: Need) -> float:
-    return bytes_per_s * need.sessions * 8 / 1e6
+def _line_bytes_per_s(need: Need, capacity: Capacity) -> tuple[float, float]:
+    """What a session has come in, which is audio also where it is silent, and go out, with what acknowledges either."""
+    chunks_per_s, answers_per_s = 1000 / need.chunk_ms, capacity.answers_per_stream(need.chunk_ms, need.duty)
+    chunk, chunk_ack = (
+        size(need.chunk_ms, is_binary=need.is_binary) for size in (wire.chunk_bytes, wire.chunk_ack_bytes)
+    )
+    return (
+        chunks_per_s * chunk + answers_per_s * wire.answer_ack_bytes(),
+        answers_per_s * wire.answer_bytes() + chunks_per_s * chunk_ack,
+    )

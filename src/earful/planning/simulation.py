@@ -32,9 +32,9 @@ _DEATH_WORK = 50
 class Fleet:
     """Workers, what each can hold without being late (`capacity`) and lets in (`limit`, and resumes a `reserve` more).
 
-    `is_even` says whether a balancer sends who comes to the worker with the fewest, or to any. A worker dies
-    `deaths_per_day` and is back after `restart_s`; its sessions come back within `return_s`, with `replay_s` of audio
-    each to be heard again, and give up after `window_s`.
+    `is_even` says whether a balancer sends who comes to the worker with the fewest, or to any. A worker that is there
+    dies `deaths_per_day`, of all one at least unless that is 0, and is back after `restart_s`; its sessions come back
+    within `return_s`, with `replay_s` of audio each to be heard again, and give up after `window_s`.
     """
 
     workers: int
@@ -51,7 +51,11 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What came of it. A death hurts until all its sessions are seated again and no worker is behind because of it."""
+    """What came of it.
+
+    A death hurts until all its sessions are seated again or have given up, no worker is behind because of it, and those
+    that are there have room for as many sessions as there are to be. Deaths that overlap hurt as one.
+    """
 
     seconds: int
     """How many were simulated."""
@@ -63,6 +67,8 @@ class Fate:
     """Sessions that found no place within their window."""
     hurt_s_mean: float
     hurt_s_most: int
+    is_hurting: bool
+    """Whether it hurt at the end: for how much longer nobody saw."""
     late_share: float
     """Of all seconds of all sessions, those at a worker that had more than it can hold, or was still replaying."""
     most_sessions: int
@@ -77,7 +83,7 @@ class Fate:
 def simulate(
     fleet: Fleet, sessions: int, session_s: float, seconds: int, seed: int = 1, *, most_work: float = MOST_WORK
 ) -> Fate:
-    """`seconds` of `sessions` on average, from a fleet that is at work already; one worker dies at least.
+    """`seconds` of `sessions` on average, from a fleet that is at work already.
 
     Where that is more than `most_work`, only the first of these seconds, one at least.
     """
@@ -106,6 +112,7 @@ class _World:
         self._np = np
         self._fleet = fleet
         self._seconds = seconds
+        self._sessions = min(sessions, fleet.workers * fleet.limit)
         self._ticks = _ticks(session_s)
         self._arrivals = sessions / session_s / self._ticks
         part = 1 / session_s / self._ticks
@@ -134,12 +141,15 @@ class _World:
             for _ in range(self._ticks):
                 self._come_and_go(now)
             self._hear(now)
-        if self._hurting_since is not None:
-            self._hurts.append(self._seconds - self._hurting_since)
         return self._fate()
 
     def _deaths_at(self) -> dict[int, list[int]]:
-        """Who dies when: a Poisson process over all workers; where it has nobody die, one in the middle."""
+        """Who dies when: a Poisson process over all workers; where it has nobody die, one in the middle.
+
+        Nobody where nobody is to die.
+        """
+        if not self._fleet.deaths_per_day:
+            return {}
         expected = self._fleet.workers * self._fleet.deaths_per_day * self._seconds / 86_400
         number = int(self._chance.poisson(expected))
         times = self._chance.integers(0, self._seconds, number) if number else [self._seconds // 2]
@@ -149,7 +159,9 @@ class _World:
         return found
 
     def _kill(self, worker: int, now: int) -> None:
-        """Its sessions come back, spread evenly over the time that takes."""
+        """Its sessions come back, spread evenly over the time that takes. One that is away cannot die."""
+        if self._back_at[worker] > now:
+            return
         fleet, gone = self._fleet, int(self._live[worker])
         self._deaths += 1
         self._displaced += gone
@@ -208,9 +220,13 @@ class _World:
         self._spoken += total
         self._most = max(self._most, total)
         is_settled = not self._seeking and not any(self._coming) and not is_late.any()
-        if self._hurting_since is not None and is_settled:
+        if self._hurting_since is not None and is_settled and self._has_room(now):
             self._hurts.append(now - self._hurting_since)
             self._hurting_since = None
+
+    def _has_room(self, now: int) -> bool:
+        """Whether who is there can hold as many as there are to be: or arrivals pay for who is away."""
+        return int(self._room(self._fleet.limit, now).sum()) >= self._sessions
 
     def _spread(self, live: Numbers, number: int, room: Numbers) -> Numbers:
         if self._fleet.is_even:
@@ -218,6 +234,8 @@ class _World:
         return to_any(live, number, room, self._chance)
 
     def _fate(self) -> Fate:
+        since = self._hurting_since
+        hurts = self._hurts if since is None else [*self._hurts, self._seconds - since]
         return Fate(
             seconds=self._seconds,
             arrived=self._arrived,
@@ -225,8 +243,9 @@ class _World:
             deaths=self._deaths,
             displaced=self._displaced,
             given_up=self._given_up,
-            hurt_s_mean=sum(self._hurts) / len(self._hurts) if self._hurts else 0.0,
-            hurt_s_most=max(self._hurts, default=0),
+            hurt_s_mean=sum(hurts) / len(hurts) if hurts else 0.0,
+            hurt_s_most=max(hurts, default=0),
+            is_hurting=since is not None,
             late_share=self._late / self._spoken if self._spoken else 0.0,
             most_sessions=self._most,
             mean_sessions=self._spoken / self._seconds,
