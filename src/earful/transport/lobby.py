@@ -14,6 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from earful.telemetry.logs import Logger
 
 TELL_EVERY_S = 10.0
@@ -62,6 +64,10 @@ class Lobby:
     def __len__(self) -> int:
         """How many are silent."""
         return len(self._guests)
+
+    def __iter__(self) -> Iterator[Guest]:
+        """Them, as they would make way."""
+        return iter(self._guests)
 
     @property
     def is_full(self) -> bool:
