@@ -58,6 +58,7 @@ COMPLETE = (
     "src/earful/engine/messages.py",
     "src/earful/models/agreement.py",
     "src/earful/models/draft.py",
+    "src/earful/open_files.py",
     "src/earful/planning/",
     "src/earful/service/arrivals.py",
     "src/earful/service/buckets.py",

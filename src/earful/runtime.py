@@ -15,8 +15,8 @@ COLLECT_AT = (20_000, 20)
 COLLECT_ALL_AT = {"fast": 500, "asgi": 20}
 """How many of the next generation make a full collection, by transport. It stops a worker with 10,000 sessions for
 0.2 s. After sessions of the fast transport it finds nothing; one of the portable leaves 80 objects of libraries'."""
-OTHER_FILES = 1000
-"""What a worker has open besides its sessions, amply: uploads, other requests, libraries."""
+OTHER_FILES = 3000
+"""What a worker has open besides its sessions, amply: uploads, silent connections, other requests, libraries."""
 
 
 def is_compiled() -> bool:

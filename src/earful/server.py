@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from earful.certificate import Certificate
 from earful.completion import cancelled
 from earful.listening import bind_ops, listening, ops_url, place_of
 from earful.models.loading import ModelLoadError
+from earful.open_files import most_silent
 from earful.renewal import KEPT_ALONE, read_anew, tell_unusable
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.service.identity import Identity
@@ -32,6 +34,7 @@ from earful.telemetry.logs import Log, open_log
 from earful.telemetry.watchdog import Watchdog
 from earful.transport.acceptor import Acceptor
 from earful.transport.fast import FastTransport
+from earful.transport.lobby import Lobby
 from earful.transport.ops_server import OpsServer
 from earful.transport.passage import Passage, behind_turnstile
 from earful.transport.turnstile import Turnstile
@@ -148,9 +151,12 @@ class Server(uvicorn.Server):
         self._signals = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = asyncio.Event()
+        self.lobby = Lobby("public", most_silent(settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), service.log)
+        service.registry.sweepers.append(self.lobby.sweep)
         self._ops: OpsServer | None = None
         if service.ops_app is not None and ops_listener is not None:
             self._ops = OpsServer(service.ops_app, ops_listener, settings.handshake_timeout_s, service.log)
+            service.registry.sweepers.append(self._ops.lobby.sweep)
         service.registry.sweepers.append(self._sweep_http)
         self._watchdog = Watchdog(service.log, partial(glance, service.registry))
         service.registry.sweepers.append(self._watchdog.moved)
@@ -185,14 +191,14 @@ class Server(uvicorn.Server):
         if self.renews:
             loop.add_signal_handler(signal.SIGHUP, self._renew)
         await super().startup([])
-        self.servers = [await self._listen(listener) for listener in sockets or ()]
+        self.servers = [self._listen(listener) for listener in sockets or ()]
         if self._ops is not None:
             await self._ops.open()
         if not self.should_exit:
             self._watchdog.open()
         self._load = self.begin_loading()
 
-    async def _listen(self, listener: socket.socket) -> Any:
+    def _listen(self, listener: socket.socket) -> Any:
         """Accept on a socket as uvicorn would, whose TLS handshakes have a minute, whatever the settings say."""
         config, loop = self.config, asyncio.get_running_loop()
         registry, settings, state = self._service.registry, self._service.settings, self.server_state
@@ -201,16 +207,11 @@ class Server(uvicorn.Server):
         turnstile = Turnstile(registry, config, state, settings.transport)
         make: Any = behind_turnstile(turnstile, state, http, settings.handshake_timeout_s)
         if config.ssl is None:
-            acceptor = Acceptor(listener, turnstile, make)
-            acceptor.open(config.backlog)
-            return acceptor
-        return await loop.create_server(
-            make,
-            sock=listener,
-            backlog=config.backlog,
-            ssl=config.ssl,
-            ssl_handshake_timeout=settings.handshake_timeout_s,
-        )
+            acceptor = Acceptor(listener, turnstile, self.lobby, make)
+        else:  # Whose first bytes are no request.
+            acceptor = Acceptor(listener, None, self.lobby, make, (config.ssl, settings.handshake_timeout_s))
+        acceptor.open(config.backlog)
+        return acceptor
 
     def begin_loading(self) -> asyncio.Task[None]:
         """Start the task that loads the model, unless it was; that task."""

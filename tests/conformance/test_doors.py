@@ -6,6 +6,7 @@ import asyncio
 import gc
 import ssl
 import threading
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.echo import echoing
 from tests.support.inside import Inside, Threaded, inside
 from tests.support.raw import BINARY, CLOSE, PATIENCE_S, PING, PONG, TEXT, RawSocket, connected, frame
 from tests.support.server import await_true
+from tests.support.sounds import speech, wav
 from tests.support.speech import SENTENCE, expected, finals, pieces
 
 from earful.session.session import Session
@@ -38,6 +40,8 @@ pytestmark = pytest.mark.e2e
 LOOPS = pytest.mark.parametrize(
     "new_loop", [uvloop.new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"]
 )
+GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 QUICK: dict[str, Any] = {"mock_latency_ms": 1, "max_speed": 0}
 
 
@@ -131,9 +135,7 @@ def test_tls_changes_nothing(new_loop: NewLoop, certificate: dict[str, Path], co
 
 
 @LOOPS
-@pytest.mark.parametrize(
-    "said", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], ids=["nothing", "half a hello"]
-)
+@pytest.mark.parametrize("said", [b"", HALF_A_HELLO], ids=["nothing", "half a hello"])
 def test_a_tls_handshake_has_no_longer_than_an_upgrade(
     new_loop: NewLoop, certificate: dict[str, Path], said: bytes, configured: Configured
 ) -> None:
@@ -146,6 +148,74 @@ def test_a_tls_handshake_has_no_longer_than_an_upgrade(
         assert b"" == raw.socket.recv(1)
         raw.close()
         secured(RawSocket(server.address), certificate).upgrade().close()
+
+
+CROWDED: dict[str, Any] = {"handshake_timeout_s": 60, "allowed": ("silent connections made way",), **QUICK}
+
+
+def come_in(server: Inside) -> RawSocket:
+    """Connect and say nothing yet; the server knows of it."""
+    before = server.call(lambda: list(server.server.lobby))
+    raw = RawSocket(server.address)
+    await_true(lambda: server.call(lambda: list(server.server.lobby)) != before)
+    return raw
+
+
+def status(raw: RawSocket) -> int:
+    """Of an answer, which is read to its end."""
+    with HTTPResponse(raw.socket) as answer:
+        answer.begin()
+        answer.read()
+        return answer.status
+
+
+def check_order(server: Inside, waiting: list[RawSocket]) -> None:
+    """Each who comes costs the next of them its connection; with the last nobody is left."""
+    others = []
+    for raw in waiting:
+        others.append(come_in(server))
+        assert b"" == raw.socket.recv(1)
+    for raw in (*waiting, *others):
+        raw.close()
+    await_true(lambda: server.call(lambda: len(server.server.lobby)) == 0)
+
+
+@LOOPS
+def test_who_has_been_silent_longest_makes_way(new_loop: NewLoop, transport: str) -> None:
+    """With half a request, with none, after an answer: in the order in which they began to be owed nothing.
+
+    A session and an upload, whose requests came before, go on.
+    """
+    with inside(transport=transport, loop_factory=new_loop, **CROWDED) as server, connected(server.address) as live:
+        uploading = RawSocket(server.address)
+        body = wav(speech(0.5))
+        uploading.send_bytes(b"POST /v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+        await_true(lambda: server.call(lambda: server.service.registry.uploads) == 1)
+        server.server.lobby.most = 3
+        kept, half, quiet = (come_in(server) for _ in range(3))
+        half.send_bytes(GET[:10])
+        kept.send_bytes(GET)
+        assert 200 == status(kept)
+        check_order(server, [half, quiet, kept])
+        conversation(live)
+        uploading.send_bytes(body)
+        assert 200 == status(uploading)
+        uploading.close()
+
+
+@LOOPS
+def test_over_tls_a_handshake_makes_way_as_well(
+    new_loop: NewLoop, certificate: dict[str, Path], configured: Configured
+) -> None:
+    """One that has not begun, one that has, one that is done and followed by nothing; a session goes on."""
+    with configured(loop_factory=new_loop, settings=CROWDED, **certificate) as server:
+        live = secured(RawSocket(server.address), certificate).upgrade()
+        server.server.lobby.most = 3
+        quiet, half, done = (come_in(server) for _ in range(3))
+        half.send_bytes(HALF_A_HELLO)
+        check_order(server, [quiet, half, secured(done, certificate)])
+        conversation(live)
+        live.close()
 
 
 @LOOPS

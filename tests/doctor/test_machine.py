@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from earful.doctor.finding import Finding, Grade
-from earful.doctor.machine import Machine, check_machine, read_machine, seats
+from earful.doctor.machine import Machine, check_machine, read_machine
 from earful.settings import Settings
 
 GOOD = Machine(20_000, 4096, 1 << 33, frozenset({"av", "httptools", "uvloop"}), is_compiled=True)
@@ -49,11 +49,6 @@ def test_what_is_lacking_is_told(lack: dict[str, object], about: str, grade: Gra
 def test_what_cannot_be_known_is_not_told() -> None:
     """On systems that do not say."""
     assert {"listen backlog", "memory"}.isdisjoint(found(replace(GOOD, backlog=None, memory_bytes=None)))
-
-
-def test_the_reserve_counts() -> None:
-    """Rounded up, as the server does."""
-    assert 111 == seats(Settings(max_sessions=101, resume_reserve=9))
 
 
 def test_this_machine_can_be_read() -> None:

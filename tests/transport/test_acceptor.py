@@ -10,8 +10,10 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.inside import Record
 
 from earful.transport.acceptor import AT_ONCE, BATCH_S, REST_S, Acceptor
+from earful.transport.lobby import Lobby
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,14 +60,15 @@ class Porch:
         self.scope = scope
         self.pauses: list[tuple[float, Callable[[], object]]] = []
         self.faults: list[Any] = []
-        self.acceptor = Acceptor(self.listener, self.turnstile, self._guest)  # type: ignore[arg-type]  # a stand-in
+        self.lobby = Lobby("public", 100, Record())
+        self.acceptor = Acceptor(self.listener, self.turnstile, self.lobby, self._guest)  # type: ignore[arg-type]  # a stand-in
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.faults.append(context["exception"]))
         self.loop = Hurried(loop, self.pauses)
         self.acceptor.open(100)
         self.acceptor._loop = self.loop  # type: ignore[assignment]  # a stand-in
 
-    def _guest(self, early: bytes) -> Guest:
+    def _guest(self, early: bytes, _: object) -> Guest:
         self.guests.append(Guest(early))
         return self.guests[-1]
 

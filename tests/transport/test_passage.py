@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import uvloop
 from tests.support.clock import run_virtual
-from tests.support.inside import inside
+from tests.support.inside import Record, inside
 from tests.support.pipe import RecordingTransport
 from tests.support.raw import RawSocket, connected, request
 from tests.support.server import await_true
@@ -19,6 +19,7 @@ from tests.transport.test_fast_connection import Hall
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from earful.transport.lobby import Guest, Lobby
 from earful.transport.passage import Passage, behind_turnstile
 from earful.transport.turnstile import Turnstile
 from earful.transport.upgrade import PATH
@@ -63,7 +64,10 @@ class Here:
         turnstile = Turnstile(cast("Door", self.hall), config, self.state, "fast")
         http = partial(Http, config=config, server_state=self.state, app_state={})
         self.make: Callable[..., Any] = behind_turnstile(turnstile, self.state, http, timeout_s=10)
-        self.first: Any = self.make()
+        self.lobby = Lobby("public", 10, self.hall.log)
+        self.guest = Guest(self.lobby, cast("socket.socket", self.pipe))
+        self.guest.wait()
+        self.first: Any = self.make(b"", self.guest)
         self.first.connection_made(self.pipe)
         self.pipe.set_protocol = lambda protocol: setattr(self.pipe, "protocol", protocol)  # type: ignore[method-assign]
 
@@ -102,8 +106,9 @@ def test_who_is_refused_is_told_all_and_counted() -> None:
         assert ("mine", "192.0.2.7", "fast") == (refused["request_id"], refused["peer"], refused["transport"])
         here.first.data_received(PLAIN)
         assert b"" == here.pipe.drain()
+        assert 1 == len(here.lobby)
         here.first.connection_lost(None)
-        assert 0 == here.count
+        assert (0, 0) == (here.count, len(here.lobby))
 
     met(scenario)
 
@@ -135,8 +140,9 @@ def test_who_wants_something_else_goes_on(data: bytes) -> None:
         here.first.data_received(data)
         assert isinstance(here.pipe.protocol, Http)
         assert (data, here.pipe, b"") == (here.pipe.protocol.heard, here.pipe.protocol.transport, here.pipe.drain())
-        assert {"config", "server_state", "app_state", "since"} == here.pipe.protocol.given.keys()
+        assert {"config", "server_state", "app_state", "since", "guest"} == here.pipe.protocol.given.keys()
         assert here.first._since == here.pipe.protocol.given["since"]
+        assert (here.guest, 1) == (here.pipe.protocol.given["guest"], len(here.lobby))
         assert (0, []) == (here.count, here.pipe.calls)
 
     met(scenario)
@@ -157,7 +163,7 @@ def test_who_was_looked_at_already_goes_on_at_once() -> None:
     """With what it has sent, whoever else is refused."""
 
     def scenario(here: Here) -> None:
-        there = here.make(early=PLAIN)
+        there = here.make(PLAIN, here.guest)
         there.connection_made(here.pipe)
         assert (PLAIN, here.pipe) == (here.pipe.protocol.heard, here.pipe.protocol.transport)
 
@@ -227,7 +233,7 @@ def test_what_early_requests_hold_up_is_not_read() -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
-            early = make(early=TWICE)
+            early = make(TWICE, Guest(Lobby("public", 10, Record()), ours))
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: early, ours)
             await asyncio.wait_for(asked.wait(), 10)
             theirs.sendall(ONCE)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import resource
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earful.doctor.finding import Finding, fail, ok, warn
+from earful.open_files import needed_files, seats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,6 @@ SESSION_BYTES = 64 * 1024
 """What a speaking session takes, at most."""
 WORKER_BYTES = 96 << 20
 """What a worker takes without any, its model not counted."""
-SPARE_FILES = 64
-"""Listeners, the log, the event loop, libraries."""
 _MEMORY = Path("/proc/meminfo")
 _CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 _BACKLOG = Path("/proc/sys/net/core/somaxconn")
@@ -70,14 +68,8 @@ def check_machine(machine: Machine, settings: Settings, backlog: int) -> Iterato
     yield _decoder(machine.modules)
 
 
-def seats(settings: Settings) -> int:
-    """Sessions a worker may hold, those of the reserve too."""
-    return settings.max_sessions + math.ceil(settings.max_sessions * settings.resume_reserve / 100)
-
-
 def _files(limit: int, settings: Settings) -> Finding:
-    # An upload has a connection and perhaps a file.
-    needed = seats(settings) + 2 * settings.max_uploads + settings.redis_max_connections + SPARE_FILES
+    needed = needed_files(settings)
     what = f"a process may open {limit:,} files; {needed:,} are needed at max_sessions, its reserve and max_uploads"
     if limit >= needed:
         return ok("open files", what)

@@ -6,10 +6,13 @@ and closed by the server it belongs to, which also ticks it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from earful.transport.acceptor import Acceptor
+from earful.transport.lobby import Lobby
 from earful.transport.uvicorn_http import protocol_with
 from earful.transport.uvicorn_ws import LendingProtocol
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from earful.telemetry.logs import Logger
 
+MOST_SILENT_OPS = 16
+"""Connections that say nothing, or nothing more: scrapers and operators are few."""
 GRACE_S = 1
 """How long an answer under way may take when it closes, in whole seconds."""
 
@@ -42,12 +47,18 @@ class OpsServer(uvicorn.Server):
             )
         )
         self._listener = listener
+        self.lobby = Lobby("operations", MOST_SILENT_OPS, log)
 
     async def open(self) -> None:
         """Accept."""
         self.config.load()
         self.lifespan = self.config.lifespan_class(self.config)
-        await self.startup([self._listener])
+        await self.startup([])
+        protocol: Any = self.config.http_protocol_class
+        http = partial(protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        acceptor: Any = Acceptor(self._listener, None, self.lobby, lambda _, guest: http(guest=guest))
+        acceptor.open(self.config.backlog)
+        self.servers = [acceptor]
 
     def stop_accepting(self) -> None:
         """Leave those who come to whoever else listens on the socket."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from uvicorn.server import ServerState
 
+    from earful.transport.lobby import Guest
     from earful.transport.turnstile import Turnstile
 
 _READ_BYTES = 65_536
@@ -30,17 +31,20 @@ class Passage:
         server_state: ServerState,
         go_on: Callable[..., asyncio.Protocol],
         timeout_s: float,
+        guest: Guest,
         early: bytes = b"",
     ) -> None:
         """`go_on` makes the protocol of whoever is not refused, of a connection that is there `since` a monotonic time.
 
-        The first bytes have `timeout_s` to come; whoever has sent `early` was looked at, and goes on with it.
+        The first bytes have `timeout_s` to come; whoever has sent `early` was looked at, and goes on with it. `guest`
+        is in the lobby until HTTP has a whole request.
         """
         self._turnstile = turnstile
         self._server_state = server_state
         self._go_on = go_on
         self._since = time.monotonic()
         self._timeout_s = timeout_s
+        self._guest = guest
         self._early = early
         self._is_refused = False
         self._fd = -1
@@ -88,6 +92,7 @@ class Passage:
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         del exc
+        self._guest.leave()
         self._server_state.connections.discard(self)
 
     def tick(self, now: float) -> None:
@@ -111,7 +116,8 @@ class Passage:
     def _make_way(self, data: bytes) -> None:
         """Let the HTTP protocol have the socket, and what came over it."""
         self._server_state.connections.discard(self)
-        http = self._go_on(since=self._since)  # Its deadline counts from there: a byte must not buy it another.
+        # Its deadline counts from there: a byte must not buy it another.
+        http = self._go_on(since=self._since, guest=self._guest)
         self._transport.set_protocol(http)
         http.connection_made(self._transport)
         http.data_received(data)
@@ -125,9 +131,9 @@ def behind_turnstile(
     Of one that sent `early` what the turnstile did not refuse too.
     """
 
-    def first_protocol(early: bytes = b"") -> asyncio.Protocol | Passage:
+    def first_protocol(early: bytes, guest: Guest) -> asyncio.Protocol | Passage:
         if early or turnstile.is_shut:
-            return Passage(turnstile, server_state, http, timeout_s, early)
-        return http()
+            return Passage(turnstile, server_state, http, timeout_s, guest, early)
+        return http(guest=guest)
 
     return first_protocol

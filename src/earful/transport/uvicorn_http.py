@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from earful.telemetry.logs import Logger
+    from earful.transport.lobby import Guest
 
 MAX_HEADER_BYTES = 65_536
 ANSWERED_BODY_S = 2.0
@@ -39,9 +40,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     log: Logger
     """Told what is refused here; set by `protocol_with`."""
 
-    def __init__(self, *args: Any, since: float | None = None, **kwargs: Any) -> None:
-        """Wait for the first request, `since` a monotonic time; from now on without one."""
+    def __init__(self, *args: Any, guest: Guest, since: float | None = None, **kwargs: Any) -> None:
+        """Wait for the first request, `since` a monotonic time; from now on without one. `guest` is in the lobby."""
         super().__init__(*args, **kwargs)
+        self._guest = guest
         self.logger = logging.getLogger(QUIET)
         self._headers_since: float | None = time.monotonic() if since is None else since
         self._header_bytes = 0
@@ -77,6 +79,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The headers are there: from now on the body is watched."""
+        self._guest.leave()
         self._headers_since = None
         self._header_bytes = 0
         if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
@@ -91,10 +94,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Go on with the request that waits the longest."""
         if self.pipeline:
             self._under_way = self.pipeline[-1][0]
+        elif not self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self._guest.wait()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request under way, and write no more answers: uvicorn has the newest alone know of it."""
+        self._guest.leave()
         if self._under_way is not None:
             self._under_way.disconnected = True
             self._under_way.message_event.set()

@@ -1,0 +1,40 @@
+"""What a worker's limit of open files is for: what it needs, and what silent connections may have of the rest. Pure.
+
+Guarantees that however many connect and say nothing, what the worker needs is there. Used by `server.py`, and by
+`earful doctor`, which says whether the limit is high enough.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from earful.settings import Settings
+
+SPARE_FILES = 64
+"""Listeners, the log, the event loop, libraries; and silent connections of the operations listener."""
+MOST_SILENT = 2048
+"""Silent connections that a worker keeps, however many files it may open. At the 2,000 a second at which a flood is
+taken each has a second to say what it wants."""
+LEAST_SILENT = 16
+"""And where the limit is too low for what is needed."""
+
+
+def seats(settings: Settings) -> int:
+    """Sessions a worker may hold, those of the reserve too."""
+    return settings.max_sessions + math.ceil(settings.max_sessions * settings.resume_reserve / 100)
+
+
+def needed_files(settings: Settings) -> int:
+    """What a worker may have open at once that is full, silent connections not counted."""
+    # An upload has a connection and perhaps a file.
+    return seats(settings) + 2 * settings.max_uploads + settings.redis_max_connections + SPARE_FILES
+
+
+def most_silent(settings: Settings, limit: int) -> int:
+    """Silent connections that a worker may have, of `limit` files: half of what is left of it.
+
+    The other half is for those who are just being answered, or closed.
+    """
+    return max(LEAST_SILENT, min(MOST_SILENT, (limit - needed_files(settings)) // 2))
