@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from earful.transport.body_pace import PATIENCE_S, WINDOW_S
+from earful.transport.lobby import Guest, Lobby
 from earful.transport.uvicorn_http import ANSWERED_BODY_S, protocol_with
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ class Front:
         config = Config(self._app, interface="asgi3", log_config=None)
         config.load()
         make: Any = protocol_with(10.0, Record())
-        self.protocol = make(config=config, server_state=ServerState(), app_state={})
+        with socket.socket() as connection:  # None that the lobby, which has room, would close.
+            guest = Guest(Lobby("public", 100, Record()), connection)
+        self.protocol = make(config=config, server_state=ServerState(), app_state={}, guest=guest)
         self.transport = Pipe()
         self.protocol.connection_made(self.transport)
         self.began = time.monotonic()
