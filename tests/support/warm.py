@@ -28,6 +28,7 @@ _IMPORTED = (
     # What the first steps of a server import.
     "earful.models.mock_batch",
     "encodings.idna",
+    "pydantic.v1",
     "structlog",
     "uvicorn.lifespan.on",
     "uvicorn.loops.uvloop",
