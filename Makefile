@@ -11,6 +11,9 @@ TESTED := dev audio otel jwt mic moonshine pocketsphinx
 MODELS := faster-whisper moonshine pocketsphinx sherpa-onnx
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
+# What Python has compiled is kept: tests start hundreds of processes, and each worker of pytest reads all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 # Whole servers, and thousands of simulations: without coverage, over the wheel as users get it, compiled where there is a
 # compiler.

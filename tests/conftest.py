@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
-os.environ["PYTHONPATH"] = os.pathsep.join([*PATHS, *filter(None, [os.environ.get("PYTHONPATH")])])
+# Not relative to where somebody stands: tests stand elsewhere.
+_GIVEN = [str(Path(path).resolve()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+os.environ["PYTHONPATH"] = os.pathsep.join([*PATHS, *_GIVEN])
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ _TOO_LARGE, _NOT_AUDIO = (413, "too_large"), (400, "not_audio")
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     """One with its limits as they are by default, which has loaded all that decoding needs."""
-    with running(mock_latency_ms=0) as server:
+    with running(is_true_start=True, mock_latency_ms=0) as server:
         for recording in (wav(_WORD), wav(_WORD, rate_hz=1_000), encoded(_WORD, "flac", "flac")):
             assert 200 == server.address.request("POST", "/v1/transcribe", recording).status
         yield server

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 from tests.support.kept import MARK
 from tests.support.raw import RawSocket, connected
-from tests.support.server import Address, _environment, running
+from tests.support.server import Address, environment, running
 from tests.support.speech import OPENING, SENTENCE, pieces
 
 from earful.samples import sample
@@ -177,7 +177,7 @@ def muffled(*flags: str) -> Iterator[tuple[subprocess.Popen[bytes], Address, int
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     words = [sys.executable, "-m", "earful", "serve", "--port", "0", "--log-format", "json", "--log-level", "debug"]
-    process = subprocess.Popen([*words, *flags], stderr=writer, env=_environment({}))
+    process = subprocess.Popen([*words, *flags], stderr=writer, env=environment({}))
     os.close(writer)
     try:
         yield process, Address(_port(reader, 1 + flags.count("--workers"))), reader

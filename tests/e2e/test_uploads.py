@@ -60,7 +60,9 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One server for all of them: a client's mistakes must not matter to the next, nor be logged as trouble."""
     directory = tmp_path_factory.mktemp("spools")
-    with running(env={"TMPDIR": str(directory)}, mock_latency_ms=1, max_upload_mb=10, max_speed=0) as server:
+    with running(
+        is_true_start=True, env={"TMPDIR": str(directory)}, mock_latency_ms=1, max_upload_mb=10, max_speed=0
+    ) as server:
         yield Place(server, directory)
     assert [] == list(directory.iterdir())
 

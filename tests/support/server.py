@@ -6,6 +6,7 @@ nobody expected, or printed a traceback. Waits are for log lines, each with a de
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -19,15 +20,18 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from tests.support.kept import keep
+from tests.support.nursery import Nursery
 
 from earful.settings import flag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
 IS_INSTALLED = "TEST_INSTALLED" in os.environ
@@ -163,11 +167,38 @@ class Address:
         return self.request("GET", path).tree
 
 
+class Process(Protocol):
+    """What is used of `subprocess.Popen`, whoever started the process."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; subprocess.TimeoutExpired where there is none in time."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal, unless it has ended."""
+
+    def terminate(self) -> None:
+        """Tell it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Wait for its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A server process that answers; `address` and its log."""
 
-    process: subprocess.Popen[str]
+    process: Process
     log: LogLines
     out: LogLines
     address: Address
@@ -202,50 +233,38 @@ def running(
     *flags: str,
     allowed: Collection[str] = (),
     exit_code: int | None = 0,
+    is_true_start: bool = False,
     env: Mapping[str, str] | None = None,
     **settings: object,
 ) -> Iterator[Running]:
     """Run `earful serve` on a free port with these settings until the scope ends, then SIGTERM and check its end.
 
     `allowed` are the events of warnings and errors that belong to the test. A test may end the server itself; with
-    None for `exit_code` it may be any.
+    None for `exit_code` it may be any. Servers are forked, unless `is_true_start` or `env` asks for a process as a user
+    starts it: for what is about memory.
     """
     wanted = {"port": 0, "log_format": "json", **UNHURRIED, **settings}
     arguments = [word for name, value in wanted.items() for word in (flag_of(name), _spell(value))]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "earful", "serve", *arguments, *flags],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_environment(env or {}),
-        process_group=0,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    log, out = LogLines(process.stderr), LogLines(process.stdout)
-    try:
-        port = log.wait_for("starting").get("port", 0)
-        workers = int(str(settings.get("workers", 1)))
-        for which in [{}] if workers == 1 else [{"worker": slot} for slot in range(workers)]:
-            log.wait_for("ready", **which)
-        address = Address(port, tls=_trust_in(settings.get("tls_cert")), uds=str(settings.get("uds", "")))
-        server = Running(process, log, out, address)
-        yield server
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        server.check_end({*allowed, *([STORE_AWAY] if "store" in settings else [])}, exit_code)
-    finally:
-        process.kill()
-        process.wait()
-        log.join()
-        out.join()
-        keep(log.lines)
-
-
-def process_fds(pid: int) -> int:
-    """How many descriptors a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    (out_end, out), (log_end, err) = os.pipe(), os.pipe()
+    with _start(["serve", *arguments, *flags], environment(env or {}), out, err, is_true_start) as process:
+        log, said = LogLines(os.fdopen(log_end, encoding="utf-8")), LogLines(os.fdopen(out_end, encoding="utf-8"))
+        try:
+            port = log.wait_for("starting").get("port", 0)
+            workers = int(str(settings.get("workers", 1)))
+            for which in [{}] if workers == 1 else [{"worker": slot} for slot in range(workers)]:
+                log.wait_for("ready", **which)
+            address = Address(port, tls=_trust_in(settings.get("tls_cert")), uds=str(settings.get("uds", "")))
+            server = Running(process, log, said, address)
+            yield server
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            server.check_end({*allowed, *([STORE_AWAY] if "store" in settings else [])}, exit_code)
+        finally:
+            process.kill()
+            process.wait()
+            log.join()
+            said.join()
+            keep(log.lines)
 
 
 def resident_bytes(pid: int) -> int:
@@ -263,7 +282,7 @@ def await_true(condition: Any, within_s: float = WITHIN_S) -> None:
         pause.wait(0.01)
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Ours, without settings of whoever runs the tests, and with the sources where Python finds them too.
 
     Without coverage, which would double a server's start, and there are hundreds. What is empty in `extra` is left out.
@@ -272,6 +291,26 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     paths = [extra.get("PYTHONPATH", ""), *PATHS, os.environ.get("PYTHONPATH", "")]
     wanted = {**kept, **extra, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return {name: value for name, value in wanted.items() if value or name not in extra}
+
+
+def _start(arguments: Sequence[str], env: Mapping[str, str], out: int, err: int, is_true_start: bool) -> Process:  # noqa: FBT001 - handed on
+    """A process that runs the command line, in a group of its own; `out` and `err` are its and no longer ours."""
+    try:
+        if not is_true_start and (nursery := _nursery()).can_bear(env):
+            return nursery.bear(arguments, env, out, err)
+        command = [sys.executable, "-m", "earful", *arguments]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, process_group=0)
+    finally:
+        os.close(out)
+        os.close(err)
+
+
+@cache
+def _nursery() -> Nursery:
+    """That of this pytest worker, from the first server on."""
+    nursery = Nursery(environment({}))
+    atexit.register(nursery.close)
+    return nursery
 
 
 def _trust_in(certificate: object) -> ssl.SSLContext | None:

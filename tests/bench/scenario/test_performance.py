@@ -210,8 +210,10 @@ def test_a_process_is_looked_at_each_interval() -> None:
         async with answering() as there:
             played = performance(there, Shape(name="flat", phases=(Phase("flat", 1.0, 2, 2),)), pid=os.getpid())
             await played.play()
-        assert (played.timeline.cells[0].cpu_pct or 0) > 0
-        assert (played.timeline.cells[0].resident_mb or 0) > 10
+        cells = [cell for cell in played.timeline.cells if cell.cpu_pct is not None]
+        # In a single one a busy machine may have let it run for less than a tick.
+        assert sum(cell.cpu_pct or 0 for cell in cells) > 0
+        assert all((cell.resident_mb or 0) > 10 for cell in cells)
 
     in_time(main())
 
