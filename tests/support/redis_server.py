@@ -155,8 +155,11 @@ def running_cluster() -> Iterator[tuple[RedisServer, ...]]:
             for nth in range(3)
         )
         bus = _pairs(nodes[0].ask("CONFIG", "GET", "cluster-port"))["cluster-port"]
-        for node, (low, high) in zip(nodes, ((0, 5460), (5461, 10_922), (10_923, 16_383)), strict=True):
+        slots = ((0, 5460), (5461, 10_922), (10_923, 16_383))
+        for epoch, (node, (low, high)) in enumerate(zip(nodes, slots, strict=True), 1):
             node.ask("CLUSTER", "ADDSLOTSRANGE", low, high)
+            # As redis-cli does: nodes that choose one later believe the older owner of a slot that was moved meanwhile.
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", epoch)
             node.ask("CLUSTER", "MEET", HOST, nodes[0].port, bus)
         for node in nodes:
             await_true(lambda node=node: is_whole(node, len(nodes)))
