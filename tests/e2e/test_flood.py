@@ -73,7 +73,8 @@ def test_a_silent_flood_costs_silent_connections_alone(
     """
     body = wav(speech(1.0))
     monkeypatch.setattr(sys, "executable", limited(tmp_path))
-    with running(**listening(tmp_path, way), **FEW, allowed={MADE_WAY}) as server, ExitStack() as scope:
+    started = running(**listening(tmp_path, way), **FEW, allowed={MADE_WAY}, is_true_start=True)  # With its limit.
+    with started as server, ExitStack() as scope:
         address, ops = server.address, Address(server.log.wait_for("starting")["ops_ports"][0])
         live = scope.enter_context(connected(address))
         half_sent = begin_upload(scope, address, body)
