@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tests.support.far_end import FarEnd
 
 RECORDING = Recording(SPEECH, 20)
-PLAN = Plan(chunk_ms=20, answer_within_s=0.3)
+PLAN = Plan(chunk_ms=20)
+HASTY = Plan(chunk_ms=20, answer_within_s=0.3)
+"""Where no answer will come that is still owed at the end."""
 SHORT = Shape(name="short", phases=(Phase("up", 1.0, 5, 5), Phase("down", 1.0, 2, 2)))
 
 
@@ -92,7 +94,8 @@ def test_arrivals_come_whether_there_is_room_or_not() -> None:
             await played.play()
         arrived = sum(cell.arrived for cell in played.timeline.cells)
         refused = sum(cell.refused for cell in played.timeline.cells)
-        assert pytest.approx(220, rel=0.35) == arrived
+        # Some 220; fewer on a busy machine. Were the refused to wait for their turn, it would be forty at most.
+        assert 80 < arrived < 300
         assert arrived - 1 == refused
 
     in_time(main())
@@ -141,8 +144,8 @@ def test_a_try_that_is_not_answered_is_a_loss() -> None:
         async with far_end(Line.last) as there:
             dialer = Dialer(there.url, "127.0.0.1", within_s=1.5)
             shape = Shape(name="flat", phases=(Phase("flat", 2.9, 3, 3),))
-            cast = Cast(shape, PLAN, RECORDING, dialer)
-            played = Performance(shape, PLAN, RECORDING, cast, None)
+            cast = Cast(shape, HASTY, RECORDING, dialer)
+            played = Performance(shape, HASTY, RECORDING, cast, None)
             await played.play()
         assert [(3, 3), (0, 0)] == [(cell.arrived, cell.lost) for cell in played.timeline.cells][:2]
 
@@ -194,7 +197,7 @@ def test_sessions_that_are_lost_are_counted_and_replaced() -> None:
 
     async def main() -> None:
         async with far_end(script) as there:
-            played = performance(there, Shape(name="flat", phases=(Phase("flat", 2.0, 3, 3),)))
+            played = performance(there, Shape(name="flat", phases=(Phase("flat", 2.0, 3, 3),)), HASTY)
             await played.play()
         assert sum(cell.lost for cell in played.timeline.cells) == played.tally.lost["1006"] >= 3
         assert sum(cell.owed for cell in played.timeline.cells) > 30
@@ -240,7 +243,7 @@ def test_who_opts_in_says_start_first_and_who_speaks_in_turns_is_silent_between(
 
     async def main() -> None:
         async with answering() as there:
-            plan = Plan(chunk_ms=20, answer_within_s=0.3, start=True, duty=0.4)
+            plan = Plan(chunk_ms=20, start=True, duty=0.4)
             await performance(there, Shape(name="flat", phases=(Phase("flat", 1.0, 4, 4),)), plan).play()
         assert [{"type": "start"}] * 4 == [said[0] for said in there.heard]
         silence = "A" * 800
