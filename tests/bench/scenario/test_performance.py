@@ -7,7 +7,6 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.support.far_end import GRANTED, REFUSED, Line, answering, far_end, in_time, told
 from tests.support.speech import SPEECH
 
@@ -22,6 +21,7 @@ from earful.bench.scenario.shape import Phase, Shape, overload, soak
 from earful.transport.frames import Opcode
 
 if TYPE_CHECKING:
+    import pytest
     from tests.support.far_end import FarEnd
 
 RECORDING = Recording(SPEECH, 20)
