@@ -5,7 +5,6 @@ Used by `app.py` alone, so that no part but it knows the settings.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from earful.engine.pool import ProcessRules
@@ -66,7 +65,7 @@ def registry_limits(settings: Settings) -> RegistryLimits:
         max_loop_load=settings.overload_cpu_percent / 100,
         max_model_load=settings.model_load_percent / 100,
         log_text=settings.log_text,
-        resume_reserve=math.ceil(settings.max_sessions * settings.resume_reserve / 100),
+        resume_reserve=settings.reserved_seats,
     )
 
 

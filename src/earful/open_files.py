@@ -6,7 +6,6 @@ Guarantees that however many connect and say nothing, what the worker needs is t
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ LEAST_SILENT = 16
 
 def seats(settings: Settings) -> int:
     """Sessions a worker may hold, those of the reserve too."""
-    return settings.max_sessions + math.ceil(settings.max_sessions * settings.resume_reserve / 100)
+    return settings.max_sessions + settings.reserved_seats
 
 
 def needed_files(settings: Settings) -> int:

@@ -7,6 +7,7 @@ imports anyway: pydantic-settings knows neither sources nor unknown names, and c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -300,6 +301,11 @@ class Settings(AccessSettings, frozen=True):
     def source_of(self, name: str) -> str:
         """Where a setting's value comes from: `default`, `file PATH`, `environment EARFUL_X` or `flag --x`."""
         return self._sources.get(name, "default")
+
+    @property
+    def reserved_seats(self) -> int:
+        """Places beyond `max_sessions` for those who resume, a part of one counted whole."""
+        return math.ceil(self.max_sessions * self.resume_reserve / 100)
 
     def secrets(self) -> tuple[bytes, ...]:
         """What signs cursors, the first, and what else verifies them; empty where it is to be drawn."""

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earful.planning.capacity import UNLIMITED, Capacity, CapacityError, NothingHeldError
+from earful.planning.capacity import UNLIMITED, Capacity, CapacityError, NothingHeldError, flags_for
 from earful.planning.estimate import Need, estimate
 from earful.planning.simulation import Fate, Fleet, simulate
 
@@ -111,7 +111,7 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
         *([("measure with", f"earful serve {UNLIMITED}")] if found.is_refusal_bound else []),
         ("p99", f"at most {found.p99_ms:,.0f} ms from when a chunk was due to its answer: so it was measured"),
         ("workers", workers),
-        ("started with", _flags(found)),
+        ("started with", flags_for(_limit(found))),
         ("cores", f"{found.cores:,}, {cores}"),
         ("memory", _memory(found.memory_mb, found.workers)),
         ("worst memory", _memory(found.worst_memory_mb, found.workers)),
@@ -131,11 +131,6 @@ def _redis(found: Estimate) -> str:
     if found.redis_nodes == 1:
         return share
     return f"{share}: one Redis has one core, so a cluster of {found.redis_nodes:,} nodes at least"
-
-
-def _flags(found: Estimate) -> str:
-    """What makes them those that are planned and simulated: by default a worker refuses sooner."""
-    return f"--max-sessions {_limit(found)} --overload-cpu-percent 0 --model-load-percent 0"
 
 
 def _limit(found: Estimate) -> int:

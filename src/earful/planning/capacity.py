@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FORMAT = 1
-UNLIMITED = "--max-sessions 100000 --overload-cpu-percent 0 --model-load-percent 0"
-"""What makes a worker that refuses nobody before it is slow: what is measured of it is its machine's."""
+
+
+def flags_for(max_sessions: int) -> str:
+    """What makes a worker that refuses nobody before it has so many sessions, however slow it is."""
+    return f"--max-sessions {max_sessions} --overload-cpu-percent 0 --model-load-percent 0"
+
+
+UNLIMITED = flags_for(100_000)
+"""What makes one of which its machine's is measured: it is slow before."""
 _MOST = 1e9
 """Of any figure, so that no sum of them is infinite."""
 

@@ -66,16 +66,14 @@ class Tenants:
         tenant, limits = admission.tenant, admission.limits
         if not tenant:
             return False
-        self._note(tenant)
-        if resuming and self._waiting[tenant] >= _most_waiting(limits):
-            raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_MANY_WAIT)
-        if self._is_full(tenant, limits):
-            if resuming:
-                return True
-            raise EarfulError(ErrorCode.TENANT_LIMIT)
-        rate_per_s = limits.max_new_sessions_per_s
-        if not resuming and rate_per_s and not self.rates.take(tenant, rate_per_s, self._clock()):
-            raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_FAST)
+        if resuming:
+            self._note(tenant)
+            if self._waiting[tenant] >= _most_waiting(limits):
+                raise EarfulError(ErrorCode.TENANT_LIMIT, _TOO_MANY_WAIT)
+            return self._is_full(tenant, limits)
+        self.refuse(admission)
+        if limits.max_new_sessions_per_s:
+            self.rates.take(tenant, limits.max_new_sessions_per_s, self._clock())
         return False
 
     def wait(self, tenant: str) -> None:

@@ -244,9 +244,9 @@ class MemoryDirectory:
         """This worker's desk with its new lease, counts and numbers."""
         peer = Peer(self.worker, sum(report.tenants.values()), report.numbers, report.histograms, report.card)
         lease_ends_at = self._hub.clock() + self._lease_s
-        desk = self._hub.desks.setdefault(self.worker, _Desk(peer, report.tenants, lease_ends_at, report.is_pressed))
-        desk.peer, desk.tenants, desk.lease_ends_at = peer, report.tenants, lease_ends_at
-        desk.is_pressed = report.is_pressed
+        known = self._hub.desks.get(self.worker)
+        entries = {} if known is None else known.entries
+        desk = self._hub.desks[self.worker] = _Desk(peer, report.tenants, lease_ends_at, report.is_pressed, entries)
         return desk
 
     def _note_again(self, entry: Entry, expires_s: float) -> None:
