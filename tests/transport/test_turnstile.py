@@ -85,7 +85,7 @@ def test_a_tenant_that_has_all_it_may_have_ends_there_too(tmp_path: Path) -> Non
         assert {"tenant_limit": 3} == server.service.registry.metrics.refusals
         assert 3 == len(server.log.all_of("session refused"))
         registry = server.service.registry
-        turnstile = Turnstile(registry, Config(server.service.app), ServerState(), "fast")
+        turnstile = Turnstile(registry, Config(server.service.app, log_config=None), ServerState(), "fast")
 
         def answer(key: str) -> bytes:
             return turnstile.refusal_of(request(X_Api_Key=key), ("127.0.0.1", 50_000)) or b""
