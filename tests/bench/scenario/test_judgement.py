@@ -9,14 +9,14 @@ from tests.support.stretches import OVERLOAD, stretch
 
 from earful.bench.scenario.judgement import bends_at, checks_of
 from earful.bench.scenario.recovery import Recovery
-from earful.bench.scenario.shape import ramp, spike, sustained
+from earful.bench.scenario.shape import ramp, soak, spike, sustained
 
 if TYPE_CHECKING:
     from earful.bench.scenario.judgement import Check
     from earful.bench.scenario.shape import Shape
     from earful.bench.scenario.stretch import Stretch
 
-RAMP, SUSTAINED, SPIKE = ramp(10, 10.0), sustained(10, 10.0), spike(10, 10.0)
+RAMP, SUSTAINED, SPIKE, SOAK = ramp(10, 10.0), sustained(10, 10.0), spike(10, 10.0), soak(10, 10.0, 4.0)
 HALF, FULL = stretch("0.5x", level=2.5), stretch("1x", level=5.0)
 BEYOND = stretch("4x", level=20.0, refused=30, refused_p99_ms=5.0)
 AFTER = stretch("0.5x", at_s=14.0, level=2.5)
@@ -82,6 +82,8 @@ def recovered(recoveries: list[Recovery]) -> Check:
         (SPIKE, [stretch(), stretch("spike", p99_ms=None, answered=0, owed=2), stretch()], ["p99 at most 100 ms"]),
         (SPIKE, [stretch(), SILENT, stretch(p99_ms=101.0)], ["p99 at most 100 ms"]),
         (SUSTAINED, [SILENT], [ANSWERED]),
+        (SOAK, [stretch(seconds=10.0, arrived=9)], []),
+        (SOAK, [stretch(seconds=10.0, arrived=0)], ["sessions came and went"]),
     ],
 )
 def test_a_promise_that_does_not_hold_is_named(shape: Shape, phases: list[Stretch], promises: list[str]) -> None:
@@ -131,6 +133,12 @@ def test_a_phase_in_which_nobody_spoke_is_no_proof() -> None:
     """Of a spike in which no chunk counted it is not known how it was borne."""
     reasons = not_judged([stretch(), SILENT, stretch()], [], SPIKE)
     assert {"p99 at most 100 ms": "nobody spoke in silent"} == reasons
+
+
+def test_a_soak_that_its_sessions_outlive_shows_no_churn() -> None:
+    """The shortest, of half the length, would have ended as the measurement did."""
+    reasons = not_judged([stretch(seconds=2.0)], [], SOAK)
+    assert {"sessions came and went": "they last 2 s at least, and 2 s were measured"} == reasons
 
 
 def test_what_was_never_answered_has_no_figure() -> None:

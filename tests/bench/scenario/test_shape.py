@@ -55,6 +55,7 @@ def test_a_soak_has_sessions_of_different_length_some_of_which_misbehave() -> No
     assert pytest.approx(100, abs=10) == sum(shape.drops(number) for number in range(1000))
     assert pytest.approx(50, abs=10) == sum(shape.is_slow(number) for number in range(1000))
     assert any(shape.is_slow(number) and not shape.drops(number) for number in range(1000))
+    assert [10.0, 10.0, None] == [it.least_s for it in (shape, overload(9, 30.0, 10.0), sustained(9, 30.0))]
 
 
 def test_an_overload_offers_multiples_of_what_fits() -> None:

@@ -50,7 +50,7 @@ def checks_of(shape: Shape, phases: Sequence[Stretch], recoveries: Sequence[Reco
         answered = sum(phase.answered for phase in phases)
         return [*checks, Check("spoken chunks answered", answered, holds=answered > 0)]
     checks += [_none("sessions refused", phases, "refused"), _slowest(f"p99 at most {p99_ms:g} ms", phases, p99_ms)]
-    return [*checks, _answered(phases)]
+    return [*checks, _answered(phases), *([] if shape.least_s is None else [_churn(shape.least_s, phases)])]
 
 
 def bends_at(intervals: Sequence[Stretch], p99_ms: float) -> float | None:
@@ -134,6 +134,15 @@ def _answered(phases: Sequence[Stretch]) -> Check:
     owed = sum(phase.owed for phase in phases)
     share = sum(phase.answered for phase in phases) / owed if owed else 0.0
     return Check(f"at least {LEAST_ANSWERED:.0%} of the spoken chunks answered", share, share >= LEAST_ANSWERED)
+
+
+def _churn(least_s: float, phases: Sequence[Stretch]) -> Check:
+    """Whether sessions that last `least_s` or more were followed by others: else a soak shows what `sustained` does."""
+    promise, seen_s = "sessions came and went", sum(phase.seconds for phase in phases)
+    if least_s >= seen_s:
+        return _unjudged(promise, f"they last {least_s:g} s at least, and {seen_s:g} s were measured")
+    came = sum(phase.arrived for phase in phases)
+    return Check(promise, came, came > 0)
 
 
 def _first_row(intervals: Sequence[Stretch], is_so: Callable[[Stretch], bool]) -> Stretch | None:

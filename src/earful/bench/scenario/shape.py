@@ -25,6 +25,8 @@ _LEAST_AFTER_S = NORMAL_WITHIN_S + IN_A_ROW * _LEAST_INTERVAL_S
 """A shorter time after an overload cannot show that it took too long."""
 _MOST_INTERVALS = 360
 _SPIKE_BASE = 0.2
+_SHORTEST = 0.5
+"""Of the length of sessions that vary, which are longer than it by as much at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,15 @@ class Shape:
         return max(_LEAST_INTERVAL_S, float(-(-self.seconds // _MOST_INTERVALS)))
 
     @property
+    def least_s(self) -> float | None:
+        """How long the shortest session stays; None where that is not set."""
+        return None if self.session_s is None else self.session_s * (_SHORTEST if self.varies else 1.0)
+
+    @property
     def most(self) -> int:
         """The most sessions that may be there at once."""
         level = max(max(phase.first, phase.last) for phase in self.phases)
-        lasting_s = (self.session_s or 0.0) * (1.5 if self.varies else 1.0)
+        lasting_s = (self.session_s or 0.0) * (1 + _SHORTEST if self.varies else 1.0)
         return round(level * lasting_s) if self.is_open else round(level)
 
     def spans(self) -> list[tuple[float, float, Phase]]:
@@ -127,7 +134,7 @@ class Shape:
         """How long session `number` stays, spread evenly where that varies; None for as long as it may."""
         if self.session_s is None or not self.varies:
             return self.session_s
-        return self.session_s * (0.5 + number * _EVENLY % 1)
+        return self.session_s * (_SHORTEST + number * _EVENLY % 1)
 
     def drops(self, number: int) -> bool:
         """Whether session `number` vanishes at its end."""
