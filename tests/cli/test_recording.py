@@ -124,6 +124,32 @@ def test_closed_standard_input_is_a_read_error(monkeypatch: pytest.MonkeyPatch) 
         all_pieces("-")
 
 
+def test_who_stops_leaves_no_thread_that_reads_on() -> None:
+    """The decoder is freed next; a pipe that nobody writes to is given up at once."""
+    begun, given_up = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    class Silent:
+        duration_ms: float | None = None
+
+        def read(self) -> bytes:
+            begun.set()
+            ended.append(given_up.wait(30))
+            return b""
+
+        def give_up(self) -> None:
+            given_up.set()
+
+    async def main() -> None:
+        waiting = asyncio.create_task(anext(pieces(Silent())))
+        await asyncio.to_thread(begun.wait, 30)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert (True, [True]) == (waiting.cancelled(), ended)
+
+    asyncio.run(main())
+
+
 def test_trouble_while_reading_is_a_read_error() -> None:
     """A disk may fail after the file was opened."""
 

@@ -365,6 +365,22 @@ def test_a_fault_in_an_end_at_once_is_the_end_too(name: str, monkeypatch: pytest
     assert ([ZeroDivisionError], ["internal"]) == ([type(fault) for fault in line.faults], line.ended)
 
 
+def test_a_fault_that_is_met_again_at_the_end_is_the_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever called hears of the second; the session's place and its model are given back."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def scenario(line: Line) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Session, "take_messages", fail)
+            with pytest.raises(ZeroDivisionError):
+                line.connection.message(chunk())
+
+    line = on_line(scenario)
+    assert ([ZeroDivisionError], ["internal"]) == ([type(fault) for fault in line.faults], line.ended)
+
+
 def test_a_fault_in_a_delivery_ends_the_connection_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine that brought the answer goes on."""
 

@@ -14,6 +14,7 @@ from tests.support.speech import OPENING, pieces
 from tests.support.wire import RecordingWire
 
 from earful.protocol.seal import Seal
+from earful.protocol.states import Input
 from earful.service.ladder import LadderRules, Level, doubling, filling
 from earful.service.overload import SENT_ON_WITHIN_S, STAY_S, Overload
 from earful.telemetry.memory import Memory
@@ -288,5 +289,28 @@ def test_who_is_sent_on_and_not_answered_goes_in_time() -> None:
         await asyncio.sleep(SENT_ON_WITHIN_S)
         assert ["started", "closing"] == wire.types
         assert (4201, "handed_over") == wire.closed
+
+    pressed(scenario, scripted(sleeps(29)), has_siblings=True)
+
+
+@pytest.mark.parametrize(("how", "code"), [(Input.END, 1000), (Input.DRAIN, 1012)])
+def test_who_was_sent_on_and_is_taken_back_gets_its_final(how: Input, code: int) -> None:
+    """A DELETE, or a drain after which there is nowhere to go: here is the only place for it."""
+
+    async def scenario(registry: Registry, _: Machine) -> None:
+        wire = begin(registry, "a")
+        connection = registry.connections["a"]
+        for piece in pieces(OPENING):
+            connection.audio(piece)
+        connection.message('{"type":"flush","id":"x"}')
+        registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
+        await asyncio.sleep(STAY_S + 0.5)
+        assert "closing" == wire.types[-1]
+        connection.end(how, within_s=30.0)
+        await asyncio.sleep(SENT_ON_WITHIN_S + 1)
+        closed_at_first = wire.closed
+        await asyncio.sleep(30)
+        assert wire.closed is not None
+        assert (None, True, code) == (closed_at_first, "final" in wire.types, wire.closed[0])
 
     pressed(scenario, scripted(sleeps(29)), has_siblings=True)

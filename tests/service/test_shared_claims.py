@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.service.company import Colleague, Store, cursor_of, resume, together
 from tests.support.clock import settle
@@ -9,6 +11,7 @@ from tests.support.clock import settle
 from earful.errors import EarfulError
 from earful.service import shared_claims
 from earful.session.claim import Claim, Verdict
+from earful.store.directory import StoreUnavailableError
 
 
 def test_an_attempt_that_is_not_larger_is_refused_anywhere() -> None:
@@ -142,5 +145,38 @@ def test_deletions_that_wait_are_bounded() -> None:
             one.claims.delete(Claim(str(nth), "", 0, 100.0))
         assert most == len(one.claims._untold)
         assert Verdict.DELETED is one.claims.claim(Claim(str(most), "", 1, 100.0))
+
+    together(scenario)
+
+
+def test_each_deletion_is_told_once_however_many_come_together() -> None:
+    """Not by each of them those of all others."""
+
+    async def scenario(_: Store, one: Colleague, __: Colleague) -> None:
+        names = [str(nth) for nth in range(9)]
+        for name in names:
+            one.begin(name)
+        await settle()
+        await asyncio.gather(*(one.roster.end(name) for name in names))
+        assert names == sorted(one.door.ends)
+
+    together(scenario)
+
+
+def test_what_was_deleted_while_the_store_was_away_is_told_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after another, all at once would keep the worker from renewing its lease."""
+    monkeypatch.setattr(shared_claims, "MOST_TOLD", 2)
+
+    async def scenario(store: Store, one: Colleague, _: Colleague) -> None:
+        store.is_away = True
+        for name in "abc":
+            one.claims.delete(Claim(name, "", 0, 100.0))
+        with pytest.raises(StoreUnavailableError):
+            await one.claims.tell_some()
+        store.is_away = False
+        await one.claims.tell_some()
+        assert ["b", "c"] == one.door.ends
+        await one.claims.tell_some()
+        assert ["b", "c", "a"] == one.door.ends
 
     together(scenario)

@@ -14,6 +14,7 @@ from tests.support.sounds import encoded, silence, speech, wav
 from earful.decoding.decoders import Decoders
 from earful.errors import EarfulError, ErrorCode
 from earful.service.upload import UPLOAD_LANES, Upload, UploadLimits
+from earful.session.session import Session
 
 if TYPE_CHECKING:
     from tests.support.house import House
@@ -137,6 +138,43 @@ def test_a_failure_fails_the_upload_whenever_it_comes(after_s: float) -> None:
             with pytest.raises(EarfulError) as refused:
                 await upload_of(house).run(io.BytesIO(wav(speech(4.2) + silence(after_s))))
             assert ErrorCode.MODEL_FAILED is refused.value.code
+
+    asyncio.run(main())
+
+
+def test_a_fault_of_ours_ends_the_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait for ever for an answer that came and was lost."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        async with at_home() as house:
+            monkeypatch.setattr(Session, "deliver", fail)
+            with pytest.raises(ZeroDivisionError):
+                await upload_of(house).run(io.BytesIO(wav(speech(4.2))))
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_for_ever_to_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker may have room."""
+    monkeypatch.setattr("earful.decoding.decoders.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("earful.decoding.decoders.PLACE_WITHIN_S", 0.05)
+
+    async def main() -> None:
+        async with at_home(model=STUCK) as house:
+            decoders, flac = Decoders(), encoded(speech(5.0) * 12, "flac", "flac")
+            first, second = (upload_of(house, decoders=decoders) for _ in range(2))
+            running = asyncio.create_task(first.run(io.BytesIO(flac)))
+            while not first.session.numbers.audio_ms:  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0)
+            with pytest.raises(EarfulError) as refused:
+                await second.run(io.BytesIO(flac))
+            assert ErrorCode.OVERLOADED is refused.value.code
+            running.cancel()
+            await asyncio.wait({running})
+            await asyncio.to_thread(decoders.close)
 
     asyncio.run(main())
 

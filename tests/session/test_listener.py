@@ -53,6 +53,15 @@ def _end_of(ear: Listener, chunk_bytes: int) -> int:
     return (newest.sequence - 1) * chunk_bytes + newest.offset + len(newest.data)
 
 
+@pytest.mark.parametrize("head", [b"", b"\0", b"RIFF"])
+def test_chunks_without_audio_leave_nothing_behind(head: bytes) -> None:
+    """Or a client could have a session grow for ever with what no limit counts."""
+    ear = hear_all(listener(), head, 1)
+    for sequence in range(100, 1000):
+        ear.hear(sequence, b"", 0.0)
+    assert (len(head) + 1, 999) == (len(ear._pieces), ear.newest_sequence)
+
+
 def test_audio_that_only_looks_like_a_header_is_heard() -> None:
     """Held back until it is known to be none, and lost in no case."""
     ear = listener()

@@ -693,6 +693,21 @@ def test_room_that_is_found_before_there_is_a_session_concerns_nobody() -> None:
     met(scenario, asks=False)
 
 
+def test_a_lost_connection_whose_session_fails_gives_its_place_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the worker would have one less for as long as it lives."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def scenario(here: Here) -> None:
+        monkeypatch.setattr(here.session, "lost", fail)
+        with pytest.raises(ZeroDivisionError):
+            here.connection.connection_lost(None)
+        assert 0 == here.hall.taken
+
+    met(scenario)
+
+
 def test_a_lost_connection_is_told_once_and_gives_its_place_back() -> None:
     """Nobody holds on to the session."""
 

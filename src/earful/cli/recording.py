@@ -20,6 +20,7 @@ from earful.audio.pcm import Converter
 from earful.audio.wav import MAX_HEADER_BYTES, is_wav, parse_wav_header
 from earful.audio.wavfile import WavDecoder
 from earful.client.plain import CHUNK_BYTES, CHUNK_MS
+from earful.completion import completed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -54,11 +55,11 @@ class Recording(Protocol):
 async def pieces(recording: Recording) -> AsyncGenerator[bytes]:
     """Give a recording's audio in pieces of 100 ms, read in a thread; raises ReadError and EarfulError.
 
-    Whoever cancels it leaves no thread waiting for more.
+    Whoever cancels it leaves no thread that reads on.
     """
     waiting = bytearray()
     try:
-        while data := await asyncio.to_thread(_read, recording):
+        while data := await completed(asyncio.to_thread(_read, recording), recording.give_up):
             waiting += data
             while len(waiting) >= CHUNK_BYTES:
                 yield bytes(waiting[:CHUNK_BYTES])

@@ -1,7 +1,7 @@
 """Opens uploads: WAV here, all else in processes that the kernel bounds, as FFmpeg reads what a stranger made.
 
 Guarantees that a fork server that died is followed by another, and that `close` ends it. Built by `app.py`, asked by
-uploads, each call in a worker thread of its own: it blocks.
+uploads, each call in a worker thread: it blocks, for long where a process decodes, so these have threads of their own.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from earful.audio.container import SNIFF_BYTES, Decoder, Kind, open_audio, sniff
 from earful.decoding.messages import ASK
 from earful.decoding.remote import NobodyError, RemoteDecoder
+from earful.errors import EarfulError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+    from concurrent.futures import Executor
     from contextlib import AbstractAsyncContextManager
     from typing import BinaryIO
 
@@ -30,6 +33,8 @@ CLOSE_WITHIN_S = 1.0
 """How long the fork server has to see that nobody asks any more; then it is killed."""
 MOST_AT_ONCE = 8
 """Processes that decode side by side, whatever `max_uploads` is: together they may take eight times what one may."""
+PLACE_WITHIN_S = 120.0
+"""How long a recording waits for one of these places; whoever is told then had better ask another worker."""
 _IN_MEMORY_BYTES = 1024 * 1024
 """A spooled file of no more has no descriptor yet, and is not to be written to a disk for one."""
 
@@ -41,10 +46,14 @@ class Decoders:
         self._lock = threading.Lock()
         self._server: _ForkServer | None = None
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="decoder")
 
-    def place_for(self, file: BinaryIO) -> AbstractAsyncContextManager[None]:
-        """What a seekable recording waits for before `open`, and holds as long as it reads; nothing for WAV."""
-        return nullcontext() if _kind_of(file) is Kind.WAV else self._places
+    def place_for(self, file: BinaryIO) -> AbstractAsyncContextManager[Executor | None]:
+        """What a seekable recording waits for before `open`, and holds as long as it reads: gives it threads for that.
+
+        WAV needs none, nor threads but the event loop's. Raises EarfulError `overloaded` where none becomes free.
+        """
+        return nullcontext() if _kind_of(file) is Kind.WAV else self._place()
 
     def open(self, file: BinaryIO, *, max_s: float, max_bytes: int) -> Decoder:
         """Open a seekable recording, which has a descriptor where it is larger than 1 MiB; it stays the caller's.
@@ -59,11 +68,28 @@ class Decoders:
             try:
                 return RemoteDecoder(self._ask(ask, recording))
             except NobodyError:  # Somebody killed the server, or the machine had no room for a moment.
-                self.close()
+                self._end_server()
                 return RemoteDecoder(self._ask(ask, recording))
 
     def close(self) -> None:
-        """End the fork server; recordings that are being decoded go on. Another `open` starts another."""
+        """End the fork server; recordings that are being decoded go on."""
+        self._end_server()
+        self._threads.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[Executor]:
+        try:
+            async with asyncio.timeout(PLACE_WITHIN_S):
+                await self._places.acquire()
+        except TimeoutError:
+            raise EarfulError(ErrorCode.OVERLOADED, "Too many recordings are being decoded.") from None
+        try:
+            yield self._threads
+        finally:
+            self._places.release()
+
+    def _end_server(self) -> None:
+        """Another `open` starts another."""
         with self._lock:
             server, self._server = self._server, None
         if server is not None:

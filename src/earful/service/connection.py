@@ -125,8 +125,9 @@ class Connection:
         """A text frame came."""
         if self._ended:
             return
-        now = self._seen()
+        now = self._clock()
         try:
+            self._see(now)
             try:
                 message = decode(text)
             except EarfulError as mistake:
@@ -141,8 +142,9 @@ class Connection:
         """A binary frame came."""
         if self._ended:
             return
-        now = self._seen()
+        now = self._clock()
         try:
+            self._see(now)
             self.session.receive(BinaryAudio(data), now)
             self._pump(now)
         except Exception as fault:  # noqa: BLE001 - a connection's boundary: it ends, visibly, and no other
@@ -150,11 +152,11 @@ class Connection:
 
     def pinged(self) -> None:
         """A ping came (the transport answers it): it counts against `idle_timeout_s`."""
-        self._do(lambda _: self.session.touch(self._seen()))
+        self._do(self._touch)
 
     def ponged(self) -> None:
         """A pong came: the peer lives."""
-        self._do(lambda _: self._seen())
+        self._do(self._see)
 
     def writable(self) -> None:
         """The peer took everything that was queued."""
@@ -220,12 +222,15 @@ class Connection:
         elif not session.is_held and now - self._seen_at >= self._limits.ping_interval_s:
             self._probe(now)
 
-    def _seen(self) -> float:
-        now = self._seen_at = self._clock()
+    def _touch(self, now: float) -> None:
+        self._see(now)
+        self.session.touch(now)
+
+    def _see(self, now: float) -> None:
+        self._seen_at = now
         self._pinged_at = None
         if self._throttle.is_closed_by_one_more(now):
             self._regulate(now)
-        return now
 
     def _probe(self, now: float) -> None:
         """Ping a silent peer; one that does not answer in time is gone."""
@@ -320,10 +325,12 @@ class Connection:
 
     def _crash(self, fault: Exception, now: float) -> None:
         """A bug of ours, in this session: it ends with `internal`, the others go on."""
-        self._on_fault(self, fault)
-        self.session.fail(ErrorCode.INTERNAL)
-        self._tell(self.session.take_messages(), now)
-        self._finish()
+        try:
+            self._on_fault(self, fault)
+            self.session.fail(ErrorCode.INTERNAL)
+            self._tell(self.session.take_messages(), now)
+        finally:  # Also where the bug is met again: its place and the model are given back.
+            self._finish()
 
     def _finish(self) -> None:
         """End once: the model is let go, the socket closed after what was said."""

@@ -71,10 +71,16 @@ class Overload:
         is_full = registry.is_out_of_time or registry.is_full
         self._openness.observe(max(ladder.level, Level.NO_NEW_SESSIONS) if is_full else ladder.level, now)
         registry.is_accepting = self._openness.is_open
-        while self._leaving and self._leaving[0][0] <= now:
-            self._leaving.popleft()[1].leave()
+        self._let_leave(now)
         if ladder.level is Level.HANDING_OVER and now >= self._send_on_due and not registry.draining:
             self._send_on(now)
+
+    def _let_leave(self, now: float) -> None:
+        """Whose time here is over; not whom a DELETE or a drain has taken back, which is owed its final."""
+        while self._leaving and self._leaving[0][0] <= now:
+            _, connection = self._leaving.popleft()
+            if connection.session.is_handed_over:
+                connection.leave()
 
     @property
     def _top(self) -> Level:

@@ -85,7 +85,7 @@ class Presence:
         began = self._clock()
         report = self._report(began)
         try:
-            await self._claims.tell()
+            await self._claims.tell_some()
             news = await self._directory.exchange(report)
         except StoreUnavailableError as fault:
             self._registry.sessions_elsewhere = self._registry.workers_elsewhere = 0

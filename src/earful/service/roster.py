@@ -162,7 +162,7 @@ class SharedRoster(Roster):
         if self._here(session_id, tenant) is not None:
             await super().end(session_id, tenant)
             with suppress(StoreUnavailableError):  # Then the next exchange tells it.
-                await self._claims.tell()
+                await self._claims.tell(session_id)
             return
         try:
             ended = await self._directory.end(session_id, tenant, self._registry.limits.session.cursor_life_s)

@@ -6,6 +6,7 @@ the next exchange notes what came of it (`presence.py`). Built by `app.py`.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from earful.session.claim import Claim, Verdict
@@ -24,6 +25,8 @@ MOST_UNREPORTED = 10_000
 """Sessions that wait for their first report, live or gone; a `DELETE` elsewhere takes those on top to be live."""
 MOST_UNTOLD = 10_000
 """Deletions kept for a store that is away; what comes on top only this worker knows."""
+MOST_TOLD = 100
+"""Of these, how many an exchange tells: one after another, they are not to keep it from renewing the lease."""
 
 
 class SharedClaims:
@@ -45,7 +48,7 @@ class SharedClaims:
         return verdict if verdict is not Verdict.GRANTED else self._ask(claim)
 
     def delete(self, claim: Claim) -> None:
-        """See `Claims`; the directory hears of it with the next `tell`."""
+        """See `Claims`; the directory hears of it by `tell`, or else with the next exchange."""
         self._local.delete(claim)
         if len(self._untold) < MOST_UNTOLD:
             self._untold[claim.session_id] = claim
@@ -54,11 +57,24 @@ class SharedClaims:
         """The directory says that the session was ended."""
         self._local.learn_deleted(session_id, life_s)
 
-    async def tell(self) -> None:
-        """Tell the directory what was deleted here. Raises StoreUnavailableError; the rest is told next time."""
-        for claim in list(self._untold.values()):
-            await self.directory.end_own(StoreClaim(claim.session_id, claim.tenant, claim.attempt, claim.life_s))
-            self._untold.pop(claim.session_id, None)
+    async def tell(self, session_id: str) -> None:
+        """Tell the directory that this one was deleted here, unless it is being told.
+
+        Raises StoreUnavailableError; an exchange tells it then.
+        """
+        claim = self._untold.pop(session_id, None)  # Nobody tells it a second time meanwhile.
+        if claim is None:
+            return
+        try:
+            await self.directory.end_own(StoreClaim(session_id, claim.tenant, claim.attempt, claim.life_s))
+        except BaseException:
+            self._untold.setdefault(session_id, claim)
+            raise
+
+    async def tell_some(self) -> None:
+        """Tell those deleted first; the others have their turn with the next exchange. Raises as `tell` does."""
+        for session_id in list(islice(self._untold, MOST_TOLD)):
+            await self.tell(session_id)
 
     async def _ask(self, claim: Claim) -> Verdict:
         try:

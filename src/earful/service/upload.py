@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from earful.errors import EarfulError, ErrorCode
 from earful.models.types import SessionInfo
 from earful.protocol.messages import AudioChunk, Error, Final, Stop
-from earful.service.thread import in_thread
+from earful.service.thread import in_thread, in_thread_of
 from earful.session.session import Session
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from earful.audio.container import Decoder
     from earful.decoding.decoders import Decoders
     from earful.engine.engine import Engine
@@ -71,11 +73,13 @@ class Upload:
         self._seat: Seat = engine.seat(self.session.info)
         self._news = asyncio.Event()
         self._failure: ErrorCode | None = None
+        self._fault: Exception | None = None
+        """A bug of ours, met while an answer was taken in."""
 
     async def run(self, file: BinaryIO) -> None:
         """Transcribe `file`; afterwards `segments` are its utterances in order.
 
-        Raises EarfulError: `not_audio`, `no_decoder`, `too_large`, `model_failed`, `model_timeout`.
+        Raises EarfulError: `not_audio`, `no_decoder`, `too_large`, `overloaded`, `model_failed`, `model_timeout`.
         """
         try:
             await self._feed(file)
@@ -83,20 +87,20 @@ class Upload:
             self._seat.close()
 
     async def _feed(self, file: BinaryIO) -> None:
-        async with await in_thread(self._decoders.place_for, file):
-            await self._hear(file)
+        async with await in_thread(self._decoders.place_for, file) as threads:
+            await self._hear(file, threads)
         self.session.receive(Stop(), time.monotonic())
         self._pump()
         while self.session.closing is None:
             await self._wait()
         self._check()
 
-    async def _hear(self, file: BinaryIO) -> None:
-        """Decode it all, no faster than the model takes it."""
+    async def _hear(self, file: BinaryIO, threads: Executor | None) -> None:
+        """Decode it all in one of these threads, no faster than the model takes it."""
         with ExitStack() as held:
-            decoder = await in_thread(self._open, file, held)
+            decoder = await in_thread_of(threads, self._open, file, held)
             self.session.use_format(decoder.format, lanes=UPLOAD_LANES)
-            while pcm := await in_thread(decoder.read, PIECE_S):
+            while pcm := await in_thread_of(threads, decoder.read, PIECE_S):
                 self.session.receive(AudioChunk(pcm), time.monotonic())
                 self._pump()
                 self._check()
@@ -117,13 +121,18 @@ class Upload:
         self._check()
 
     def _check(self) -> None:
-        """Raise what the model failed with: it may have been told while the decoder was waited for."""
+        """Raise what the model failed with, or we: it may have been told while the decoder was waited for."""
+        if self._fault is not None:
+            raise self._fault
         if self._failure is not None:
             raise EarfulError(self._failure, _SENTENCES[self._failure])
 
     def _deliver(self, work: Work, outcome: Outcome) -> None:
-        self.session.deliver(work, outcome)
-        self._pump()
+        try:
+            self.session.deliver(work, outcome)
+            self._pump()
+        except Exception as fault:  # noqa: BLE001 - the engine calls this; whoever runs the upload is to hear of it
+            self._fault = fault
         self._news.set()
 
     def _pump(self) -> None:

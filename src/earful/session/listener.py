@@ -112,6 +112,8 @@ class Listener:
         piece = _Piece(self._total, sequence, 0, data)
         if sequence == self.position.sequence and self.position.offset_bytes and not self._pieces:
             piece = _Piece(0, sequence, self.position.offset_bytes, data[self.position.offset_bytes :])
+        if self._pieces and not self._pieces[-1].data:
+            self._pieces.pop()  # Nothing lies in it, and of any number of such only the newest has a say.
         self._pieces.append(piece)
         self._total += len(piece.data)
         fresh = piece.data if self._header is None else self._without_header(piece.data)

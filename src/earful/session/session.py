@@ -128,6 +128,11 @@ class Session(Life):
         """Whether the client has a cursor to go on with elsewhere."""
         return self.opted_in or (self.state is State.CREATE and self.opening.has_cursor)
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether it is on its way elsewhere, and nothing has taken it back."""
+        return self._farewell is Input.HAND_OVER
+
     def use_format(self, audio_format: Format, *, lanes: int) -> None:
         """Settle an upload's format: PCM without header, `lanes` whole utterances in work side by side."""
         transcript = Transcript(partials="off", words=self.info.words, lanes=lanes, whole=True)

@@ -133,10 +133,15 @@ class FastConnection:
         self._is_closing = True
         self._server_state.connections.discard(cast("Any", self))
         self._shared.farewells.discard(self)
-        if self._connection is not None:
-            self._connection.lost("connection_lost")
-            # Each knows the other: without this only the collector would free them.
-            self._connection = None
+        try:
+            if self._connection is not None:
+                self._connection.lost("connection_lost")
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Give everything back: the place, and what knows this as well, which only the collector would free."""
+        self._connection = None
         if self._handshake is not None:
             self._handshake.give_up()
             self._handshake = None
