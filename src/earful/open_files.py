@@ -16,8 +16,9 @@ SPARE_FILES = 64
 MOST_SILENT = 2048
 """Silent connections that a worker keeps, however many files it may open. At the 2,000 a second at which a flood is
 taken each has a second to say what it wants."""
-LEAST_SILENT = 16
-"""And where the limit is too low for what is needed."""
+LEAST_SILENT = 256
+"""What is needed for them in any case: of fewer, clients who connect together would make way for each other before
+their first word is there. Where the limit is too low for that too, they have a quarter of it."""
 
 
 def seats(settings: Settings) -> int:
@@ -26,14 +27,21 @@ def seats(settings: Settings) -> int:
 
 
 def needed_files(settings: Settings) -> int:
-    """What a worker may have open at once that is full, silent connections not counted."""
-    # An upload has a connection and perhaps a file.
-    return seats(settings) + 2 * settings.max_uploads + settings.redis_max_connections + SPARE_FILES
+    """What a worker may have open at once that is full."""
+    # An upload has a connection and perhaps a file; for each that is silent one may be just answered, or closed.
+    return seats(settings) + 2 * settings.max_uploads + settings.redis_max_connections + SPARE_FILES + 2 * LEAST_SILENT
 
 
 def most_silent(settings: Settings, limit: int) -> int:
-    """Silent connections that a worker may have, of `limit` files: half of what is left of it.
+    """Silent connections that a worker may have, of `limit` files: half of what nothing else needs.
 
     The other half is for those who are just being answered, or closed.
     """
-    return max(LEAST_SILENT, min(MOST_SILENT, (limit - needed_files(settings)) // 2))
+    spare = (limit - needed_files(settings)) // 2
+    return min(LEAST_SILENT + spare, MOST_SILENT) if spare >= 0 else min(LEAST_SILENT, limit // 4)
+
+
+def shortage(settings: Settings, limit: int) -> dict[str, int] | None:
+    """What the log is to say where the limit is too low; None where it is high enough."""
+    needed = needed_files(settings)
+    return {"files": limit, "needed": needed} if limit < needed else None

@@ -23,7 +23,7 @@ from earful.certificate import Certificate
 from earful.completion import cancelled
 from earful.listening import bind_ops, listening, ops_url, place_of
 from earful.models.loading import ModelLoadError
-from earful.open_files import most_silent
+from earful.open_files import most_silent, shortage
 from earful.renewal import KEPT_ALONE, read_anew, tell_unusable
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
 from earful.service.identity import Identity
@@ -89,8 +89,15 @@ def run(settings: Settings) -> int:
             compiled=is_compiled(),
             **told_of([ops_listener]),
         )
+        tell_of_files(settings, files, log)
         server.run(sockets=[listener])
         return server.exit_code()
+
+
+def tell_of_files(settings: Settings, limit: int, log: Log) -> None:
+    """Warn at the start where a full worker would have more files open than it may."""
+    if short := shortage(settings, limit):
+        log.warning("too few open files for a full worker", **short)
 
 
 def open_server_log(settings: Settings, worker: int | None = None) -> Log:

@@ -23,7 +23,7 @@ from earful.listening import bind, bind_ops, bind_path, ops_url, place_of
 from earful.models.loading import ModelLoadError
 from earful.renewal import KEPT_BY_ALL, read_anew, tell_access, tell_unusable
 from earful.runtime import is_compiled, make_room_for_files, settle_collector
-from earful.server import BACKLOG, GRACE_S, Server, open_server_log, told_of
+from earful.server import BACKLOG, GRACE_S, Server, open_server_log, tell_of_files, told_of
 from earful.service.identity import Identity
 from earful.settings import Settings, SettingsError
 from earful.store.opening import is_shared
@@ -76,6 +76,7 @@ def run(settings: Settings) -> int:
             compiled=is_compiled(),
             **told_of(ops_listeners),
         )
+        tell_of_files(settings, files, log)
         if not has_store:
             log.info("without a shared store each worker counts, limits and lists its own sessions")
         # Before the forks: what the workers share need not be copied by looking at it.

@@ -30,7 +30,7 @@ def test_a_good_one_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("lack", "about", "grade", "advice"),
     [
-        ({"files": 2479}, "open files", Grade.FAIL, "LimitNOFILE=2480"),
+        ({"files": 2479}, "open files", Grade.FAIL, "LimitNOFILE=2992"),
         ({"backlog": 128}, "listen backlog", Grade.WARN, "net.core.somaxconn=4096"),
         ({"memory_bytes": 1 << 27}, "memory", Grade.WARN, "max_sessions"),
         ({"modules": frozenset({"av", "httptools"})}, "event loop", Grade.WARN, "pip install uvloop."),

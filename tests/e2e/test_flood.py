@@ -23,6 +23,7 @@ pytestmark = pytest.mark.e2e
 FILES = 200
 SILENT = 400
 MADE_WAY = "silent connections made way"
+TOO_FEW = "too few open files for a full worker"
 FEW: dict[str, Any] = {"max_sessions": 4, "max_uploads": 2, "max_speed": 0, "mock_latency_ms": 1, "ops_port": 0}
 
 
@@ -73,11 +74,14 @@ def test_a_silent_flood_costs_silent_connections_alone(
     """
     body = wav(speech(1.0))
     monkeypatch.setattr(sys, "executable", limited(tmp_path))
-    started = running(**listening(tmp_path, way), **FEW, allowed={MADE_WAY}, is_true_start=True)  # With its limit.
+    started = running(
+        **listening(tmp_path, way), **FEW, allowed={MADE_WAY, TOO_FEW}, is_true_start=True
+    )  # With its limit.
     with started as server, ExitStack() as scope:
         address, ops = server.address, Address(server.log.wait_for("starting")["ops_ports"][0])
         live = scope.enter_context(connected(address))
         half_sent = begin_upload(scope, address, body)
+        assert FILES == server.log.wait_for(TOO_FEW)["files"]
         first, *_ = flood(scope, address)
         flood(scope, ops)
         assert (200, 200) == (address.request("GET", "/livez").status, ops.request("GET", "/livez").status)

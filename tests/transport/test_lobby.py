@@ -51,6 +51,30 @@ def test_who_has_waited_longest_makes_way() -> None:
         assert (3, True) == (len(lobby), lobby.is_full)
 
 
+def test_who_has_spoken_and_was_not_read_yet_stays() -> None:
+    """Those that came together with it make way, also where they came later; and somebody always does in the end."""
+    lobby = Lobby("public", 2, Record())
+    with visits(lobby, 2) as early:
+        early[0].theirs.send(b"GET")
+        with visits(lobby, 2) as late:
+            assert [b"GET", b""] == [visit.ours.recv(3) for visit in early]
+            assert [True, False] == [visit.is_dismissed for visit in late]
+            assert 2 == len(lobby)
+
+
+def test_all_may_have_spoken() -> None:
+    """Then there are more for a moment; those that leave nothing to read make way for the next."""
+    lobby = Lobby("public", 2, Record())
+    with visits(lobby, 2) as early:
+        for visit in early:
+            visit.theirs.send(b"G")
+        with visits(lobby, 1) as (late,):
+            assert ([b"G", b"G"], 3) == ([visit.ours.recv(1) for visit in early], len(lobby))
+            with visits(lobby, 1):
+                assert [True, True, False] == [visit.is_dismissed for visit in (*early, late)]
+                assert 2 == len(lobby)
+
+
 def test_who_has_a_request_is_no_longer_there() -> None:
     """However many come after it; leaving twice, or after it made way, is leaving."""
     lobby = Lobby("public", 2, Record())

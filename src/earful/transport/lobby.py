@@ -1,8 +1,9 @@
 """Connections whose client is still to say what it wants: bounded, and whoever has been silent longest makes way.
 
-Guarantees that a flood of silent connections costs other silent ones alone: with at most `most` of them the rest of the
-worker's open files are for sessions, uploads and what they need. The `Acceptor` brings each connection it takes, and
-the HTTP protocol says when a request has come and when it was answered. One for each listener; `server.py` sweeps it.
+Guarantees that a flood of silent connections costs other silent ones alone, nobody whose request waits to be read:
+with some `most` of them the rest of the worker's open files are for sessions, uploads and what they need. The
+`Acceptor` brings each connection it takes, and the HTTP protocol says when a request has come and when it was answered.
+One for each listener; `server.py` sweeps it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from earful.telemetry.logs import Logger
 
+LOOKS = 4
+"""At how many it is looked for each that comes. Who is found to have spoken is read in the same turn of the loop: so
+there are more than `most` by no more than are taken in one."""
 TELL_EVERY_S = 10.0
 """How often the log is told of those who made way, at most."""
 
@@ -39,6 +43,14 @@ class Guest:
     def leave(self) -> None:
         """A request has come, or the connection is gone."""
         self._lobby.discard(self)
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether there is something of it that nobody has read yet."""
+        try:
+            return bool(self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:  # There is nothing, or it is gone.
+            return False
 
     def dismiss(self) -> None:
         """Have the loop read the connection's end, as if the peer had hung up: whatever the state, TLS too, it closes.
@@ -75,17 +87,25 @@ class Lobby:
         return len(self._guests) >= self.most
 
     def add(self, guest: Guest) -> None:
-        """Have it wait behind all others; who has waited longest makes way where there are too many."""
+        """Have it wait behind all others; where there are too many, who was silent longest makes way."""
+        self.discard(guest)
+        for _ in range(LOOKS):
+            if self.is_full:
+                self._make_way()
         self._guests[guest] = None
-        self._guests.move_to_end(guest)
-        if len(self._guests) > self.most:
-            longest, _ = self._guests.popitem(last=False)
-            self._untold += 1
-            longest.dismiss()
 
     def discard(self, guest: Guest) -> None:
         """It is silent no more, if it was."""
         self._guests.pop(guest, None)
+
+    def _make_way(self) -> None:
+        """Or wait behind the others, as one that is silent from now on."""
+        longest, _ = self._guests.popitem(last=False)
+        if longest.has_spoken:
+            self._guests[longest] = None
+        else:
+            self._untold += 1
+            longest.dismiss()
 
     def sweep(self, now: float) -> None:
         """Tell the log how many made way since it was last told; `now` in monotonic seconds."""
