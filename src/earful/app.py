@@ -141,7 +141,7 @@ def build(
         entrance=entrance,
     )
     registry.tracer = tracer
-    overload = Overload(registry, ladder_rules(settings), has_siblings=not identity.is_alone)
+    overload = Overload(registry, ladder_rules(settings))
     registry.sweepers += [tracer.sweep, registry.measure, overload.sweep]
     roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
     presence = None if claims is None else Presence(registry, claims, card=identity.card)

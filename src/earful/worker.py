@@ -27,7 +27,7 @@ from earful.server import BACKLOG, GRACE_S, Server, open_server_log, tell_of_fil
 from earful.service.identity import Identity
 from earful.settings import Settings, SettingsError
 from earful.store.opening import is_shared
-from earful.supervisor.line import Word
+from earful.supervisor.line import PRESSED, Word
 from earful.supervisor.supervisor import Supervisor
 from earful.telemetry.tracing import CLOSE_WITHIN_S as TRACES_WITHIN_S
 from earful.telemetry.tracing import check_tracing
@@ -50,6 +50,7 @@ SLACK_S = GRACE_S + CLOSE_WITHIN_S + TRACES_WITHIN_S + 2.0
 ALIVE_EVERY_S = 1.0
 """How often a worker tells its supervisor that its event loop moves, give or take a sweep."""
 _LOOK_EVERY_S = 0.05
+_OF_ROOM = frozenset({Word.ROOM, Word.NO_ROOM})
 _QUIET_LOOKS = 2
 """One is not enough: who was accepted a moment ago is not a connection yet, who asked has not taken a place yet."""
 
@@ -249,19 +250,23 @@ class WorkerServer(Server):
     def _say_alive(self, now: float) -> None:
         if now - self._said_alive_at >= ALIVE_EVERY_S:
             self._said_alive_at = now
-            self._station.line.say(Word.ALIVE)
+            self._station.line.say(Word.ALIVE, PRESSED if self._service.registry.is_pressed else "")
 
     def _hear(self) -> None:
         """Take what the supervisor says, or that it is gone."""
-        line = self._station.line
-        words = line.take()
+        line, registry = self._station.line, self._service.registry
+        words = [word for word, _ in line.take()]
+        for word in words:
+            if word in _OF_ROOM:
+                registry.siblings_have_room = word is Word.ROOM
+        is_told = Word.RETIRE in words
         if not line.is_open:
             asyncio.get_running_loop().remove_reader(line.fileno())
             self._service.log.warning("supervisor is gone")
-            self._service.registry.end_here()
-        elif words and not self._ends_last:
-            self._service.registry.here_goes_on = True  # RETIRE: a successor has the seal too.
-        if words or not line.is_open:
+            registry.end_here()
+        elif is_told and not self._ends_last:
+            registry.here_goes_on = True  # A successor has the seal too.
+        if is_told or not line.is_open:
             self._is_leaving = True
             self.stop()
 

@@ -51,7 +51,8 @@ def pressed(
 
     async def main(registry: Registry) -> None:
         machine = Machine()
-        overload = Overload(registry, RULES, has_siblings=has_siblings, look_at_memory=machine.look)
+        registry.siblings_have_room = has_siblings
+        overload = Overload(registry, RULES, machine.look)
         registry.sweepers.append(overload.sweep)
         sweeping = asyncio.create_task(registry.sweep_for_ever())
         await scenario(registry, machine)

@@ -149,6 +149,17 @@ def test_a_worker_that_never_can_start_ends_everything() -> None:
 # Silence
 
 
+def test_each_knows_whether_another_takes_somebody() -> None:
+    """Whom it sends on must have somewhere to go."""
+    with troupe("pressed") as here:
+        for slot in range(2):
+            here.log.wait_for("heard", slot=slot, word="room")
+        here.process.send_signal(signal.SIGUSR1)
+        here.log.wait_for("heard", slot=0, word="no_room")
+        assert ["room"] == [line["word"] for line in here.log.events if line.get("slot") == 1]
+        assert 0 == here.end()
+
+
 def test_one_that_hangs_is_killed_and_followed() -> None:
     """As one that died; its successor, which speaks, is left alone."""
     with troupe("mute") as here:

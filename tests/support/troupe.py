@@ -6,16 +6,18 @@ log lines; what a part waits for is a signal, its line, or a file that the test 
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earful.supervisor.line import Word
+from earful.supervisor.line import PRESSED, Word
 from earful.supervisor.supervisor import CannotStart, Supervisor
 from earful.telemetry.logs import open_log
 
@@ -39,8 +41,21 @@ def good(station: Station) -> int:
     """Be ready; end with 0 when told to, also where the supervisor is gone."""
     signal.signal(signal.SIGTERM, _end)
     station.line.say(Word.READY)
-    select.select([station.line], [], [], PATIENCE_S)
+    _is_told(station, PATIENCE_S)
     return 0
+
+
+def _is_told(station: Station, within_s: float) -> bool:
+    """Whether within this time it is to retire, or the supervisor is gone; what else is heard goes to stderr."""
+    until = time.monotonic() + within_s
+    while (left_s := until - time.monotonic()) > 0 and select.select([station.line], [], [], left_s)[0]:
+        words = [word for word, _ in station.line.take()]
+        if Word.RETIRE in words or not station.line.is_open:
+            return True
+        for word in words:
+            sys.stderr.write(json.dumps({"event": "heard", "slot": station.slot, "word": word}) + "\n")
+            sys.stderr.flush()
+    return False
 
 
 def stubborn(station: Station) -> int:
@@ -54,7 +69,7 @@ def stubborn(station: Station) -> int:
 def lively(station: Station) -> int:
     """Be `good`, and say so again and again."""
     station.line.say(Word.READY)
-    while not select.select([station.line], [], [], SILENT_WITHIN_S / 20)[0]:
+    while not _is_told(station, SILENT_WITHIN_S / 20):
         station.line.say(Word.ALIVE)
     return 0
 
@@ -85,7 +100,7 @@ def late(station: Station) -> int:
 
 def loading(station: Station) -> int:
     """Load a model that never comes; the event loop goes on meanwhile."""
-    while not select.select([station.line], [], [], READY_WITHIN_S / 20)[0]:
+    while not _is_told(station, READY_WITHIN_S / 20):
         station.line.say(Word.ALIVE)
     return 0
 
@@ -100,6 +115,16 @@ def gated(station: Station) -> int:
     if station.hold_s == math.inf:
         Path(os.environ[GATE]).read_text(encoding="utf-8")
     return good(station)
+
+
+def pressed(station: Station) -> int:
+    """Be `lively`, and after SIGUSR1 take nobody new in slot 1; say on stderr what is heard of room."""
+    said: list[str] = []
+    signal.signal(signal.SIGUSR1, lambda *_: said.append(PRESSED) if station.slot else None)
+    station.line.say(Word.READY)
+    while not _is_told(station, SILENT_WITHIN_S / 20):
+        station.line.say(Word.ALIVE, *said[:1])
+    return 0
 
 
 def ill(station: Station) -> int:
@@ -152,7 +177,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 LATE = (late, loading, wedged)
-SILENT = (lively, mute, reluctant)
+SILENT = (lively, pressed, mute, reluctant)
 OTHERS = (good, curious, stubborn, leisurely, gated, ill, raising, leaving, hopeless, drained)
 PARTS: dict[str, Work] = {part.__name__: part for part in (*LATE, *SILENT, *OTHERS)}
 

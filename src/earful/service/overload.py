@@ -44,16 +44,13 @@ class Overload:
         self,
         registry: Registry,
         rules: LadderRules,
-        *,
-        has_siblings: bool = False,
         look_at_memory: Callable[[], Memory] = memory.look,
     ) -> None:
-        """Nothing is shed yet. `has_siblings`: others of the same supervisor can go on with a session of here."""
+        """Nothing is shed yet."""
         self._registry = registry
         self._rules = rules
         self._ladder = Ladder(rules)
         self._openness = Openness()
-        self._has_siblings = has_siblings
         self._look_at_memory = look_at_memory
         self._answered: deque[Distribution] = deque(maxlen=ANSWERS_OF_SWEEPS)
         self._memory_share = 0.0
@@ -88,14 +85,14 @@ class Overload:
 
     @property
     def _others_can_go_on(self) -> bool:
-        """Not where the store knows that all are pressed as this one is.
+        """Not where the supervisor or the store knows that all are pressed as this one is.
 
         Of memory that is scarce siblings have no more than this one: it is that of their machine.
         """
         registry = self._registry
         if 0 < registry.workers_elsewhere <= registry.pressed_elsewhere:
             return False
-        siblings_can = self._has_siblings and self._memory_share < self._rules.memory_share[0]
+        siblings_can = registry.siblings_have_room and self._memory_share < self._rules.memory_share[0]
         return siblings_can or (registry.workers_elsewhere > 0 and registry.seal.reach == "anywhere")
 
     def _audio_lag_s(self, now: float) -> float:

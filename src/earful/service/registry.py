@@ -110,6 +110,8 @@ class Registry(Places):
         """How many other workers the store knows, as of its last word; 0 while there is none ..."""
         self.pressed_elsewhere = 0
         """... and how many of them are pressed, too."""
+        self.siblings_have_room = False
+        """Whether a worker of the same supervisor takes sessions that are sent on, as that says."""
         self.is_accepting = True
         """Whether a balancer should send new sessions here: steadier than `level`."""
         self.sweepers: list[Callable[[float], None]] = []

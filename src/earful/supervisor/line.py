@@ -12,6 +12,7 @@ from typing import Self
 
 MAX_CHARACTERS = 1000
 """Of what goes with a word: a sentence, at most."""
+PRESSED = "pressed"
 _READ_BYTES = 4096
 
 
@@ -21,13 +22,17 @@ class Word(StrEnum):
     READY = "ready"
     """By a worker: it serves, and its model is loaded."""
     ALIVE = "alive"
-    """By a worker that is ready, about once a second: its event loop moves."""
+    """By a worker that is ready, about once a second: its event loop moves; `PRESSED` while it takes nobody new."""
     FAILED = "failed"
     """By a worker before it ends: it cannot start, and the sentence that says why."""
     DRAIN = "drain"
     """By a worker: a client asked for the end of the whole service."""
     RETIRE = "retire"
     """To a worker: its successor takes whoever comes from now on."""
+    ROOM = "room"
+    """To a worker: another one takes sessions that are sent on ..."""
+    NO_ROOM = "no_room"
+    """... or none does any more, as at the beginning."""
 
 
 class Line:

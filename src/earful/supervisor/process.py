@@ -59,6 +59,10 @@ class Process:
     line: Line
     began_at: float
     is_ready: bool = False
+    is_pressed: bool = False
+    """Whether it said that it takes nobody new."""
+    knows_room: bool = False
+    """Whether it was told that another takes somebody."""
     failure: str = ""
     """Why it cannot start, in one sentence, where it said so."""
     given_up_as: str = ""
@@ -82,6 +86,12 @@ class Process:
         """Tell it that its successor is there; the same."""
         self.is_told, self.kill_at = True, kill_at
         self.line.say(Word.RETIRE)
+
+    def tell_room(self, *, is_there: bool) -> None:
+        """Tell it whether another takes sessions that it sends on, unless it knows."""
+        if self.knows_room is not is_there:
+            self.knows_room = is_there
+            self.line.say(Word.ROOM if is_there else Word.NO_ROOM)
 
     def tell_state(self) -> None:
         """Have it write its stacks and its state, also where it hangs."""

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from earful.supervisor.line import Word
+from earful.supervisor.line import PRESSED, Word
 from earful.supervisor.process import Process, cause_of, fork, is_clean
 from earful.supervisor.signals import Signals
 from earful.supervisor.slot import Slot
@@ -122,6 +122,7 @@ class Supervisor:
             self._obey(number)
         for process in self._processes.values():
             self._hear(process)
+        self._tell_of_room()
         self._mind_the_silent()  # When all lines are read: what was said while nobody listened counts.
         self._reap()
         self._fill_slots()
@@ -155,6 +156,8 @@ class Supervisor:
         for word, text in words:
             if word is Word.READY:
                 process.is_ready = process.slot.was_ready = True
+            elif word is Word.ALIVE:
+                process.is_pressed = text == PRESSED
             elif word is Word.FAILED:
                 process.failure = text
             elif word is Word.DRAIN and not self._is_ending:
@@ -163,6 +166,12 @@ class Supervisor:
             process.silent_s = 0.0  # A loop that moves says nothing of a model that never gets loaded.
         if not process.line.is_open:
             self._hang_up(process)
+
+    def _tell_of_room(self) -> None:
+        """Tell each whether any other takes somebody: who is to go on elsewhere is sent to one that does, or stays."""
+        takers = [one for one in self._processes.values() if one.is_ready and not (one.is_told or one.is_pressed)]
+        for process in self._processes.values():
+            process.tell_room(is_there=any(taker is not process for taker in takers))
 
     def _hang_up(self, process: Process) -> None:
         """Hear no more of a process; a line that has ended would wake the selector for ever."""
