@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,10 @@ PLAIN = request()
 )
 def test_a_new_sessions_upgrade_is_seen(head: bytes) -> None:
     """With whatever headers."""
-    found = newcomer(head)
-    assert found is not None
-    assert (b"sec-websocket-version", b"13") in found
+    for data, resumes in ((head, False), (head.replace(b" HTTP", b"?resume=1 HTTP"), True)):
+        found = newcomer(data)
+        assert found is not None
+        assert ((b"sec-websocket-version", b"13") in found[0], found[1]) == (True, resumes)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,8 @@ def test_a_new_sessions_upgrade_is_seen(head: bytes) -> None:
         PLAIN + b"x",
         PLAIN + PLAIN,
         PLAIN.replace(b"GET", b"PUT"),
-        PLAIN.replace(b" HTTP", b"?resume=1 HTTP"),
+        PLAIN.replace(b" HTTP", b"?resume=2 HTTP"),
+        PLAIN.replace(b" HTTP", b"?resume=1&refuse=close HTTP"),
         PLAIN.replace(b" HTTP", b"?refuse=close HTTP"),
         PLAIN.replace(b"1.1", b"1.0"),
         PLAIN.replace(b"stream", b"strea%6d"),
@@ -67,6 +70,25 @@ def test_a_new_sessions_upgrade_is_seen(head: bytes) -> None:
 def test_all_else_is_left_to_http(data: bytes) -> None:
     """What is unfinished, has a fault, asks for something else or could be read in two ways."""
     assert newcomer(data) is None
+
+
+def test_who_is_to_resume_ends_there_when_the_reserve_is_taken_too() -> None:
+    """Before that it goes on, where one that is new does not."""
+    with inside(max_sessions=1, resume_reserve=100) as server:
+        turnstile = Turnstile(
+            server.service.registry, Config(server.service.app, log_config=None), ServerState(), "fast"
+        )
+
+        def is_refused(query: str) -> bool:
+            data = PLAIN.replace(b" HTTP", query.encode() + b" HTTP")
+            return (turnstile.refusal_of(data, ("127.0.0.1", 50_000)) or b"").startswith(b"HTTP/1.1 503 ")
+
+        with closing(RawSocket(server.address)) as first:
+            assert 101 == first.upgrade().response.status
+            assert [True, False] == [is_refused(query) for query in ("", "?resume=1")]
+            with closing(RawSocket(server.address)) as second:
+                assert 101 == second.upgrade(f"{PATH}?resume=1").response.status
+                assert [True, True] == [is_refused(query) for query in ("", "?resume=1")]
 
 
 def test_a_tenant_that_has_all_it_may_have_ends_there_too(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The first look at a connection while most are refused: those end here, for next to nothing.
 
 Guarantees the answer that the transport would give, at a third of its cost: neither uvicorn's parser nor a WebSocket is
-made. Whatever is not plainly a new session's upgrade goes on to HTTP as if nothing had been. The `Acceptor` and each
-`Passage` ask it.
+made. Whatever is not plainly an upgrade for a session, a new one or one to be resumed, goes on to HTTP as if nothing
+had been. The `Acceptor` and each `Passage` ask it.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ if TYPE_CHECKING:
     from earful.service.wire import Door
     from earful.transport.upgrade import Header
 
-_FIRST_LINE = b"GET %b HTTP/1.1\r\n" % PATH.encode()
-"""Without a query: one that asks for `resume` or `refuse` is looked at closely."""
+_RESUMING = {b"GET %b%b HTTP/1.1\r\n" % (PATH.encode(), query): bool(query) for query in (b"", b"?resume=1")}
+"""By the first line, whether it is to resume one. With another query, `refuse=close` say, it is looked at closely."""
 _FIELDS = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n)+\r\n")
 """All of the header to its end, nothing of it folded, nothing but text: RFC 9110, section 5."""
 _END_BYTES = 4
 
 
-def newcomer(data: bytes) -> list[Header] | None:
-    """The headers, where `data` is an upgrade without a fault, for a new session, alone and whole; pure.
+def newcomer(data: bytes) -> tuple[list[Header], bool] | None:
+    """The headers of `data`, where it is an upgrade without a fault, alone and whole, and if it is to resume; pure.
 
     One that has a header twice, or more than HTTP takes, is left to HTTP: what is plain is read in one way only.
     """
-    begin = len(_FIRST_LINE)
-    if len(data) > MAX_HEADER_BYTES or not data.startswith(_FIRST_LINE) or not _FIELDS.fullmatch(data, begin):
+    begin = data.find(b"\n") + 1
+    is_resuming = _RESUMING.get(data[:begin])
+    if is_resuming is None or len(data) > MAX_HEADER_BYTES or not _FIELDS.fullmatch(data, begin):
         return None
     pairs = [line.partition(b":") for line in data[begin:-_END_BYTES].split(b"\r\n")]
     headers = [(name.lower(), value.strip()) for name, _, value in pairs]
@@ -53,7 +54,7 @@ def newcomer(data: bytes) -> list[Header] | None:
         and b"content-length" not in fields
         and b"transfer-encoding" not in fields
     )
-    return headers if is_upgrade else None
+    return (headers, is_resuming) if is_upgrade else None
 
 
 class Turnstile:
@@ -74,16 +75,17 @@ class Turnstile:
 
     def refusal_of(self, data: bytes, peername: object) -> bytes | None:
         """The whole answer, where `data` is an upgrade that is refused, counted and told; None where it may not be."""
-        headers = newcomer(data)
-        if headers is None:
+        found = newcomer(data)
+        if found is None:
             return None
+        headers, is_resuming = found
         peer = peer_of(peername, headers, self._config)
         entrance = self._door.entrance
         try:
-            self._door.check(resuming=False)
+            self._door.check(resuming=is_resuming)
             if entrance is not None:
-                admission = entrance.check(Caller(PATH, headers, {}, peer))
-                if admission is not None:
+                admission = entrance.check(Caller(PATH, headers, {"resume": ["1"]} if is_resuming else {}, peer))
+                if admission is not None and not is_resuming:
                     self._door.check_tenant(admission)
         except EarfulError as refused:
             origin = origin_of(headers, peer, self._transport)
