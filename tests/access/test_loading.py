@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,7 +94,27 @@ def test_one_of_your_own_is_loaded() -> None:
         ("static", {}, "does not take these auth_options"),
         ("static", {"file": "none"}, "No such file"),
         ("static", {"file": "none", "key": "secret"}, "does not take these auth_options"),
-        ("jwt", {}, "does not take these auth_options"),
+        ("static", {"file": "secret\0"}, "could not be made: ValueError"),
+        ("static", {"file": date(2026, 1, 1)}, "file: Expected str, got date"),
+        ("static", {"file": "none", "log": "secret"}, "unknown field log"),
+        ("static", {"file": ["secret"]}, "auth_options: file: Expected str, got array"),
+        ("static", {"file": "none", "in_query": "false"}, "auth_options: in_query: Expected bool, got str"),
+        ("static", {"file": "none", "in_query": 0}, "in_query: Expected bool, got int"),
+        ("jwt", {}, "does not take these auth_options: Object missing required field algorithms"),
+        *(
+            ("jwt", {"algorithms": ["HS256"], "key_file": "none", name: value}, f"auth_options: {name}.*: Expected ")
+            for name, value in {
+                "algorithms": "secret",
+                "key_file": 7,
+                "jwks_file": None,
+                "audience": 7,
+                "issuer": ["a", 7],
+                "tenant_claim": ["secret"],
+                "operator_claim": None,
+                "leeway_s": "10",
+                "in_query": "false",
+            }.items()
+        ),
         ("statick", {}, "must be none, static, jwt or package.module:Class"),
         ("none_such.module:Class", {}, "cannot be imported: ModuleNotFoundError"),
         (f"{__name__}:Nothing", {}, "cannot be imported: AttributeError"),

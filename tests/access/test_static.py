@@ -11,7 +11,7 @@ from tests.support.inside import Record
 
 from earful.access import static
 from earful.access.keyfile import digest_of
-from earful.access.static import StaticKeys
+from earful.access.static import StaticKeys, StaticOptions
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, TenantLimits
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def keys(tmp_path: Path) -> StaticKeys:
     """Those of two tenants and an operator."""
-    return StaticKeys(file=str(key_file(tmp_path, acme="max_sessions=2")), log=Record())
+    return StaticKeys(StaticOptions(file=str(key_file(tmp_path, acme="max_sessions=2"))), Record())
 
 
 def test_a_key_is_its_tenants(keys: StaticKeys) -> None:

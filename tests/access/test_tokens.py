@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.access.keys import SECRET, bearing, caller, token_of
 from tests.support.inside import Record
 
-from earful.access.tokens import JwtTokens
+from earful.access.tokens import JwtOptions, JwtTokens
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission
 from earful.settings import SettingsError
@@ -46,8 +46,8 @@ def tokens(folder: Path, key: bytes = SECRET.encode(), **given: Any) -> JwtToken
     """An authenticator with this key in its file."""
     file = folder / "key"
     file.write_bytes(key)
-    settings: dict[str, Any] = {"algorithms": ["HS256"], "key_file": str(file), "log": Record(), **given}
-    return JwtTokens(**settings)
+    settings: dict[str, Any] = {"algorithms": ["HS256"], "key_file": str(file), **given}
+    return JwtTokens(JwtOptions(**settings), Record())
 
 
 def answer(authenticator: JwtTokens, token: str) -> Admission | ErrorCode | None:
@@ -154,7 +154,7 @@ def test_a_set_has_keys_by_name(names: list[str | None], kid: Any, is_believed: 
     """A token names its own; a set of one needs no name."""
     file = tmp_path / "set"
     file.write_bytes(key_set(*names))
-    believed = JwtTokens(algorithms=["RS256"], jwks_file=str(file), log=Record())
+    believed = JwtTokens(JwtOptions(algorithms=["RS256"], jwks_file=str(file)), Record())
     headers = {} if kid is None else {"kid": kid}
     signed = forged({"alg": "RS256", **headers}, b"x") if isinstance(kid, int) else signed_by_pair(headers)
     assert is_believed == (Admission("acme") == answer(believed, signed))
@@ -194,10 +194,10 @@ def test_a_key_of_a_set_is_for_what_it_says(
     file.write_text(json.dumps({"keys": [{**public, "kid": "k", **entry}]}), "utf-8")
     if is_believed is None:
         with pytest.raises(SettingsError, match="no key for the algorithms"):
-            JwtTokens(algorithms=algorithms, jwks_file=str(file), log=Record())
+            JwtTokens(JwtOptions(algorithms=algorithms, jwks_file=str(file)), Record())
         return
     token = jwt.encode({"tenant": "acme", "exp": 99_999_999_999}, private, used, {"kid": "k"})
-    believed = JwtTokens(algorithms=algorithms, jwks_file=str(file), log=Record())
+    believed = JwtTokens(JwtOptions(algorithms=algorithms, jwks_file=str(file)), Record())
     assert is_believed == (Admission("acme") == answer(believed, token))
 
 
@@ -211,7 +211,6 @@ def test_a_key_of_a_set_is_for_what_it_says(
         (SECRET.encode(), {"algorithms": ["RS256"]}, "holds no key for RS256"),
         (SECRET.encode(), {"algorithms": ["HS256", "RS256"]}, "all HS..., or all of public keys"),
         (SECRET.encode(), {"algorithms": ["none"]}, "all HS..., or all of public keys"),
-        (SECRET.encode(), {"algorithms": "HS256"}, "must be a list"),
         (SECRET.encode(), {"algorithms": []}, "must be a list"),
         (SECRET.encode(), {"leeway_s": 301}, "from 0 to 300"),
         (SECRET.encode(), {"jwks_file": "x"}, "either key_file or jwks_file"),

@@ -7,7 +7,9 @@ import inspect
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from earful.access.gate import Gate, GateRules
 from earful.access.origins import Origins
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from earful.access.authenticator import Authenticator
     from earful.settings import Settings
     from earful.telemetry.logs import Logger
+
+Options = TypeVar("Options", bound=msgspec.Struct)
 
 
 def gate_of(settings: Settings, log: Logger, clock: Callable[[], float] = time.monotonic) -> Gate | None:
@@ -40,24 +44,40 @@ def _authenticator(settings: Settings, log: Logger) -> Authenticator | None:
         return None
     options = settings.auth_options
     if settings.auth == "static":
-        from earful.access.static import StaticKeys
+        from earful.access.static import StaticKeys, StaticOptions
 
-        return _made("static", StaticKeys, {**options, "log": log})
+        return _made("static", StaticKeys, _read("static", StaticOptions, options), log)
     if settings.auth == "jwt":
-        from earful.access.tokens import JwtTokens
+        from earful.access.tokens import JwtOptions, JwtTokens
 
-        return _made("jwt", JwtTokens, {**options, "log": log})
-    return _made(settings.auth, _class(settings.auth), options)
+        return _made("jwt", JwtTokens, _read("jwt", JwtOptions, options), log)
+    return _made(settings.auth, _class(settings.auth), **options)
 
 
-def _made(name: str, kind: Callable[..., Any], options: dict[str, Any]) -> Authenticator:
+def _read(name: str, kind: type[Options], options: dict[str, Any]) -> Options:
+    """The options of one that ships; where they are not what it takes, a sentence that quotes none of their values.
+
+    Nothing is taken for something else: the text `false` would open what it is to close.
+    """
+    try:
+        return msgspec.convert(options, kind)
+    except msgspec.ValidationError as fault:
+        what, _, where = str(fault).replace("`", "").partition(" - at $.")
+        raise SettingsError(_not_taken(name, f"{where}: {what}" if where else what)) from None
+
+
+def _not_taken(name: str, why: object) -> str:
+    return f"auth={name} does not take these auth_options: {why}."
+
+
+def _made(name: str, kind: Callable[..., Any], /, *arguments: Any, **options: Any) -> Authenticator:
     """One of `kind`; where its options are not what it takes, or it raises, a sentence that quotes none of them."""
     try:
-        inspect.signature(kind).bind(**options)
+        inspect.signature(kind).bind(*arguments, **options)
     except TypeError as fault:
-        raise SettingsError(f"auth={name} does not take these auth_options: {fault}.") from None
+        raise SettingsError(_not_taken(name, fault)) from None
     try:
-        made: Authenticator = kind(**options)
+        made: Authenticator = kind(*arguments, **options)
     except SettingsError:
         raise
     except Exception as fault:

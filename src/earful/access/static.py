@@ -5,6 +5,8 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from earful.access.credential import credential_of
 from earful.access.keyfile import digest_of, read_keys
 from earful.access.watched import Watched
@@ -18,13 +20,20 @@ if TYPE_CHECKING:
 _SHOWN_BYTES = 8
 
 
+class StaticOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file of keys; with `in_query` a key may also be `?token=`."""
+
+    file: str
+    in_query: bool = False
+
+
 class StaticKeys:
     """A `QuickAuthenticator`. How long it takes says nothing of a key: what is compared is a hash of it."""
 
-    def __init__(self, *, file: str, log: Logger, in_query: bool = False) -> None:
-        """Read `file`; with `in_query` a key may also be `?token=`. Raises SettingsError where it cannot be used."""
-        self._keys = Watched(file, _by_beginning, log)
-        self._in_query = in_query
+    def __init__(self, options: StaticOptions, log: Logger) -> None:
+        """Read the file. Raises SettingsError where it cannot be used."""
+        self._keys = Watched(options.file, _by_beginning, log)
+        self._in_query = options.in_query
 
     async def __call__(self, caller: Caller) -> Admission | None:
         """As `decide`."""

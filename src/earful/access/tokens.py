@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
+
 from earful.access.authenticator import TENANT
 from earful.access.credential import credential_of
 from earful.access.watched import Watched
@@ -17,8 +19,6 @@ from earful.service.admission import Admission
 from earful.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from earful.service.admission import Caller
     from earful.telemetry.logs import Logger
 
@@ -35,40 +35,37 @@ Key: TypeAlias = "Any"
 """Of PyJWT: a PEM or a secret as bytes, or a `PyJWK`."""
 
 
+class JwtOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands in one of the two files verifies: a public key in PEM or a secret, or a set of keys.
+
+    Tokens must have `exp` and the `tenant_claim`; `aud` and `iss` must be those given, `aud` absent where none is.
+    """
+
+    algorithms: list[str]
+    key_file: str = ""
+    jwks_file: str = ""
+    audience: str | list[str] | None = None
+    issuer: str | list[str] | None = None
+    tenant_claim: str = "tenant"
+    operator_claim: str = "operator"
+    leeway_s: float = 10
+    in_query: bool = False
+
+
 class JwtTokens:
     """A `QuickAuthenticator`."""
 
-    def __init__(  # noqa: PLR0913 - the names that `auth_options` may have
-        self,
-        *,
-        algorithms: Sequence[str],
-        log: Logger,
-        key_file: str = "",
-        jwks_file: str = "",
-        audience: str | list[str] | None = None,
-        issuer: str | list[str] | None = None,
-        tenant_claim: str = "tenant",
-        operator_claim: str = "operator",
-        leeway_s: float = 10,
-        in_query: bool = False,
-    ) -> None:
-        """Verify with what stands in one of the two files: a public key in PEM or a secret, or a set of keys.
-
-        Tokens must have `exp` and the `tenant_claim`; `aud` and `iss` must be those given, `aud` absent where none is.
-        Raises SettingsError where this cannot be done.
-        """
+    def __init__(self, options: JwtOptions, log: Logger) -> None:
+        """Read the file. Raises SettingsError where tokens cannot be verified with it, or should not be so."""
         self._jwt = _library()
-        _check(algorithms, key_file, jwks_file, leeway_s)
-        self._algorithms = list(algorithms)
+        _check(options)
+        self._options = options
         self._keys: Watched[dict[str, Key]] = (
-            Watched(jwks_file, self._read_set, log) if jwks_file else Watched(key_file, self._read_key, log)
+            Watched(options.jwks_file, self._read_set, log)
+            if options.jwks_file
+            else Watched(options.key_file, self._read_key, log)
         )
-        self._has_set = bool(jwks_file)
         self._log = log
-        self._audience, self._issuer = audience, issuer
-        self._tenant_claim, self._operator_claim = tenant_claim, operator_claim
-        self._leeway_s = leeway_s
-        self._in_query = in_query
 
     async def __call__(self, caller: Caller) -> Admission | None:
         """As `decide`."""
@@ -76,7 +73,7 @@ class JwtTokens:
 
     def decide(self, caller: Caller) -> Admission | None:
         """Whose token it is. Raises EarfulError(UNAUTHORIZED), for every fault alike, where it is not believed."""
-        token = credential_of(caller, in_query=self._in_query)
+        token = credential_of(caller, in_query=self._options.in_query)
         if token is None:
             return None
         try:
@@ -84,19 +81,19 @@ class JwtTokens:
         except self._jwt.PyJWTError as fault:
             self._log.debug("token is not believed", error=type(fault).__name__)
             raise EarfulError(ErrorCode.UNAUTHORIZED) from None
-        tenant = claims.get(self._tenant_claim)
+        tenant = claims.get(self._options.tenant_claim)
         if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
             raise EarfulError(ErrorCode.UNAUTHORIZED)
-        return Admission(tenant, is_operator=claims.get(self._operator_claim) is True)
+        return Admission(tenant, is_operator=claims.get(self._options.operator_claim) is True)
 
     def _claims(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = self._jwt.decode(
             token,
             self._key_of(token),
-            algorithms=self._algorithms,
-            audience=self._audience,
-            issuer=self._issuer,
-            leeway=self._leeway_s,
+            algorithms=self._options.algorithms,
+            audience=self._options.audience,
+            issuer=self._options.issuer,
+            leeway=self._options.leeway_s,
             options={"require": ["exp"], "enforce_minimum_key_length": True},
         )
         return claims
@@ -104,7 +101,7 @@ class JwtTokens:
     def _key_of(self, token: str) -> Key:
         """The key that the token names, among ours; a set of one needs no name."""
         keys = self._keys.value()
-        if not self._has_set:
+        if not self._options.jwks_file:
             return keys[""]
         name = self._jwt.get_unverified_header(token).get("kid")
         if name is None and len(keys) == 1:
@@ -116,7 +113,7 @@ class JwtTokens:
     def _read_key(self, text: str) -> dict[str, Key]:
         """The one key of a file: a secret of decent length, or what the algorithm can read."""
         key = text.strip().encode()
-        for name in self._algorithms:
+        for name in self._options.algorithms:
             try:
                 prepared = self._jwt.get_algorithm_by_name(name).prepare_key(key)
             except (self._jwt.PyJWTError, ValueError, TypeError):
@@ -146,12 +143,12 @@ class JwtTokens:
         An RSA key that names no algorithm is for each of RSA: RFC 7517, section 4.4.
         """
         is_any_rsa = entry.get("kty") == "RSA" and not entry.get("alg")
-        ours = next((name for name in self._algorithms if name[:2] in RSA), None)
+        ours = next((name for name in self._options.algorithms if name[:2] in RSA), None)
         try:
             key = self._jwt.PyJWK(entry, algorithm=ours if is_any_rsa else None)
         except self._jwt.PyJWTError:
             return None
-        if key.algorithm_name not in self._algorithms:
+        if key.algorithm_name not in self._options.algorithms:
             return None
         return key.key if is_any_rsa else key
 
@@ -166,14 +163,14 @@ def _library() -> Any:
     return jwt
 
 
-def _check(algorithms: Sequence[str], key_file: str, jwks_file: str, leeway_s: float) -> None:
+def _check(options: JwtOptions) -> None:
     """Refuse what would be unsafe, or nothing: above all a secret and a public key at once, which could be confused."""
-    named = set(algorithms) if isinstance(algorithms, list) else set()
+    named = set(options.algorithms)
     for holds, sentence in (
         (bool(named), 'algorithms must be a list, such as ["RS256"]'),
         (named <= SHARED_SECRET.keys() or named <= PUBLIC_KEY, "algorithms must be all HS..., or all of public keys"),
-        (bool(key_file) != bool(jwks_file), "needs either key_file or jwks_file"),
-        (0 <= leeway_s <= LONGEST_LEEWAY_S, f"leeway_s must be from 0 to {LONGEST_LEEWAY_S}"),
+        (bool(options.key_file) != bool(options.jwks_file), "needs either key_file or jwks_file"),
+        (0 <= options.leeway_s <= LONGEST_LEEWAY_S, f"leeway_s must be from 0 to {LONGEST_LEEWAY_S}"),
     ):
         if not holds:
             raise SettingsError(f"auth_options of jwt: {sentence}.")
