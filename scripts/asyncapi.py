@@ -1,6 +1,7 @@
 """The WebSocket as AsyncAPI 3, made of the code's messages and tables: docs/asyncapi.yaml.
 
-Guarantees every message and field of `protocol/messages.py`, every error and close code, and nothing else.
+Guarantees every message and field of `protocol/messages.py`, every error and close code, and nothing else; beside
+them what an upgrade may bring.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from earful.access.credential import QUERY_FIELD, SUBPROTOCOL_PREFIX
 from earful.errors import ERRORS, CloseCode, ErrorCode
 from earful.protocol.messages import (
     PROTOCOL_VERSION,
@@ -27,10 +29,26 @@ from earful.protocol.messages import (
     Started,
     Stop,
 )
+from earful.transport.answers import SUBPROTOCOL
 
 SAID_BY_CLIENTS = (EncodedChunk, Start, Flush, Keepalive, Stop)
 SAID_BY_SERVERS = (Partial, Final, Error, Started, Ack, Flushed, Closing)
 BINARY = "binary_audio"
+QUERY = {
+    "resume": "1 asks for a place for a session that goes on.",
+    "refuse": "`close` has a refusal told as an error and a close code, which browsers can see.",
+    QUERY_FIELD: "A key or a token, only where `auth_options` has `in_query`.",
+}
+HEADERS = {
+    "authorization": "`Bearer` and a key or a token, where `auth` asks for one.",
+    "x-api-key": "The same without a scheme.",
+    "sec-websocket-protocol": f"`{SUBPROTOCOL}`, which is selected where it is offered, and for who can set no header"
+    f" `{SUBPROTOCOL_PREFIX}` and the key or token, which never is.",
+    "origin": "The web page's, which `allowed_origins` must list where it is not `*`; what is no page sends none.",
+    "x-request-id": "What the log is to call the connection, and the answer repeats.",
+    "traceparent": "The caller's span, as W3C Trace Context has it.",
+}
+"""What an upgrade may bring beside what makes it one."""
 _MADE_BY = "# Made of the code by `make reference`.\n"
 
 
@@ -70,21 +88,23 @@ def text() -> str:
 
 
 def _channel(names: list[str]) -> dict[str, Any]:
-    asked = {
-        "resume": "1 asks for a place for a session that goes on.",
-        "refuse": "`close` has a refusal told as an error and a close code, which browsers can see.",
-    }
-    query = {name: {"type": "string", "description": meaning} for name, meaning in asked.items()}
+    binding = {"method": "GET", "query": _texts(QUERY), "headers": _texts(HEADERS)}
     return {
         "address": "/v1/transcribe/stream",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": query}}},
+        "bindings": {"ws": binding},
         "x-close-codes": {str(code.value): code.name for code in CloseCode if code is not CloseCode.ABNORMAL},
         "x-error-codes": {
             code.value: {"close_code": row.close_code.value, "retryable": row.retryable, "message": row.text}
             for code, row in ERRORS.items()
         },
     }
+
+
+def _texts(meanings: dict[str, str]) -> dict[str, Any]:
+    """What an upgrade may bring, none of which it needs."""
+    texts = {name: {"type": "string", "description": meaning} for name, meaning in meanings.items()}
+    return {"type": "object", "properties": texts}
 
 
 def _messages_of(names: list[str]) -> list[dict[str, str]]:

@@ -20,7 +20,9 @@ the [protocol](protocol.md#http), who may reach them [operations](operations.md#
 [security](security.md). A running server shows them at `/docs`, which needs no internet.
 
 Every answer has the header `x-request-id`; every error is of the one form `Failure`, with a code of
-[the table](protocol.md#http).
+[the table](protocol.md#http). Routes that have a 401 take a [key or a token](access.md#where-a-credential-goes) as
+`Authorization: Bearer` or `x-api-key`; by default none wants one. With 429, and with 503 for an error, `Retry-After`
+says how many seconds to wait.
 """
 
 

@@ -41,8 +41,9 @@ from earful.telemetry.cleaning import places_of
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.telemetry.tracing import NO_TRACER, open_tracer
-from earful.transport import ops, rest
+from earful.transport import ops, responses, rest
 from earful.transport.asgi import websocket_routes
+from earful.transport.document import tell_credentials
 from earful.transport.faults import answer_faults
 from earful.transport.request_id import RequestId
 from earful.transport.visitors import Operators, Visitors
@@ -154,13 +155,13 @@ def build(
         one.include_router(rest.health_routes(registry, roster, identity))
     workers = Workers(registry, identity, None if claims is None else claims.directory)
     guard = ops.from_no_page if has_ops else ops.from_this_machine
-    guards = [Depends(ops.by_own_name)] if has_ops and ops.is_loopback(settings.ops_host) else []
-    tenants = operators = guards
-    if entrance is not None and not has_ops:
-        tenants, operators = ([Depends(kind(entrance, registry.events))] for kind in (Visitors, Operators))
-    (ops_app or app).include_router(ops.session_routes(roster), dependencies=tenants)
+    if has_ops:
+        tenants = operators = _by_own_name(settings)
+    else:
+        tenants, operators = _asking(Visitors, registry), _asking(Operators, registry)
+    (ops_app or app).include_router(ops.session_routes(roster), **tenants)
     for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
-        (ops_app or app).include_router(router, dependencies=operators)
+        (ops_app or app).include_router(router, **operators)
     return Service(app, ops_app, registry, engine, settings, log)
 
 
@@ -194,10 +195,23 @@ def _public_app(
 ) -> FastAPI:
     """The app with its streams and uploads."""
     app = _app(has_docs=has_docs, lifespan=lifespan, routes=websocket_routes(registry))
-    asked = [] if registry.entrance is None else [Depends(Visitors(registry.entrance, registry.events))]
     uploads = rest.upload_routes(registry, upload_limits(settings), decoders, int(settings.max_upload_mb * 1e6))
-    app.include_router(uploads, dependencies=asked)
+    app.include_router(uploads, **_asking(Visitors, registry))
     return app
+
+
+def _asking(kind: type[Visitors], registry: Registry) -> dict[str, Any]:
+    """What stands before routes that are not open to all, with what it may answer, told also where nobody is asked."""
+    entrance = registry.entrance
+    asked = [] if entrance is None else [Depends(kind(entrance, registry.events))]
+    return {"dependencies": asked, "responses": kind.answers}
+
+
+def _by_own_name(settings: Settings) -> dict[str, Any]:
+    """What stands before the routes of an operations listener, where it is reached from its own machine only."""
+    if not ops.is_loopback(settings.ops_host):
+        return {}
+    return {"dependencies": [Depends(ops.by_own_name)], "responses": responses.FORBIDDEN}
 
 
 def _ops_routes(registry: Registry, roster: Roster, workers: Workers, identity: Identity) -> Iterator[APIRouter]:
@@ -221,6 +235,7 @@ def _app(*, has_docs: bool, **options: Any) -> FastAPI:
     app = FastAPIOffline(redoc_url=None, **about) if has_docs else FastAPI(openapi_url=None, **about)
     app.add_middleware(RequestId)
     answer_faults(app)
+    tell_credentials(app)
     return app
 
 

@@ -83,7 +83,10 @@ def test_behind_a_wrong_key_the_next_is_refused_before_http(server: Inside) -> N
 
 
 def test_every_route_asks(server: Inside) -> None:
-    """Also those that will be added: without a key, or with a wrong one, each is 401, but for those that are open."""
+    """Also those that will be added: without a key, or with a wrong one, each is 401, but for those that are open.
+
+    To a page that is not listed it is 403 before that, and OpenAPI says both of it.
+    """
     app = server.service.app
     beside = {path for route in app.routes if (path := getattr(route, "path", None)) is not None}
     assert {*DOCS, PATH, "/{path:path}"} == beside
@@ -91,13 +94,28 @@ def test_every_route_asks(server: Inside) -> None:
     assert {"/v1/transcribe", "/v1/sessions", "/metrics", "/v1/drain"} < closed.keys()
     for path, methods in closed.items():
         for method in methods:
+            here = path.replace("{session_id}", "x")
+            assert 403 == server.address.request(method.upper(), here, None, {"origin": "https://evil.net"}).status
+            assert {"401", "403", "429"} <= methods[method]["responses"].keys()
             for key in (None, "wrong", ACME[:-1]):
-                answer = ask(server, method.upper(), path.replace("{session_id}", "x"), key)
+                answer = ask(server, method.upper(), here, key)
                 assert (401, "unauthorized", True) == (
                     answer.status,
                     answer.tree["error"]["code"],
                     "www-authenticate" in answer.headers,
                 )
+
+
+def test_every_route_counts_who_asks(transport: str, tmp_path: Path) -> None:
+    """One address may ask so often; then it is told when to ask again, as OpenAPI says of each."""
+    with inside(transport=transport, **settings_of(tmp_path), max_handshakes_per_s=0.001) as here:
+        assert 200 == ask(here, "GET", "/v1/sessions", ACME).status
+        for path, methods in here.service.app.openapi()["paths"].items():
+            for method, told in methods.items():
+                answer = ask(here, method.upper(), path.replace("{session_id}", "x"), ROOT)
+                assert str(answer.status) in told["responses"], path
+                asks = path not in OPEN_ROUTES
+                assert (asks, asks) == (answer.status == 429, "retry-after" in answer.headers), path
 
 
 def test_health_is_open(server: Inside) -> None:

@@ -103,6 +103,15 @@ def test_every_code_is_there() -> None:
     assert [code.value for code in ErrorCode] == SCHEMAS["Error"]["properties"]["code"]["enum"]
 
 
+def test_an_upgrade_may_bring_all_that_is_read_of_it() -> None:
+    """A credential in each of its places, a page's origin, and what it is to be called in logs and traces."""
+    binding = CHANNEL["bindings"]["ws"]
+    assert {"resume", "refuse", "token"} == binding["query"]["properties"].keys()
+    headers = binding["headers"]["properties"]
+    assert {"authorization", "x-api-key", "origin", "x-request-id", "traceparent"} < headers.keys()
+    assert all(name in headers["sec-websocket-protocol"]["description"] for name in ("earful.v1", "earful.key."))
+
+
 def test_the_document_holds_together() -> None:
     """Each reference leads somewhere, each schema is one, and what AsyncAPI 3 requires is there.
 

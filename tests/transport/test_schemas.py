@@ -55,7 +55,7 @@ def test_the_upload_tells_its_bodies_and_statuses() -> None:
     content = operation["requestBody"]["content"]
     assert {"application/octet-stream", "audio/wav", "multipart/form-data"} <= content.keys()
     assert ["file"] == content["multipart/form-data"]["schema"]["required"]
-    assert {"200", "400", "413", "415", "422", "500", "503", "504"} == operation["responses"].keys()
+    assert {"200", "400", "413", "415", "422", "500", "503", "504"} < operation["responses"].keys()
 
 
 def test_the_docs_need_no_internet() -> None:

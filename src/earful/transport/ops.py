@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from earful.errors import EarfulError, ErrorCode
 from earful.service.readings import gauges_of
 from earful.store.directory import StoreUnavailableError
-from earful.transport import schemas
+from earful.transport import responses, schemas
 from earful.transport.order import described, ordered
 from earful.transport.visitors import tenant_seen_by
 
@@ -86,7 +86,7 @@ def session_routes(roster: Roster) -> APIRouter:
     """`GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`; any worker answers for any session it can know of."""
     router = APIRouter(tags=["sessions"])
 
-    @router.get("/v1/sessions", responses=schemas.BAD_PARAMETERS, response_model_exclude_unset=True)
+    @router.get("/v1/sessions", responses=responses.BAD_PARAMETERS, response_model_exclude_unset=True)
     async def sessions(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=1000, description="Most sessions in one answer.")] = 100,
@@ -99,7 +99,7 @@ def session_routes(roster: Roster) -> APIRouter:
             {"sessions": page.sessions, "next_cursor": page.next_cursor, **partial}
         )
 
-    @router.get("/v1/sessions/{session_id}", responses=schemas.NO_SESSION)
+    @router.get("/v1/sessions/{session_id}", responses=responses.NO_SESSION)
     async def session(request: Request, session_id: str) -> schemas.SessionView:
         """Inspect one live session; never any of its text."""
         return schemas.SessionView.model_validate(await roster.find(session_id, tenant_seen_by(request)))
@@ -107,7 +107,7 @@ def session_routes(roster: Roster) -> APIRouter:
     @router.delete(
         "/v1/sessions/{session_id}",
         status_code=202,
-        responses=schemas.NO_SESSION | schemas.FORBIDDEN,
+        responses=responses.NO_SESSION | responses.FORBIDDEN,
         dependencies=[Depends(from_no_page)],
     )
     async def end(request: Request, session_id: str) -> schemas.Alive:
@@ -122,7 +122,7 @@ def event_routes(journal: Journal, workers: Workers, identity: Identity) -> APIR
     """`GET /v1/sessions/{id}/events`."""
     router = APIRouter(tags=["sessions"])
 
-    @router.get("/v1/sessions/{session_id}/events", responses=schemas.NO_EVENTS)
+    @router.get("/v1/sessions/{session_id}/events", responses=responses.NO_EVENTS)
     async def events(session_id: str) -> schemas.SessionEvents:
         """Tell what happened to a session here, live or ended a while ago, and which other worker knows more.
 
@@ -166,7 +166,7 @@ def drain_route(drain: Callable[[], None], guard: Guard) -> APIRouter:
     """`POST /v1/drain`: as SIGTERM, for whoever passes the `guard`."""
     router = APIRouter(tags=["operations"], dependencies=[Depends(guard)])
 
-    @router.post("/v1/drain", status_code=202, responses=schemas.FORBIDDEN)
+    @router.post("/v1/drain", status_code=202, responses=responses.FORBIDDEN)
     async def drain_worker() -> schemas.Alive:
         """Drain this server, all its workers, and end it."""
         drain()
@@ -179,7 +179,7 @@ def log_level_route(level: LogLevel, identity: Identity, guard: Guard) -> APIRou
     """`PUT /v1/log-level`, for whoever passes the `guard`."""
     router = APIRouter(tags=["operations"], dependencies=[Depends(guard)])
 
-    @router.put("/v1/log-level", openapi_extra=described(schemas.LogLevel), responses=schemas.NO_LEVEL)
+    @router.put("/v1/log-level", openapi_extra=described(schemas.LogLevel), responses=responses.NO_LEVEL)
     async def change_log_level(request: Request) -> schemas.LogLevelChange:
         """Change the least level that the answering worker logs, until it ends; the other workers' stay."""
         wanted = await ordered(request, schemas.LogLevel)

@@ -16,7 +16,7 @@ from earful.errors import EarfulError, ErrorCode
 from earful.service.departure import while_there
 from earful.service.upload import Upload, UploadLimits
 from earful.service.upload_account import account_of
-from earful.transport import schemas
+from earful.transport import responses, schemas
 from earful.transport.spool import spooled
 from earful.transport.transcript import ANSWERS, TranscriptFormat, answer, transcription
 from earful.transport.visitors import admission_of
@@ -100,7 +100,7 @@ def health_routes(registry: Registry, roster: Roster, identity: Identity) -> API
     """`GET /v1/health`, `/livez`, `/readyz`."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/v1/health", responses=schemas.HEALTH_ERRORS, response_model_exclude_unset=True)
+    @router.get("/v1/health", responses=responses.HEALTH_ERRORS, response_model_exclude_unset=True)
     async def health(response: Response) -> schemas.Health:
         """Tell whether this server should get traffic: 200, or 503 while it is starting or draining."""
         status = status_of(registry)
@@ -135,7 +135,7 @@ def health_routes(registry: Registry, roster: Roster, identity: Identity) -> API
         """Answer while the process lives."""
         return schemas.Alive(status="ok")
 
-    @router.get("/readyz", responses=schemas.READY_ERRORS)
+    @router.get("/readyz", responses=responses.READY_ERRORS)
     async def readyz(response: Response) -> schemas.Alive:
         """Tell whether this process wants traffic."""
         status = status_of(registry)

@@ -306,34 +306,6 @@ class SessionPage(BaseModel):
     """Only where it is true: the store is away, and other workers' sessions are missing."""
 
 
-def _failures(*statuses: tuple[int, str]) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Failure, "description": text} for status, text in statuses}
-
-
-BAD_PARAMETERS = _failures((422, "Bad parameters"))
-NO_SESSION = _failures(
-    (404, "No live session of this id"),
-    (422, "Bad parameters"),
-    (503, "Not this worker's, and the store is away"),
-)
-NO_EVENTS = _failures(
-    (404, "Nothing is known of it"),
-    (422, "Bad parameters"),
-    (503, "Nothing is known here, and the store is away"),
-)
-FORBIDDEN = _failures((403, "Not for this peer"))
-NO_LEVEL = _failures((403, "Not for this peer"), (413, "More than an order may have"), (422, "No such level"))
-HEALTH_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Starting or draining"}}
-READY_ERRORS: dict[int | str, dict[str, Any]] = {503: {"model": Alive, "description": "Starting or draining"}}
-UPLOAD_ERRORS = _failures(
-    (400, "Not audio"),
-    (413, "Too large or too long"),
-    (415, "No decoder for it is installed"),
-    (422, "Bad parameters, or a form without the field file"),
-    (500, "The model failed"),
-    (503, "Not ready, draining or full"),
-    (504, "The model took too long"),
-)
 _BINARY = {"type": "string", "format": "binary"}
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {

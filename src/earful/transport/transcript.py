@@ -5,13 +5,13 @@ Guarantees UTF-8, and that all four tell the same utterances. Used by `rest.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET
 from starlette.responses import Response
 
 from earful.captions import Captions, Timed
-from earful.transport import schemas
+from earful.transport import responses, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,9 @@ _TYPES = {
     "srt": "application/x-subrip; charset=utf-8",
     "vtt": "text/vtt; charset=utf-8",
 }
-ANSWERS: dict[int | str, dict[str, Any]] = {
+ANSWERS: responses.Responses = {
     200: {"content": {kind: {"schema": {"type": "string"}} for kind in _TYPES.values()}},
-    **schemas.UPLOAD_ERRORS,
+    **responses.UPLOAD_ERRORS,
 }
 """What OpenAPI tells of them, beside the JSON."""
 

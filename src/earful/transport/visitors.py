@@ -12,6 +12,7 @@ from fastapi import Request  # noqa: TC002 - FastAPI reads the annotations of wh
 
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import ANYBODY, Admission, Caller
+from earful.transport import responses
 
 if TYPE_CHECKING:
     from earful.service.admission import Entrance
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 class Visitors:
     """Lets in whoever the entrance lets in."""
+
+    answers = responses.ASKED
 
     def __init__(self, entrance: Entrance, events: Events) -> None:
         """Ask there; who is not let in is told to `events`."""
@@ -49,6 +52,8 @@ class Visitors:
 
 class Operators(Visitors):
     """Lets in operators alone; where nobody is known by name, that is whoever gets here."""
+
+    answers = responses.FOR_OPERATORS
 
     def _check(self, admission: Admission) -> None:
         if admission.tenant and not admission.is_operator:
