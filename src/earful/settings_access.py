@@ -40,7 +40,8 @@ class AccessSettings(BaseModel, frozen=True):
     allowed_origins: str = Field(
         default="*",
         min_length=1,
-        description="Web pages that may use the service: origins (scheme://host:port) with commas between, or *.",
+        description="Web pages that may use the service: origins (scheme://host, and :port where it is not"
+        " the scheme's own) with commas between, or *.",
     )
     trusted_proxies: str = Field(
         default="127.0.0.1",

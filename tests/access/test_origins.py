@@ -36,6 +36,25 @@ def test_only_those_listed_are_allowed(sent: list[str], is_allowed: bool) -> Non
     assert is_allowed == Origins([PAGE, "https://other.example.org"]).allow(headers)
 
 
+@pytest.mark.parametrize(
+    ("listed", "sent"),
+    [
+        ("https://a.org:443", "https://a.org"),
+        ("HTTP://A.org:80", "http://a.org"),
+        ("https://[2001:db8::443]:443", "https://[2001:db8::443]"),
+        ("https://a.org:80", "https://a.org:80"),
+        ("http://a.org:443", "http://a.org:443"),
+        ("https://a.org:8443", "https://a.org:8443"),
+        ("app://a.org:443", "app://a.org:443"),
+    ],
+)
+def test_the_port_that_a_scheme_has_anyway_may_be_listed(listed: str, sent: str) -> None:
+    """No browser sends it."""
+    origins = Origins([listed])
+    assert origins.allow([(b"origin", sent.encode())])
+    assert not origins.allow([(b"origin", f"{sent}:80".encode())])
+
+
 def test_null_is_allowed_where_it_is_listed() -> None:
     """A page from a file, or in a sandbox."""
     assert Origins(["null"]).allow([(b"origin", b"null")])
