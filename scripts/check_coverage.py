@@ -42,6 +42,7 @@ COMPLETE = (
     "src/earful/captions.py",
     "src/earful/cli/advice.py",
     "src/earful/cli/amounts.py",
+    "src/earful/cli/masking.py",
     "src/earful/cli/phrases.py",
     "src/earful/cli/story.py",
     "src/earful/client/address.py",

@@ -8,31 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
 from earful.cli.flags import load_settings, settings_parser
+from earful.cli.masking import masked
 from earful.cli.settings_page import settings_page
 from earful.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_STARS = "**********"
-"""As pydantic shows a secret."""
-_SECRET_NAME = re.compile(
-    r"secret|password|passwd|passphrase|(^|[_-])pass($|[_-])|pwd|token|cred|auth|bearer|private|dsn|hmac|headers?$"
-    r"|cookie|connection|(^|[_-]|api)keys?($|[_-])",
-    re.IGNORECASE,
-)
 _OPTIONS = frozenset({"auth_options", "model_options"})
 """Settings that are trees of what others have named."""
-_IN_ADDRESS = (
-    (re.compile(r"//[^/\s]+@"), f"//{_STARS}@"),
-    (re.compile(r"(?i)([?&](?:[\w-]*(?:sig|signature|token|key|secret|password))=)[^&#\s]+"), rf"\1{_STARS}"),
-)
-"""What in an address gives it away, and what is shown in its place."""
 
 
 def config(arguments: Sequence[str]) -> int:
@@ -65,26 +53,7 @@ def _rows(settings: Settings) -> list[tuple[str, object, str]]:
 
 def _told(name: str, value: object) -> object:
     """A setting's value as it may be shown; pydantic sees to those that are secrets themselves."""
-    return _masked(value) if name in _OPTIONS else value
-
-
-def _masked(value: object, *, is_secret: bool = False) -> object:
-    """The value with stars for all that lies below the name of a secret, and for secrets in addresses."""
-    if isinstance(value, dict):
-        return {
-            name: _masked(part, is_secret=is_secret or bool(_SECRET_NAME.search(name))) for name, part in value.items()
-        }
-    if isinstance(value, list):
-        return [_masked(part, is_secret=is_secret) for part in value]
-    if is_secret:
-        return _STARS
-    return _without_secrets(value) if isinstance(value, str) else value
-
-
-def _without_secrets(text: str) -> str:
-    for pattern, shown in _IN_ADDRESS:
-        text = pattern.sub(shown, text)
-    return text
+    return masked(value) if name in _OPTIONS else value
 
 
 def _as_tree(settings: Settings) -> dict[str, dict[str, object]]:
