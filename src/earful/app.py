@@ -38,6 +38,7 @@ from earful.service.workers import Workers
 from earful.settings import Settings
 from earful.store.opening import directory_at, is_shared
 from earful.telemetry.cleaning import places_of
+from earful.telemetry.events import Events
 from earful.telemetry.logs import open_log
 from earful.telemetry.metrics import Metrics
 from earful.telemetry.tracing import NO_TRACER, open_tracer
@@ -107,62 +108,69 @@ def build(
     tracer = tracer or open_tracer(settings, log, identity.id)
     if settings.log_text:
         log.warning("log_text is on: with the level debug, what is spoken is logged")
+    metrics = _metrics(log, tracer)
+    events = Events(log)
+    engine = _engine(settings, metrics, events, tracer, log)
+    claims = _shared_claims(settings, identity, metrics, tracer)
+    registry = Registry(
+        registry_limits(settings),
+        engine,
+        metrics,
+        events,
+        seal=seal or seal_of(settings),
+        claims=claims,
+        entrance=_entrance(settings, doorkeeper or gate_of(settings, log), metrics, log),
+    )
+    registry.tracer = tracer
+    registry.sweepers += [tracer.sweep, registry.measure, Overload(registry, ladder_rules(settings)).sweep]
+    presence = None if claims is None else Presence(registry, claims, card=identity.card)
+    decoders = Decoders()
+    lifespan = _lifespan(registry, presence, decoders, load=drain is None)
+    has_ops = settings.ops_port is not None
+    app = _public_app(registry, settings, decoders, lifespan, has_docs=not has_ops)
+    ops_app = _app(has_docs=True) if has_ops else None
+    roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
+    for one in filter(None, (app, ops_app)):
+        one.include_router(rest.health_routes(registry, roster, identity))
+    workers = Workers(registry, identity, None if claims is None else claims.directory)
+    orders = _orders(identity, ops.from_no_page if has_ops else ops.from_this_machine, log, drain)
+    tenants, operators = _guards(settings, registry)
+    (ops_app or app).include_router(ops.session_routes(roster), **tenants)
+    for router in (*_ops_routes(registry, roster, workers, identity), *orders):
+        (ops_app or app).include_router(router, **operators)
+    return Service(app, ops_app, registry, engine, settings, log)
+
+
+def _metrics(log: Logger, tracer: Tracer) -> Metrics:
+    """Of one worker, with what its log and its tracer could not tell."""
     metrics = Metrics(time.monotonic())
     metrics.log_lines_dropped = lambda: log.dropped
     metrics.spans_lost = lambda: tracer.lost
+    return metrics
 
-    def model_raised(info: SessionInfo, raised: BaseException) -> None:
-        # Without the exception's words: they are the model's, and may be what somebody said.
-        error, places = type(raised).__name__, places_of(raised)
-        if isinstance(raised, RaisedInProcessError):
-            error, places = raised.error, raised.places
-        registry.events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
+def _engine(settings: Settings, metrics: Metrics, events: Events, tracer: Tracer, log: Logger) -> Engine:
+    """The model behind its engine, which tells what comes of calls."""
     engine = Engine(
         load_model(settings.model, settings.options_for_model()),
         timeout_s=settings.model_timeout_s,
         on_call=metrics.model_called,
-        on_error=model_raised,
+        on_error=partial(_tell_raised, events),
         on_batch=metrics.batch_ended,
         on_answer=None if tracer is NO_TRACER else tracer.model_called,
         processes=process_rules(settings),
     )
     if engine.processes is not None:
         engine.processes.pool.on_ended = partial(_tell_ended, log)
-    claims = _shared_claims(settings, identity, metrics, tracer)
-    doorkeeper = doorkeeper or gate_of(settings, log)
-    entrance = None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
-    registry = Registry(
-        registry_limits(settings),
-        engine,
-        metrics,
-        log,
-        seal=seal or seal_of(settings),
-        claims=claims,
-        entrance=entrance,
-    )
-    registry.tracer = tracer
-    overload = Overload(registry, ladder_rules(settings))
-    registry.sweepers += [tracer.sweep, registry.measure, overload.sweep]
-    roster = Roster(registry) if claims is None else SharedRoster(registry, claims)
-    presence = None if claims is None else Presence(registry, claims, card=identity.card)
-    has_ops = settings.ops_port is not None
-    decoders = Decoders()
-    lifespan = _lifespan(registry, presence, decoders, load=drain is None)
-    app = _public_app(registry, settings, decoders, lifespan, has_docs=not has_ops)
-    ops_app = _app(has_docs=True) if has_ops else None
-    for one in filter(None, (app, ops_app)):
-        one.include_router(rest.health_routes(registry, roster, identity))
-    workers = Workers(registry, identity, None if claims is None else claims.directory)
-    guard = ops.from_no_page if has_ops else ops.from_this_machine
-    if has_ops:
-        tenants = operators = _by_own_name(settings)
-    else:
-        tenants, operators = _asking(Visitors, registry), _asking(Operators, registry)
-    (ops_app or app).include_router(ops.session_routes(roster), **tenants)
-    for router in (*_ops_routes(registry, roster, workers, identity), *_orders(identity, guard, log, drain)):
-        (ops_app or app).include_router(router, **operators)
-    return Service(app, ops_app, registry, engine, settings, log)
+    return engine
+
+
+def _tell_raised(events: Events, info: SessionInfo, raised: BaseException) -> None:
+    """Tell that the model raised, without the exception's words: they are its own, and may be what somebody said."""
+    error, places = type(raised).__name__, places_of(raised)
+    if isinstance(raised, RaisedInProcessError):
+        error, places = raised.error, raised.places
+    events.tell(info.session_id, "model failed", level="warning", error=error, traceback=places)
 
 
 def _tell_ended(log: Logger, ended: Ended) -> None:
@@ -198,6 +206,18 @@ def _public_app(
     uploads = rest.upload_routes(registry, upload_limits(settings), decoders, int(settings.max_upload_mb * 1e6))
     app.include_router(uploads, **_asking(Visitors, registry))
     return app
+
+
+def _entrance(settings: Settings, doorkeeper: Doorkeeper | None, metrics: Metrics, log: Logger) -> Entrance | None:
+    """Where this one is asked; None where nobody is."""
+    return None if doorkeeper is None else Entrance(doorkeeper, settings.handshake_timeout_s, metrics, log)
+
+
+def _guards(settings: Settings, registry: Registry) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What stands before the routes of tenants and of operators: an operations listener is its network's to guard."""
+    if settings.ops_port is not None:
+        return (_by_own_name(settings),) * 2
+    return _asking(Visitors, registry), _asking(Operators, registry)
 
 
 def _asking(kind: type[Visitors], registry: Registry) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from earful.service.shared_claims import SharedClaims
 from earful.service.workers import Workers
 from earful.store.directory import StoreUnavailableError
 from earful.store.memory import Hub, MemoryDirectory
+from earful.telemetry.events import Events
 from earful.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ async def _colleague(store: Store, name: str, limits: dict[str, Any]) -> Colleag
     door = Door(store, name)
     claims = SharedClaims(door, LocalClaims(virtual_now), metrics, NOTED_S)
     registry = Registry(
-        dataclasses.replace(LIMITS, **limits), engine, metrics, log, virtual_now, seal=SECRET, claims=claims
+        dataclasses.replace(LIMITS, **limits), engine, metrics, Events(log), virtual_now, seal=SECRET, claims=claims
     )
     identity = Identity(id=name, ops=f"http://{name}:9000", began_unix_s=1.5)
     presence = Presence(registry, claims, virtual_now, identity.card)

@@ -16,6 +16,7 @@ from earful.service.connection import ConnectionLimits
 from earful.service.outbox import OutboxLimits
 from earful.service.registry import Registry, RegistryLimits
 from earful.session.rules import ListeningRules, SessionLimits
+from earful.telemetry.events import Events
 from earful.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def registered(
         engine = Engine(loaded(model_class or scripted()), timeout_s=30, clock=virtual_now)
         if load:
             await engine.load()
-        registry = Registry(limits, engine, Metrics(virtual_now()), log, virtual_now, **options)
+        registry = Registry(limits, engine, Metrics(virtual_now()), Events(log), virtual_now, **options)
         await scenario(registry)
         for connection in list(registry.connections.values()):
             connection.lost("test over")

@@ -21,6 +21,7 @@ from earful.service.presence import Presence
 from earful.service.registry import Registry, RegistryLimits
 from earful.service.shared_claims import SharedClaims
 from earful.session.rules import ListeningRules, SessionLimits
+from earful.telemetry.events import Events
 from earful.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Worker:
         directory = DistantDirectory(self._store, f"{self._name}.{self.generation}")
         claims = SharedClaims(directory, LocalClaims(clock), metrics, NOTED_S)
         limits = RegistryLimits(MOST_SESSIONS, 1, self._rules, SESSION, CONNECTION)
-        self.registry = Registry(limits, self.engine, metrics, self.log, clock, seal=seal, claims=claims)
+        self.registry = Registry(limits, self.engine, metrics, Events(self.log), clock, seal=seal, claims=claims)
         presence = Presence(self.registry, claims, clock)
         loop = asyncio.get_running_loop()
         self._tasks = [

@@ -28,7 +28,6 @@ from earful.service.vitals import look
 from earful.session.claim import Claim, Verdict
 from earful.session.session import Session
 from earful.telemetry.cleaning import places_of
-from earful.telemetry.events import Events
 from earful.telemetry.tracing import NO_TRACER
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from earful.service.ladder import Level
     from earful.service.wire import Wire
     from earful.session.rules import ListeningRules, SessionLimits
-    from earful.telemetry.logs import Logger
+    from earful.telemetry.events import Events
     from earful.telemetry.metrics import Metrics
     from earful.telemetry.tracing import Tracer
 
@@ -81,7 +80,7 @@ class Registry(Places):
         limits: RegistryLimits,
         engine: Engine,
         metrics: Metrics,
-        log: Logger,
+        events: Events,
         clock: Callable[[], float] = time.monotonic,
         *,
         seal: Seal | None = None,
@@ -90,13 +89,13 @@ class Registry(Places):
     ) -> None:
         """Empty, and open to sessions. All times are in the seconds of `clock`.
 
-        `seal` signs cursors, by default with a secret of its own; `claims` is the directory, by default what this
-        worker knows; transports ask at the `entrance`, if there is one, who may come in.
+        What happens to them is told to `events`, and the rest to its log; `seal` signs cursors, by default with a
+        secret of its own; `claims` is the directory, by default what this worker knows; transports ask at the
+        `entrance`, if there is one, who may come in.
         """
         super().__init__(limits, engine, metrics, clock)
-        self.log = log
-        self.events = Events(log)
-        """Where what happens to sessions is told."""
+        self.log = events.log
+        self.events = events
         self.tracer: Tracer = NO_TRACER
         """What makes spans of sessions and uploads."""
         self.entrance = entrance

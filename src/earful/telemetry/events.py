@@ -32,7 +32,7 @@ class Events:
         self.journal = journal or Journal(unix_s)
         self.sinks: list[Sink] = []
         """Who listens beside them; none may raise."""
-        self._log = log
+        self.log = log
         self._unix_s = unix_s
         self._second = 0
         self._told = 0
@@ -52,13 +52,13 @@ class Events:
 
     def tell_text(self, session_id: str, text: str, **fields: Any) -> None:
         """Log what was spoken, where the operator has asked for it by name: to nobody else, and not in the journal."""
-        self._log.debug("final", session=session_id, **self.journal.context_of(session_id), text=text, **fields)
+        self.log.debug("final", session=session_id, **self.journal.context_of(session_id), text=text, **fields)
 
     def tell(self, session_id: str, event: str, *, level: Level = "info", **fields: Any) -> None:
         """Tell what happened, as a fixed phrase with fields; `session_id` is empty before there is a session."""
         told = Event(int(self._unix_s() * 1000), event, fields)
         named = {"session": session_id, **self.journal.context_of(session_id)} if session_id else {}
-        getattr(self._log, level)(event, **{**named, **fields})
+        getattr(self.log, level)(event, **{**named, **fields})
         self.journal.note(session_id, told)
         for sink in self.sinks:
             sink(session_id, told)
