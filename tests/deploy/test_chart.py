@@ -14,9 +14,11 @@ import kubernetes_validate  # type: ignore[import-untyped]  # ships no types
 import pytest
 import yaml
 from tests.support.helm import CHART, HelmError, Resource, lint, render, unpacked
+from tests.support.inside import Record
 from tests.support.server import Address, running
 
-from earful.settings import Settings
+from earful.access.loading import gate_of
+from earful.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 OLDEST = "1.27"
 MANY: dict[str, Any] = {"secret": {"existingSecret": "earful"}, "store": {"existingSecret": "earful"}}
+FILES = {"secret_file": "/etc/earful/own/secret", "store_file": "/etc/earful/own/store"}
 PROMETHEUS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
 KEYS: dict[str, Any] = {"mode": "static", "existingSecret": "access"}
 TOKENS: dict[str, Any] = {
@@ -31,7 +34,7 @@ TOKENS: dict[str, Any] = {
     "existingSecret": "issuer",
     "key": "public.pem",
     "jwtFile": "key_file",
-    "options": {"algorithms": ["RS256"], "audience": "earful"},
+    "options": {"algorithms": ["RS256"], "audience": "earful", "in_query": False},
 }
 CERTIFIED: dict[str, Any] = {
     "settings": {"tls_cert": "/etc/earful/tls/tls.crt", "tls_key": "/etc/earful/tls/tls.key"},
@@ -46,6 +49,7 @@ VARIANTS: dict[str, tuple[Mapping[str, object], set[str]]] = {
         {"Deployment", "Service"},
     ),
     "replicas": ({**MANY, "replicas": 3}, ALWAYS),
+    "secrets in files": ({"replicas": 2, "settings": FILES}, ALWAYS),
     "hpa": ({**MANY, "autoscaling": {"kind": "hpa"}}, ALWAYS | {"HorizontalPodAutoscaler"}),
     "keda": ({**MANY, "autoscaling": {"kind": "keda"}}, ALWAYS | {"ScaledObject"}),
     "its own secret": (
@@ -174,6 +178,9 @@ def test_the_schemas_are_strict(helm: Path) -> None:
         ({"settings": {"secret": "s"}}, "use secret.existingSecret"),
         ({"settings": {"drain_s": 5}}, "use drainSeconds"),
         ({"settings": {"workers": 2}}, "use replicas"),
+        ({"settings": {"uds": "/x"}}, "use the Service"),
+        ({"replicas": 2, "settings": {"store_file": "/x"}}, "need one secret"),
+        ({"replicas": 2, "settings": {"secret_file": "/x", "store_file": ""}}, "need a Redis"),
         ({"serviceMonitor": {"enabled": True}}, "networkPolicy.operationsFrom"),
         ({"auth": {"mode": "static"}}, "set auth.existingSecret"),
         ({"auth": {"existingSecret": "access"}}, "mean nothing while auth.mode is none"),
@@ -236,7 +243,12 @@ def test_everybody_means_the_same_pods(helm: Path) -> None:
     assert name == rendered.of("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"]
     keda = render(helm, VARIANTS["keda"][0]).of("ScaledObject")["spec"]
     assert name == keda["scaleTargetRef"]["name"]
-    assert f'namespace="speech", pod=~"{name}-.*"' in keda["triggers"][0]["metadata"]["query"]
+    query = keda["triggers"][0]["metadata"]["query"]
+    pods = re.compile(query.partition(f'namespace="speech", pod=~"{name}')[2].partition('"')[0])
+    assert pods.fullmatch("-7d4b9c8f66-x2x4v")
+    assert pods.fullmatch("-7d4b9c8x2x4v")
+    for another in ("-staging-7d4b9c8f66-x2x4v", "-redis-0", ""):
+        assert not pods.fullmatch(another)
 
 
 @pytest.mark.parametrize("variant", ["hpa", "keda"])
@@ -285,7 +297,12 @@ def test_settings_arrive_as_they_are_written(helm: Path) -> None:
         (
             TOKENS,
             "jwt",
-            {"key_file": "/etc/earful/auth/public.pem", "algorithms": ["RS256"], "audience": "earful"},
+            {
+                "key_file": "/etc/earful/auth/public.pem",
+                "algorithms": ["RS256"],
+                "audience": "earful",
+                "in_query": False,
+            },
         ),
     ],
 )
@@ -298,6 +315,13 @@ def test_access_control_has_its_file(auth: dict[str, Any], mode: str, options: d
     (mount,) = [one for one in rendered.container["volumeMounts"] if one["name"] == volume["name"]]
     assert ({"secretName": auth["existingSecret"]}, "/etc/earful/auth") == (volume["secret"], mount["mountPath"])
     assert "subPath" not in mount
+
+
+def test_a_quoted_truth_is_refused(helm: Path) -> None:
+    """By the server, as it starts: the chart hands on what it is given."""
+    rendered = render(helm, {"auth": {**KEYS, "options": {"in_query": "false"}}})
+    with pytest.raises(SettingsError, match="in_query: Expected bool, got str"):
+        gate_of(Settings.load({}, rendered.env), Record())
 
 
 def test_a_class_of_ones_own_is_a_setting(helm: Path) -> None:
