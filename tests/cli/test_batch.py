@@ -68,6 +68,19 @@ def test_transcripts_become_files(folder: Path, tmp_path: Path, capsys: pytest.C
     assert "" == capsys.readouterr().out
 
 
+def test_what_was_heard_before_a_failure_is_kept(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a part, which the sentence names; one of which nothing was heard leaves none."""
+    out = tmp_path / "out"
+    with answering(FINAL) as url:
+        assert 1 == transcribe_all([str(folder)], order(url, form="vtt", folder=out))
+    said = capsys.readouterr().err
+    assert ["a.vtt.part", "c", "c/d.vtt.part"] == sorted(str(path.relative_to(out)) for path in out.rglob("*"))
+    assert "hello" in (out / "a.vtt.part").read_text("utf-8")
+    assert f"before the last final: code 1000. What came before is in {out / 'a.vtt.part'}.\n" in said
+
+
 @pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("json", "jsonl"), ("vtt", "vtt")])
 def test_files_are_called_after_their_form(form: Any, suffix: str, folder: Path, tmp_path: Path) -> None:
     """JSON of many lines by its own name."""

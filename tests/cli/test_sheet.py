@@ -28,9 +28,9 @@ LAST = {"type": "final", "text": "", "start_ms": 200, "end_ms": 200, "last": Tru
 def shown(form: Form, *messages: dict[str, Any]) -> str:
     """The whole transcript."""
     written: list[str] = []
-    page = sheet(form, written.append, lambda _: None)
-    for message in messages:
-        page.show(message, json.dumps(message))
+    with sheet(form, written.append, lambda _: None) as page:
+        for message in messages:
+            page.show(message, json.dumps(message))
     return "".join(written)
 
 
@@ -46,6 +46,15 @@ def shown(form: Form, *messages: dict[str, Any]) -> str:
 def test_finals_with_text_are_written(form: Form, final: dict[str, Any], expected: str) -> None:
     """And nothing else."""
     assert expected == shown(form, PARTIAL, final, LAST)
+
+
+def test_captions_of_silence_are_a_file_all_the_same() -> None:
+    """Of which nothing is written where it failed."""
+    assert "WEBVTT\n\n" == shown("vtt", LAST)
+    written: list[str] = []
+    with pytest.raises(KeyError), sheet("vtt", written.append, lambda _: None):
+        raise KeyError
+    assert [] == written
 
 
 def test_as_json_every_message_is() -> None:

@@ -1,6 +1,6 @@
 """`earful transcribe` for several recordings, for captions, uploads and files: each recording a transcript.
 
-Guarantees that one that fails costs no other, that no file is overwritten unasked, that output is in the order of the
+Guarantees that one that fails costs no other and keeps what was heard of it, that output is in the order of the
 recordings, and that at most `jobs` are under way or waiting to be told. Called by `commands`.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from earful.cli.bars import Bars
 from earful.cli.live import stream
 from earful.cli.microphone import MICROPHONE
+from earful.cli.part import FileError, growing
 from earful.cli.recording import STDIN, ReadError, open_recording
 from earful.cli.sheet import sheet
 from earful.cli.sources import Source, SourceError, check_stems, find_sources
@@ -102,10 +103,6 @@ def _check(sources: Sequence[Source], order: Order) -> None:
         raise SourceError(f"Several transcripts as {order.form} need --output: in one stream nobody could part them.")
 
 
-class _FileError(Exception):
-    """A transcript cannot be written; the text is one sentence."""
-
-
 class _Batch:
     """All of them."""
 
@@ -140,9 +137,13 @@ class _Batch:
         try:
             return await (self._printed(source, bar) if folder is None else self._saved(folder, source, bar))
         except (ReadError, EarfulError) as error:
-            self._bars.say(f"earful: {unreadable(source.name, error)}")
-        except (ClientError, _FileError) as error:
-            self._say_of(source, str(error))
+            self._bars.say(_with_notes(f"earful: {unreadable(source.name, error)}", error))
+        except (ClientError, FileError) as error:
+            self._say_of(source, _with_notes(str(error), error))
+        except asyncio.CancelledError as error:
+            for note in _notes(error):
+                self._say_of(source, note)
+            raise
         finally:
             self._bars.end(bar)
         return None
@@ -156,27 +157,11 @@ class _Batch:
         return "".join((f"==> {source.name} <==\n", *written, "\n"))
 
     async def _saved(self, folder: Path, source: Source, bar: TaskID) -> str:
-        path = self._free_path(folder, source)
-        written: list[str] = []
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)  # Before anything is said: it may take an hour.
-        except OSError as error:
-            raise _FileError(f"{path.parent} cannot be made: {error.strerror or error}.") from None
-        await self._hear(source, bar, written.append)
-        try:
-            with path.open("w" if self._order.overwrites else "x", encoding="utf-8") as file:
-                file.writelines(written)
-        except OSError as error:
-            raise _FileError(f"{path} cannot be written: {error.strerror or error}.") from None
+        path = folder / source.stem.with_name(source.stem.name + self._order.suffix)
+        with growing(path, overwrites=self._order.overwrites) as write:
+            await self._hear(source, bar, write)
         self._bars.say(f"{source.name} -> {path}")
         return ""
-
-    def _free_path(self, folder: Path, source: Source) -> Path:
-        """Where its transcript goes; raises _FileError where that is taken, before anything is sent."""
-        path = folder / source.stem.with_name(source.stem.name + self._order.suffix)
-        if path.exists() and not self._order.overwrites:
-            raise _FileError(f"{path} is there already; --force writes over it.")
-        return path
 
     async def _hear(self, source: Source, bar: TaskID, write: Callable[[str], object]) -> None:
         """Write the transcript of a recording, as it comes."""
@@ -186,11 +171,21 @@ class _Batch:
             return
         opened = self._opened.get(source.name)
         with open_recording(source.name) if opened is None else nullcontext(opened) as recording:
-            screen = sheet(order.form, write, self._bars.mover(bar, recording.duration_ms))
-            await stream(recording, screen, order.manner, lambda sentence: self._say_of(source, sentence))
+            moved = self._bars.mover(bar, recording.duration_ms)
+            with sheet(order.form, write, moved) as screen:
+                await stream(recording, screen, order.manner, lambda sentence: self._say_of(source, sentence))
 
     def _say_of(self, source: Source, sentence: str) -> None:
         self._bars.say(f"earful: {source.name}: {sentence}")
+
+
+def _with_notes(sentence: str, error: BaseException) -> str:
+    """What is wrong, and what was noted on the way."""
+    return " ".join((sentence, *_notes(error)))
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def _tell(transcript: str | None) -> int:

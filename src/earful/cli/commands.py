@@ -113,9 +113,9 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
     plain: Annotated[bool, typer.Option("--plain", help="The plain protocol: one connection, no resuming.")] = False,
     uploads: Annotated[bool, typer.Option("--upload", help="Upload whole files instead of streaming them.")] = False,
     output: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Write each transcript to a file of the recording's name there.")
+        str | None, typer.Option(metavar="DIR", help="Write each to a file there, NAME.part until all of it is heard.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over transcripts that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over transcripts and parts that are there.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=1000, help="So many recordings at once.")] = 4,
     mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone until Ctrl-C.")] = False,
     device: Annotated[

@@ -1,6 +1,7 @@
 """What a transcript looks like outside a terminal, in each form: a screen that makes text of messages.
 
-Guarantees that what is given to `write` is, piece by piece, the whole transcript. Used by `earful transcribe`.
+Guarantees that what is given to `write` is, piece by piece, the whole transcript, and that nothing is written before
+something was heard, or all of it ended well. Used by `earful transcribe`.
 """
 
 from __future__ import annotations
@@ -45,17 +46,27 @@ class CaptionSheet(Sheet):
     """Captions."""
 
     def __init__(self, form: CaptionFormat, write: Callable[[str], object], moved: Callable[[float], object]) -> None:
-        """Write how they begin."""
+        """None were written yet."""
         super().__init__(form, write, moved)
         self._captions = Captions(form)
-        write(self._captions.beginning)
+        self._unwritten = self._captions.beginning
+
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        """Where all ended well there is at least how they begin."""
+        if kind is None:
+            self._write(self._begun(""))
 
     def _written(self, final: dict[str, Any]) -> str:
         try:
             words = [_timed(word, word["word"]) for word in final.get("words", ())]
-            return self._captions.take(_timed(final, final["text"]), words)
+            return self._begun(self._captions.take(_timed(final, final["text"]), words))
         except KeyError:
             raise ClientError("The server tells no times, and captions are made of them.") from None
+
+    def _begun(self, captions: str) -> str:
+        """Captions behind how they begin, once."""
+        beginning, self._unwritten = self._unwritten, ""
+        return beginning + captions
 
 
 def sheet(form: Form, write: Callable[[str], object], moved: Callable[[float], object]) -> Sheet:
