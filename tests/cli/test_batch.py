@@ -52,6 +52,17 @@ def test_one_that_fails_costs_no_other(jobs: int, folder: Path, capsys: pytest.C
     assert "earful: 1 of 3 recordings could not be transcribed.\n" in said
 
 
+def test_each_of_several_outlasts_a_full_server(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told of one alone."""
+    alone = str(folder / "a.wav")
+    with answering(FINAL, LAST, refusals=4) as url:
+        assert 1 == transcribe_all([alone], order(url, form="srt"))
+        assert "trying again" not in capsys.readouterr().err
+        assert 0 == transcribe_all([alone, str(folder / "c")], order(url))
+    said = capsys.readouterr().err
+    assert f"{alone}: refused for now, trying again ... (The server refuses the connection: HTTP 503.)\n" in said
+
+
 def test_transcripts_become_files(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where the recordings are, so are they; none is written over unless forced."""
     out = tmp_path / "out"

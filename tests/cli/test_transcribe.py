@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from websockets.http11 import Request, Response
+
 LIMITS = Limits(1 << 20, 10_000, 60, 14_400, 0, 5_000, 120, 50)
 STARTED = msgspec.to_builtins(Started("id", 1, 0, 16_000, "pcm_s16le", LIMITS, cursor="c0", resumable="anywhere"))
 WAV = sample().read_bytes()[: 44 + 3200 * 2]
@@ -36,10 +38,17 @@ ERROR = {"type": "error", "message": "The model failed.", "code": "model_failed"
 
 
 @contextmanager
-def answering(*messages: Mapping[str, object]) -> Iterator[str]:
-    """A server in a thread of its own that answers `start`, and `stop` with these, and closes; its address."""
+def answering(*messages: Mapping[str, object], refusals: int = 0) -> Iterator[str]:
+    """A server in a thread of its own that answers `start`, and `stop` with these, and closes; its address.
+
+    So many upgrades it refuses for now.
+    """
     ready, done = threading.Event(), threading.Event()
     port: list[int] = []
+    places = iter([False] * refusals)
+
+    def enter(connection: ServerConnection, _: Request) -> Response | None:
+        return None if next(places, True) else connection.respond(503, "Full.")
 
     async def script(connection: ServerConnection) -> None:
         async for received in connection:
@@ -52,7 +61,7 @@ def answering(*messages: Mapping[str, object]) -> Iterator[str]:
                 return
 
     async def main() -> None:
-        async with serve(script, "127.0.0.1", 0) as server:
+        async with serve(script, "127.0.0.1", 0, process_request=enter) as server:
             port.append(next(iter(server.sockets)).getsockname()[1])
             ready.set()
             await asyncio.to_thread(done.wait, 15)

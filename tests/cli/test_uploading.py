@@ -15,7 +15,7 @@ import pytest
 
 from earful.cli.recording import ReadError
 from earful.cli.uploading import upload
-from earful.client import ClientError
+from earful.client import ClientError, ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Heard:
 
 
 @contextmanager
-def answering(body: bytes | None, status: int = 200) -> Iterator[tuple[str, Heard]]:
+def answering(body: bytes | None, status: int = 200, header: str = "") -> Iterator[tuple[str, Heard]]:
     """A server that hears one request and answers it, or not; its address, and what it heard."""
     heard = Heard()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -52,7 +52,7 @@ def answering(body: bytes | None, status: int = 200) -> Iterator[tuple[str, Hear
                 if body is None:
                     connection.recv(1)  # Until the other side goes.
                 else:
-                    head = f"HTTP/1.1 {status} So\r\ncontent-length: {len(body)}\r\n\r\n"
+                    head = f"HTTP/1.1 {status} So\r\n{header}content-length: {len(body)}\r\n\r\n"
                     connection.sendall(head.encode() + body)
 
         thread = threading.Thread(target=serve)
@@ -107,6 +107,13 @@ def test_other_answers_are_a_sentence(body: bytes, status: int, said: str, recor
     with answering(body, status) as (url, _), pytest.raises(ClientError) as caught:
         asyncio.run(upload(recording, url, "text"))
     assert str(caught.value).endswith(said)
+
+
+def test_a_refusal_says_when(recording: str) -> None:
+    """As one of a stream does."""
+    with answering(b"", 429, "retry-after: 7\r\n") as (url, _), pytest.raises(ConnectError) as caught:
+        asyncio.run(upload(recording, url, "text"))
+    assert (429, 7.0) == (caught.value.loss.code, caught.value.loss.retry_after_s)
 
 
 @pytest.mark.parametrize(

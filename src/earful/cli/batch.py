@@ -1,7 +1,7 @@
 """`earful transcribe` for several recordings, for captions, uploads and files: each recording a transcript.
 
-Guarantees that one that fails costs no other and keeps what was heard of it, that output is in the order of the
-recordings, and that at most `jobs` are under way or waiting to be told. Called by `commands`.
+Guarantees that one that fails costs no other and keeps what was heard of it, that several outlast a server that is
+full, that output is in their order, and at most `jobs` are under way or waiting to be told. Called by `commands`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import PurePath
+from random import Random
 from typing import TYPE_CHECKING
 
 from earful.cli.bars import Bars
@@ -18,6 +19,7 @@ from earful.cli.live import stream
 from earful.cli.microphone import MICROPHONE
 from earful.cli.part import FileError, growing
 from earful.cli.recording import STDIN, ReadError, open_recording
+from earful.cli.refusals import Refusals
 from earful.cli.sheet import sheet
 from earful.cli.sources import Source, SourceError, check_stems, find_sources
 from earful.cli.transcribe import INTERRUPTED, complain, let_go_of_output, unreadable
@@ -111,6 +113,7 @@ class _Batch:
         self._order = order
         self._opened = opened
         self._bars = bars
+        self._refusals = Refusals(Random().random)  # noqa: S311 - spreads tries, keeps no secret
 
     async def run(self) -> int:
         """Transcribe; how many failed."""
@@ -165,15 +168,26 @@ class _Batch:
 
     async def _hear(self, source: Source, bar: TaskID, write: Callable[[str], object]) -> None:
         """Write the transcript of a recording, as it comes."""
-        order = self._order
-        if order.uploads:
-            write(await upload(source.name, order.manner.urls[0], order.form, order.manner.headers))
-            return
+
+        async def attempt() -> None:
+            await (self._upload(source, write) if self._order.uploads else self._stream(source, bar, write))
+
+        # For one alone somebody waits, and what is no file is heard only once: they are told at once.
+        if len(self._sources) == 1 or source.name == STDIN:
+            await attempt()
+        else:
+            await self._refusals.outlast(attempt, lambda sentence: self._say_of(source, sentence))
+
+    async def _upload(self, source: Source, write: Callable[[str], object]) -> None:
+        manner = self._order.manner
+        write(await upload(source.name, manner.urls[0], self._order.form, manner.headers))
+
+    async def _stream(self, source: Source, bar: TaskID, write: Callable[[str], object]) -> None:
         opened = self._opened.get(source.name)
         with open_recording(source.name) if opened is None else nullcontext(opened) as recording:
             moved = self._bars.mover(bar, recording.duration_ms)
-            with sheet(order.form, write, moved) as screen:
-                await stream(recording, screen, order.manner, lambda sentence: self._say_of(source, sentence))
+            with sheet(self._order.form, write, moved) as screen:
+                await stream(recording, screen, self._order.manner, lambda sentence: self._say_of(source, sentence))
 
     def _say_of(self, source: Source, sentence: str) -> None:
         self._bars.say(f"earful: {source.name}: {sentence}")

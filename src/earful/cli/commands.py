@@ -130,7 +130,8 @@ def _transcribe(  # noqa: PLR0913 - typer makes the flags of it
 
     Of a folder all recordings are taken, also those in folders below. Transcripts are printed in the order of the
     recordings, what else there is to say on stderr. The exit code is 0 where every recording was transcribed; one
-    that fails costs no other.
+    that fails costs no other. Of several each outlasts a server that refuses for now (429, 503), until none of them
+    was heard for a minute; one alone is told at once.
     """
     from earful.cli.trust import trust
     from earful.cli.wanted import Wanted, WantedError, listen

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from earful.client import Note, Result
 
 _PATIENCE = Patience(begin_s=0)
-"""A server that is not there, or full, is told at once; of several each is tried before, as often as there is time."""
+"""A server that is not there, or full, is told at once; of several each is tried before, as often as there is time.
+
+Where there are several recordings `Refusals` tries again.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import http.client
 import socket
 import ssl
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
@@ -20,8 +21,9 @@ from earful.cli.asking import address_at, no_address
 from earful.cli.phrases import MOST_CHARACTERS, printable
 from earful.cli.recording import STDIN, Pipe, ReadError, standard_input
 from earful.cli.screens import line_of
-from earful.client import ClientError
+from earful.client import ClientError, ConnectError
 from earful.client.address import shown
+from earful.client.losses import loss_by_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +81,7 @@ class Upload:
         self._connection = kind(parts.hostname or "", parts.port, timeout=CONNECT_WITHIN_S)
 
     def run(self, name: str) -> bytes:
-        """The answer to the recording of this name; raises ClientError and ReadError."""
+        """The answer to the recording of this name; raises ClientError, of a refusal ConnectError, and ReadError."""
         with ExitStack() as opened:
             opened.callback(self._connection.close)
             body = self._body = _opened(name, opened)
@@ -115,12 +117,13 @@ class Upload:
         answer = self._connection.getresponse()
         said = answer.read(_MOST_BYTES)
         if answer.status != _OK:
-            raise ClientError(_refusal(self._place, answer.status, said))
+            loss = loss_by_refusal(answer.status, answer.headers.get("retry-after"), said)
+            raise ConnectError(replace(loss, sentence=_refusal(self._place, answer.status, said)))
         return said
 
 
 async def upload(name: str, url: str, form: Form, headers: Mapping[str, str] | None = None) -> str:
-    """Upload a recording, with `headers` besides; its transcript. Raises ClientError and ReadError."""
+    """Upload a recording, with `headers` besides; its transcript. Raises as `Upload.run` does."""
     sending = Upload(url, form, headers or {})
     try:
         said = await asyncio.to_thread(sending.run, name)
