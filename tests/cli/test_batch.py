@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.cli.test_transcribe import FINAL, LAST, WAV, answering
+from tests.cli.test_uploading import answering as uploaded_to
 
 from earful.cli import batch
 from earful.cli.batch import Order, transcribe_all
@@ -130,6 +131,14 @@ def test_no_server_is_a_sentence_for_each(folder: Path, capsys: pytest.CaptureFi
     for uploads in (False, True):
         assert 1 == transcribe_all([str(folder / "a.wav")], order("ws://127.0.0.1:1", form="srt", uploads=uploads))
         assert f"earful: {folder / 'a.wav'}: Nothing " in capsys.readouterr().err
+
+
+def test_who_shows_no_key_learns_how(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one is asked for: here of an upload."""
+    with uploaded_to(b'{"error": {"message": "Bring a key."}}', 401) as (url, _):
+        assert 1 == transcribe_all([str(folder / "a.wav")], order(url, uploads=True))
+    said = capsys.readouterr().err
+    assert said.endswith("answered 401: Bring a key. The file with your key or token is named with --token-file.\n")
 
 
 class Failing(AbstractContextManager[Recording]):

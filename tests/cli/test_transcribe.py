@@ -38,10 +38,10 @@ ERROR = {"type": "error", "message": "The model failed.", "code": "model_failed"
 
 
 @contextmanager
-def answering(*messages: Mapping[str, object], refusals: int = 0) -> Iterator[str]:
+def answering(*messages: Mapping[str, object], refusals: int = 0, code: int = 1000) -> Iterator[str]:
     """A server in a thread of its own that answers `start`, and `stop` with these, and closes; its address.
 
-    So many upgrades it refuses for now.
+    So many upgrades it refuses for now, and it closes with this code.
     """
     ready, done = threading.Event(), threading.Event()
     port: list[int] = []
@@ -58,6 +58,7 @@ def answering(*messages: Mapping[str, object], refusals: int = 0) -> Iterator[st
             if kind == "stop":
                 for message in messages:
                     await connection.send(json.dumps(message))
+                await connection.close(code)
                 return
 
     async def main() -> None:
@@ -116,6 +117,25 @@ def test_without_the_last_final_it_fails(
     error = capsys.readouterr().err.splitlines()
     assert "earful: the server says: The model failed. (model_failed)" == error[0]
     assert "earful: The server closed before the last final: code 1000." == error[1]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(
+    ("headers", "hint"),
+    [({}, " The file with your key or token is named with --token-file."), ({"authorization": "x"}, "")],
+)
+def test_a_fatal_error_is_the_sentence(
+    plain: bool,  # noqa: FBT001 - a parameter of the test
+    headers: Mapping[str, str],
+    hint: str,
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Once; who showed no key learns how."""
+    error = {**ERROR, "message": "Bring a key.", "code": "unauthorized", "fatal": True}
+    with answering(FINAL, error, code=4001) as url:
+        assert 1 == transcribe(recording, url, fast=True, as_json=False, terminal=False, plain=plain, headers=headers)
+    assert f"earful: The server closed with 4001 unauthorized: Bring a key.{hint}\n" == capsys.readouterr().err
 
 
 def test_no_server_is_a_sentence(recording: str, capsys: pytest.CaptureFixture[str]) -> None:

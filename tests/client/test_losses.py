@@ -58,6 +58,12 @@ def test_a_close_is_told_with_its_reason() -> None:
     assert "The server closed before the last final: code 1006." == loss_by_close(1006, "").sentence
 
 
+def test_the_error_before_a_close_says_why() -> None:
+    """In the server's words."""
+    told = loss_by_close(4001, "unauthorized", Error("Bring a key.", "unauthorized", fatal=True)).sentence
+    assert "The server closed with 4001 unauthorized: Bring a key." == told
+
+
 @pytest.mark.parametrize(
     ("code", "error_code", "meant"),
     [(1006, "superseded", 4010), (1006, "not known", 1006), (4201, "superseded", 4201)],

@@ -139,7 +139,7 @@ def test_a_silent_input_is_not_waited_for(flags: list[str]) -> None:
         os.write(process.stdin.fileno(), SPEECH[:3200])
         assert 1 == process.wait(WITHIN_S)
         assert process.stderr is not None
-        assert "code 4008" in process.stderr.read()
+        assert "closed with 4008 idle_timeout: " in process.stderr.read()
 
 
 def test_the_example_hears_what_it_is_given(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from earful.cli.recording import STDIN, ReadError, open_recording
 from earful.cli.refusals import Refusals
 from earful.cli.sheet import sheet
 from earful.cli.sources import Source, SourceError, check_stems, find_sources
-from earful.cli.transcribe import INTERRUPTED, complain, let_go_of_output, unreadable
+from earful.cli.transcribe import INTERRUPTED, complain, let_go_of_output, unheard, unreadable
 from earful.cli.uploading import upload
 from earful.client import ClientError
 from earful.errors import EarfulError
@@ -141,7 +141,9 @@ class _Batch:
             return await (self._printed(source, bar) if folder is None else self._saved(folder, source, bar))
         except (ReadError, EarfulError) as error:
             self._bars.say(_with_notes(f"earful: {unreadable(source.name, error)}", error))
-        except (ClientError, FileError) as error:
+        except ClientError as error:
+            self._say_of(source, _with_notes(unheard(error, self._order.manner.headers), error))
+        except FileError as error:
             self._say_of(source, _with_notes(str(error), error))
         except asyncio.CancelledError as error:
             for note in _notes(error):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from earful.cli.recording import pieces
-from earful.client import Client, ClientError, Patience, Reconnecting, Resumed, speaking
+from earful.client import Client, Error, Patience, Reconnecting, Resumed, SessionOverError, speaking
+from earful.client.losses import loss_by_close
 from earful.client.plain import CHUNK_BYTES, CHUNK_MS
 from earful.client.plain import stream as stream_plainly
 
@@ -51,10 +52,11 @@ class Manner:
 
 
 class _Listener:
-    """Passes messages to a screen and remembers whether the last final came."""
+    """Passes messages to a screen and remembers whether the last final came, or a fatal error."""
 
     def __init__(self, screen: Screen, complain: Callable[[str], object]) -> None:
         self.is_complete = False
+        self.error: Error | None = None
         self._screen = screen
         self._complain = complain
 
@@ -64,7 +66,7 @@ class _Listener:
         self.is_complete |= message.get("type") == "final" and message.get("last") is True
         self._screen.show(message, text)
         if message.get("type") == "error":
-            self._complain(f"the server says: {message.get('message')} ({message.get('code')})")
+            self._take(Error(str(message.get("message")), str(message.get("code")), fatal=message.get("fatal") is True))
 
     def hear(self, result: Result | Note) -> None:
         """Take in what the resuming client gives."""
@@ -75,6 +77,13 @@ class _Listener:
                 self.hear(started)
             case _:
                 self.receive(msgspec.json.encode(result).decode())
+
+    def _take(self, error: Error) -> None:
+        """A fatal one is why the server closes next, and told as such."""
+        if error.fatal:
+            self.error = error
+        else:
+            self._complain(f"the server says: {error.message} ({error.code})")
 
 
 async def stream(recording: Recording, screen: Screen, manner: Manner, complain: Callable[[str], object]) -> None:
@@ -119,8 +128,8 @@ async def _plainly(recording: Recording, listener: _Listener, screen: Screen, ma
         manner.urls[0], audio, listener.receive, speed=speed, sent=screen.progress, headers=manner.headers
     )
     if not listener.is_complete:
-        sentence = f"The server closed before the last final: code {ending.code} {ending.reason}".rstrip()
-        raise ClientError(f"{sentence}.")
+        loss = loss_by_close(ending.code, ending.reason, listener.error)
+        raise SessionOverError(loss.sentence, loss)
 
 
 async def _given(audio: AsyncGenerator[bytes], client: Client, screen: Screen, *, fast: bool) -> AsyncGenerator[bytes]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from earful.cli.live import Manner, stream
 from earful.cli.recording import STDIN, ReadError, open_recording
 from earful.cli.screens import JsonLines, Screen, Terminal, TextLines
-from earful.client import ClientError
-from earful.errors import EarfulError, ErrorCode
+from earful.client import ClientError, ConnectError, SessionOverError
+from earful.errors import CloseCode, EarfulError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ def transcribe(
     except (ReadError, EarfulError) as error:
         return complain(unreadable(file, error))
     except ClientError as error:
-        return complain(str(error))
+        return complain(unheard(error, manner.headers))
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
@@ -79,6 +80,24 @@ def unreadable(file: str, error: ReadError | EarfulError) -> str:
     if error.code is ErrorCode.NO_DECODER:
         return f"{name} is not WAV; to read other recordings: pip install 'earful[audio]'."
     return f"{name} cannot be used: {error.text}"
+
+
+def unheard(error: ClientError, headers: Mapping[str, str]) -> str:
+    """The sentence for a recording that the server did not hear to its end; `headers` were shown to it."""
+    if not headers and _code_of(error) in {HTTPStatus.UNAUTHORIZED, CloseCode.UNAUTHENTICATED}:
+        return f"{error} The file with your key or token is named with --token-file."
+    return str(error)
+
+
+def _code_of(error: ClientError) -> int | None:
+    """The close code, or the status of a refusal."""
+    match error:
+        case ConnectError(loss=loss):
+            return loss.code
+        case SessionOverError(code=code):
+            return code
+        case _:
+            return None
 
 
 def let_go_of_output() -> int:

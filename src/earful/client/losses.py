@@ -75,14 +75,13 @@ class Loss:
 
 
 def loss_by_close(code: int, reason: str, error: Error | None = None) -> Loss:
-    """After a close; `error` is the fatal one that came before it, and stands for a close that never came."""
+    """After a close; `error` is the fatal one that came before it, says why, and stands for a close that never came."""
     if code == CloseCode.ABNORMAL and error is not None and error.code in ERRORS:
         code = ERRORS[ErrorCode(error.code)].close_code
     unknown = Advice.GIVE_UP if code >= _OWN_CODES else Advice.RESUME
-    told = f"The server closed before the last final: code {code} {reason}".rstrip() + "."
     retry_after_ms = UNSET if error is None else error.retry_after_ms
     wait_s = 0.0 if retry_after_ms is UNSET else max(0.0, retry_after_ms / 1000)
-    return Loss(ADVICE.get(code, unknown), told, code, wait_s)
+    return Loss(ADVICE.get(code, unknown), _told(code, reason, error), code, wait_s)
 
 
 def loss_by_refusal(status: int, retry_after: str | None, body: bytes) -> Loss:
@@ -96,6 +95,12 @@ def loss_by_refusal(status: int, retry_after: str | None, body: bytes) -> Loss:
 def loss_by_trouble(sentence: str, *, is_nobody: bool = False) -> Loss:
     """After a connection that could not be made, as there `is_nobody`, or that broke off, or on which nothing came."""
     return Loss(Advice.RESUME, sentence, is_unreachable=is_nobody)
+
+
+def _told(code: int, reason: str, error: Error | None) -> str:
+    if error is not None:
+        return f"The server closed with {code} {error.code}: {error.message}"
+    return f"The server closed before the last final: code {code} {reason}".rstrip() + "."
 
 
 class _Fault(msgspec.Struct):
