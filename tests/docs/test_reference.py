@@ -170,10 +170,19 @@ def test_openapi_has_the_routes_of_a_running_server() -> None:
 
 
 def test_the_python_page_has_every_public_name() -> None:
-    """Of the client, each under a heading of its own."""
+    """Of the client, and what an authenticator is made of, each under a heading of its own."""
+    page = (DOCS / "python.md").read_text("utf-8")
+    names = [*client.__all__, "Authenticator", "Caller", "Admission", "TenantLimits", "credential_of", "EarfulError"]
+
+    assert [] == [name for name in names if f"\n### {name}\n" not in page]
+
+
+def test_what_stands_behind_a_field_is_its_meaning() -> None:
+    """In the words of the code, beside its type; fields without any have an empty cell."""
     page = (DOCS / "python.md").read_text("utf-8")
 
-    assert [] == [name for name in client.__all__ if f"\n### {name}\n" not in page]
+    assert "| `connect_s` | `float` | For one try to connect. |\n" in page
+    assert "| `path` | `str` | |\n" in page
 
 
 def test_the_rest_page_has_every_route() -> None:
