@@ -242,3 +242,9 @@ def test_other_ends(
     monkeypatch.setattr(command, "open_recording", fail)
     assert code == transcribe("-", "ws://127.0.0.1:9", fast=True, as_json=False, terminal=False)
     assert said in capsys.readouterr().err
+
+
+def test_what_a_server_says_cannot_disturb_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Signs that move a cursor or change colours are not passed on."""
+    assert 1 == command.complain("it says \x1b[2J.")
+    assert "earful: it says \N{REPLACEMENT CHARACTER}[2J.\n" == capsys.readouterr().err

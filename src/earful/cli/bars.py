@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from earful.cli.phrases import printable
 from earful.cli.screens import clock
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class Bars:
         self._bars.stop()
 
     def say(self, sentence: str) -> None:
-        """Say something above them."""
-        self._console.print(sentence, markup=False, highlight=False)
+        """Say something above them, in part perhaps a server's words."""
+        self._console.print(printable(sentence), markup=False, highlight=False)
 
     def begin(self, name: str) -> TaskID:
         """Show another one."""

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from earful.cli.live import Manner, stream
+from earful.cli.phrases import printable
 from earful.cli.recording import STDIN, ReadError, open_recording
 from earful.cli.screens import JsonLines, Screen, Terminal, TextLines
 from earful.client import ClientError, ConnectError, SessionOverError
@@ -110,6 +111,6 @@ def let_go_of_output() -> int:
 
 
 def complain(sentence: str) -> int:
-    """Say on stderr what is wrong; exit code 1."""
-    print(f"earful: {sentence}", file=sys.stderr)
+    """Say on stderr what is wrong, in part perhaps a server's words; exit code 1."""
+    print(f"earful: {printable(sentence)}", file=sys.stderr)
     return 1
