@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.stretches import OVERLOAD, stretch
 
 from earful.bench.scenario.judgement import bends_at, checks_of
-from earful.bench.scenario.recovery import Recovery
+from earful.bench.scenario.recovery import Recovery, Regained
 from earful.bench.scenario.shape import ramp, soak, spike, sustained
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SLOWER = "p99 of the admitted at most 1.25 x the unloaded"
 GOODPUT = "goodput at least 90% of its peak"
 REFUSALS = "refusals answered within 100 ms at p99"
 NORMAL = "normal again within 10 s"
+REGAINED = "goodput after the overload at least 90% of before, but for chance"
 ANSWERED = "at least 97% of the spoken chunks answered"
 
 
@@ -163,6 +165,27 @@ def test_each_overload_has_to_be_recovered_from(
 ) -> None:
     """The slowest decides, and what is not known of one is not known of all."""
     assert (NORMAL, figure, holds) == ((it := recovered(recoveries)).promise, it.figure, it.holds)
+
+
+@pytest.mark.parametrize(
+    ("regained", "figure", "holds"),
+    [
+        ([Regained(0.9, 0.0)], 0.9, True),
+        ([Regained(0.89, 0.0)], 0.89, False),
+        ([Regained(0.75, 0.2)], 0.75, True),
+        ([Regained(0.9, 0.0), None, Regained(0.69, 0.2)], 0.69, False),
+    ],
+)
+def test_after_an_overload_as_much_is_heard_as_before(
+    regained: list[Regained | None], figure: float, *, holds: bool
+) -> None:
+    """Each time for which that is known."""
+    check = recovered([replace(SOON, regained=it) for it in regained])
+    assert (REGAINED, figure, holds) == (
+        check.promise,
+        check.figure,
+        check.holds,
+    )
 
 
 def test_a_ramp_bends_where_three_intervals_in_a_row_do_not_hold() -> None:

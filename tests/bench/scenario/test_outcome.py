@@ -94,6 +94,21 @@ def test_a_recovery_takes_what_it_takes_also_in_a_short_run(slow_s: int, code: i
     assert (code, at_last) == (result.exit_code, result.recovery_s)
 
 
+def test_a_service_that_lets_nobody_in_any_more_has_not_recovered() -> None:
+    """However well those are answered who were there already, and however often the refused ask again."""
+    shape = overload(10, 4.0, 5.0, (0.5, 4.0, 0.5), asks_again=True)
+    line = timeline(shape)
+    for cell in line.cells[9:13]:
+        filled(cell, refused=20)
+    for nth, cell in enumerate(line.cells[13:]):
+        filled(cell, refused=20)
+        cell.arrived = cell.refused
+        if nth >= 5:
+            cell.streams, cell.owed, cell.latencies, cell.good_s = 0, 0, type(cell.latencies)(), 0.0
+    result = outcome(shape, line)
+    assert (1, f"Did not hold: {NORMAL}.") == (result.exit_code, result.verdict)
+
+
 @pytest.mark.parametrize(
     ("bends", "verdict"),
     [
@@ -167,7 +182,7 @@ def test_the_tree_is_json_with_everything_in_it() -> None:
         tree["exit_code"],
         tree["is_complete"],
     )
-    assert (27, 4, 7) == (len(tree["intervals"]), len(tree["phases"]), len(tree["checks"]))
+    assert (27, 4, 8) == (len(tree["intervals"]), len(tree["phases"]), len(tree["checks"]))
     assert {"promise", "figure", "holds", "not_judged"} == tree["checks"][0].keys()
     assert {"earful", "python", "uvloop"} == tree["versions"].keys()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.stretches import OVERLOAD, stretch
 
-from earful.bench.scenario.recovery import Recovery, normal_ms, recoveries_of, slowest_s
+from earful.bench.scenario.recovery import Recovery, Regained, normal_ms, recoveries_of, slowest_s
 from earful.bench.scenario.shape import overload, ramp
 
 if TYPE_CHECKING:
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 HALF, FULL = stretch("0.5x", level=2.5), stretch("1x", level=5.0, p99_ms=80.0)
 BEYOND = stretch("4x", level=20.0, p99_ms=90.0)
-NORMAL, SLOW, REFUSING = stretch(), stretch(p99_ms=70.0), stretch(refused=1)
+NORMAL, SLOW, REFUSING = stretch(), stretch(p99_ms=70.0), stretch(arrived=2, refused=1)
 UNANSWERED, SILENT = stretch(p99_ms=None, answered=0), stretch(p99_ms=None, answered=0, owed=0)
-KINDS = {"n": NORMAL, "s": SLOW, "r": REFUSING, "u": UNANSWERED, "-": SILENT}
+SHUT = stretch(arrived=9, refused=9)
+EMPTY = replace(SILENT, streams=0.0, arrived=9, refused=9)
+KINDS = {"n": NORMAL, "s": SLOW, "r": REFUSING, "u": UNANSWERED, "-": SILENT, "x": SHUT, "e": EMPTY}
 
 
 def intervals(kinds: str, at_s: float = 0.0, every_s: float = 1.0) -> list[Stretch]:
@@ -69,8 +71,32 @@ def test_seconds_in_which_nobody_spoke_say_nothing() -> None:
 def test_who_asks_again_is_refused_until_all_had_their_turn() -> None:
     """By itself that is normal, also where nobody was heard meanwhile."""
     assert [0.0, 2.0] == [recovery(kinds, asks_again=True).normal_s for kinds in ("rrr", "-srrr")]
-    refused = [replace(SILENT, at_s=float(nth), refused=9) for nth in range(9)]
-    assert None is Recovery.of(0.0, refused, 65.0, asks_again=True).normal_s
+    assert None is recovery("x" * 9, asks_again=True).normal_s
+
+
+@pytest.mark.parametrize(
+    ("kinds", "normal_s", "is_in_time"),
+    [
+        ("xxrxx", 0.0, True),
+        ("xxxxrxx", 2.0, True),
+        ("eernn", 2.0, True),
+        ("x" * 5 + "e" * 8, None, False),
+        ("e" * 13, None, False),
+        ("x" * 13, None, None),
+    ],
+)
+def test_where_nobody_is_let_in_nothing_is_normal(
+    kinds: str, normal_s: float | None, *, is_in_time: bool | None
+) -> None:
+    """Though those who were there before are answered as well as ever, until the last of them has left."""
+    found = recovery(kinds, asks_again=True)
+    assert (normal_s, is_in_time) == (found.normal_s, found.is_in_time)
+
+
+def test_a_pause_of_those_who_are_there_is_no_empty_house() -> None:
+    """Also where others are refused."""
+    paused = [replace(SILENT, at_s=float(nth), arrived=9, refused=9) for nth in range(13)]
+    assert None is Recovery.of(0.0, paused, 65.0, asks_again=True).is_in_time
 
 
 @pytest.mark.parametrize(
@@ -132,3 +158,26 @@ def test_an_interval_that_reaches_into_the_overload_is_none_of_the_recovery() ->
     assert (13.0 - 1.0, 0.5) == (found.seen_s, found.normal_s)
     (found,) = recoveries_of(shape, [HALF, BEYOND], intervals("n" * 20, 10.9999999))
     assert (13.0, 0.0) == (found.seen_s, found.normal_s)
+
+
+@pytest.mark.parametrize(
+    ("good_s_per_s", "level", "share"), [(6.0, 2.5, 1.0), (3.0, 2.5, 0.5), (6.0, 4.5, None), (0.0, 2.5, 0.0)]
+)
+def test_goodput_is_compared_with_that_at_the_same_level(
+    good_s_per_s: float, level: float, share: float | None
+) -> None:
+    """Of the seconds since all was normal again; before an overload without goodput there is nothing to compare."""
+    after = [replace(it, level=level, good_s_per_s=good_s_per_s) for it in intervals("nnnnn", 16.0)]
+    each = [*intervals("ss", 14.0), *after]
+    (found,) = recoveries_of(OVERLOAD, [HALF, FULL, BEYOND], each)
+    assert share == (found.regained.share if found.regained else None)
+    (blind,) = recoveries_of(OVERLOAD, [replace(HALF, good_s_per_s=0.0), BEYOND], each)
+    (late,) = recoveries_of(OVERLOAD, [HALF, BEYOND], each[:4])
+    assert (None, None) == (blind.regained, late.regained)
+
+
+@pytest.mark.parametrize(("seconds", "session_s", "chance"), [(20, 5.0, 0.2), (2, 20.0, 0.2), (2000, 5.0, 0.02)])
+def test_what_few_arrivals_show_may_be_chance(seconds: int, session_s: float, chance: float) -> None:
+    """Of two hundred before and as many after two deviations are a fifth; a session is seen as long as it lasts."""
+    before, after = stretch(level=10.0, seconds=float(seconds)), intervals("n" * seconds)
+    assert chance == pytest.approx(Regained.of(before, after, session_s).chance)

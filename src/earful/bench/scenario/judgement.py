@@ -75,7 +75,8 @@ def _overload_checks(shape: Shape, phases: Sequence[Stretch], recoveries: Sequen
         return [_unjudged(slower, _NO_OVERLOAD), goodput, refusals, _unjudged(normal, _NO_OVERLOAD)]
     if bound_ms is None:
         return [_unjudged(slower, _NO_UNLOADED), goodput, refusals, _unjudged(normal, _NO_UNLOADED)]
-    return [_slowest(slower, phases, bound_ms), goodput, refusals, _recovered(normal, recoveries, shape.interval_s)]
+    recovered = [_recovered(normal, recoveries, shape.interval_s), *_regained(recoveries)]
+    return [_slowest(slower, phases, bound_ms), goodput, refusals, *recovered]
 
 
 def _slowest(promise: str, phases: Sequence[Stretch], bound_ms: float) -> Check:
@@ -115,6 +116,16 @@ def _recovered(promise: str, recoveries: Sequence[Recovery], interval_s: float) 
         seen_s = recoveries[verdicts.index(None)].seen_s
         return _unjudged(promise, f"{seen_s:g} s with room, in intervals of {interval_s:g} s, do not show it")
     return Check(promise, slowest_s(recoveries), holds=True)
+
+
+def _regained(recoveries: Sequence[Recovery]) -> list[Check]:
+    """Of the goodput after each overload: the worst of them decides; nothing is said where there is none to compare."""
+    known = [recovery.regained for recovery in recoveries if recovery.regained is not None]
+    if not known:
+        return []
+    worst = min(known, key=lambda regained: regained.share + regained.chance)
+    promise = f"goodput after the overload at least {LEAST_OF_PEAK:.0%} of before, but for chance"
+    return [Check(promise, worst.share, worst.share + worst.chance >= LEAST_OF_PEAK)]
 
 
 def _none(what: str, phases: Sequence[Stretch], name: str) -> Check:
