@@ -13,6 +13,8 @@ from earful.bench.scenario.recovery import Recovery, Regained
 from earful.bench.scenario.shape import ramp, soak, spike, sustained
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from earful.bench.scenario.judgement import Check
     from earful.bench.scenario.shape import Shape
     from earful.bench.scenario.stretch import Stretch
@@ -31,19 +33,25 @@ REGAINED = "goodput after the overload at least 90% of before, but for chance"
 ANSWERED = "at least 97% of the spoken chunks answered"
 
 
+def judged(shape: Shape, phases: Sequence[Stretch], recoveries: Sequence[Recovery]) -> list[Check]:
+    """What is said of phases that are all that was played."""
+    whole = stretch(lost=sum(it.lost for it in phases), errors=sum(it.errors for it in phases))
+    return checks_of(shape, whole, phases, recoveries, 100.0)
+
+
 def broken(shape: Shape, *phases: Stretch) -> list[str]:
     """The promises that do not hold."""
-    return [check.promise for check in checks_of(shape, phases, [], 100.0) if check.holds is False]
+    return [check.promise for check in judged(shape, phases, []) if check.holds is False]
 
 
 def not_judged(phases: list[Stretch], recoveries: list[Recovery], shape: Shape = OVERLOAD) -> dict[str, str | None]:
     """Of what nothing was said, and why."""
-    return {it.promise: it.not_judged for it in checks_of(shape, phases, recoveries, 100.0) if it.holds is None}
+    return {it.promise: it.not_judged for it in judged(shape, phases, recoveries) if it.holds is None}
 
 
 def recovered(recoveries: list[Recovery]) -> Check:
     """What is said of these."""
-    return checks_of(OVERLOAD, [HALF, BEYOND, AFTER], recoveries, 100.0)[-1]
+    return judged(OVERLOAD, [HALF, BEYOND, AFTER], recoveries)[-1]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_a_soak_that_its_sessions_outlive_shows_no_churn() -> None:
 
 def test_what_was_never_answered_has_no_figure() -> None:
     """Infinity is no JSON."""
-    check = checks_of(OVERLOAD, [HALF, stretch(level=20.0, p99_ms=None)], [], 100.0)[3]
+    check = judged(OVERLOAD, [HALF, stretch(level=20.0, p99_ms=None)], [])[3]
     assert (SLOWER, None, False) == (check.promise, check.figure, check.holds)
 
 

@@ -53,6 +53,19 @@ def test_one_that_is_not_borne_says_what_did_not_hold() -> None:
     assert f"Did not hold: {promises}. Not judged: {unjudged}. There were 3 lost (1011)." == result.verdict
 
 
+@pytest.mark.parametrize(
+    ("shape", "nth"), [(OVERLOAD, 0), (SUSTAINED, 0), (SUSTAINED, 5), (overload(10, 2.25, 2.0, (0.5, 4.0)), -1)]
+)
+@pytest.mark.parametrize(("kind", "promise"), [("lost", "no sessions lost"), ("errors", "no errors")])
+def test_who_is_lost_counts_whenever_it_was(shape: Shape, nth: int, kind: str, promise: str) -> None:
+    """Also while sessions come or a capacity fills, and beyond the last whole interval, with the last answers."""
+    line = timeline(shape)
+    setattr(line.cells[nth], kind, 3)
+    result = outcome(shape, line)
+    assert (1, [promise]) == (result.exit_code, [check.promise for check in result.checks if check.holds is False])
+    assert [3] == [check.figure for check in result.checks if check.promise == promise]
+
+
 SLOWER, NORMAL = "p99 of the admitted at most 1.25 x the unloaded", "normal again within 10 s"
 NO_ROOM = "nothing below the capacity was offered after an overload"
 NO_UNLOADED = "nobody was answered at or below the capacity before the overload"

@@ -39,17 +39,23 @@ class Check:
     """Why, where it was not."""
 
 
-def checks_of(shape: Shape, phases: Sequence[Stretch], recoveries: Sequence[Recovery], p99_ms: float) -> list[Check]:
-    """Those of this scenario; a ramp goes on until it fails, so that it promises nothing but to lose nobody."""
+def checks_of(
+    shape: Shape, whole: Stretch, phases: Sequence[Stretch], recoveries: Sequence[Recovery], p99_ms: float
+) -> list[Check]:
+    """Those of this scenario; a ramp goes on until it fails, so that it promises nothing but to lose nobody.
+
+    Who was lost, and what failed, counts in the `whole`, however little else was measured there.
+    """
     if not phases:
         return [Check("something was measured", None, holds=False)]
-    checks = [_none("sessions lost", phases, "lost"), _none("errors", phases, "errors")]
+    checks = [_none("sessions lost", whole.lost), _none("errors", whole.errors)]
     if shape.is_open:
         return [*checks, _answered(phases), *_overload_checks(shape, phases, recoveries)]
     if shape.name == "ramp":
         answered = sum(phase.answered for phase in phases)
         return [*checks, Check("spoken chunks answered", answered, holds=answered > 0)]
-    checks += [_none("sessions refused", phases, "refused"), _slowest(f"p99 at most {p99_ms:g} ms", phases, p99_ms)]
+    refused = sum(phase.refused for phase in phases)
+    checks += [_none("sessions refused", refused), _slowest(f"p99 at most {p99_ms:g} ms", phases, p99_ms)]
     return [*checks, _answered(phases), *([] if shape.least_s is None else [_churn(shape.least_s, phases)])]
 
 
@@ -128,8 +134,7 @@ def _regained(recoveries: Sequence[Recovery]) -> list[Check]:
     return [Check(promise, worst.share, worst.share + worst.chance >= LEAST_OF_PEAK)]
 
 
-def _none(what: str, phases: Sequence[Stretch], name: str) -> Check:
-    number = sum(getattr(phase, name) for phase in phases)
+def _none(what: str, number: int) -> Check:
     return Check(f"no {what}", number, not number)
 
 

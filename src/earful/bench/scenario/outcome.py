@@ -9,7 +9,7 @@ from earful.bench.machine import rounded, where
 from earful.bench.report import FAILED, HELD, INTERRUPTED, INVALID
 from earful.bench.scenario.judgement import bends_at, checks_of
 from earful.bench.scenario.recovery import recoveries_of, slowest_s
-from earful.bench.scenario.stretch import intervals_of, phases_of
+from earful.bench.scenario.stretch import intervals_of, phases_of, whole_of
 from earful.client.address import shown
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Outcome:
             plan=plan,
             intervals=intervals,
             phases=phases,
-            checks=checks_of(shape, phases, recoveries, plan.p99_ms),
+            checks=checks_of(shape, whole_of(timeline), phases, recoveries, plan.p99_ms),
             trouble=trouble,
             recovery_s=slowest_s(recoveries),
             bends_at=bends_at(intervals, plan.p99_ms) if shape.name == "ramp" else None,

@@ -75,6 +75,11 @@ class Stretch:
         )
 
 
+def whole_of(timeline: Timeline) -> Stretch:
+    """All that was played: what prepares, and what the last answers were awaited for, too."""
+    return Stretch.of(timeline.cells, "whole", 0.0, 0.0, timeline.interval_s)
+
+
 def intervals_of(timeline: Timeline, shape: Shape, played_s: float) -> list[Stretch]:
     """One for each interval that was played to its end."""
     every_s = timeline.interval_s
