@@ -63,8 +63,9 @@ What `earful plan` says for 100 ms chunks and duty 0.4, with 30 % headroom and o
 what to give containers: as much for each as any worker was seen to have, overloaded ones too. What lies beyond the
 chunks, duties and workers that were measured is taken to cost as much as the nearest that was, or more, and the plan
 says so (`beyond`); where a point that it reckons by says less than the machine holds, it says that (`at least`), and
-where one held nothing there is no plan. Such workers let in as many as they were measured to hold (`started with`);
-with its settings as they are a worker refuses from 80 % of a core on, and from 2,000 sessions.
+where one held nothing, or a worker would hold less than one session, there is no plan. Such workers let in as many as
+they were measured to hold (`started with`), and whole ones; with its settings as they are a worker refuses from 80 % of
+a core on, and from 2,000 sessions.
 
 One Redis executes its commands on one core: what would take more than is to be used of it is a cluster of so many nodes
 at least. Its memory is that of the sessions, and of the notes of those that ended within seven minutes. In and out is

@@ -142,14 +142,26 @@ def test_what_lies_beyond_the_file_is_shown(capacity: str, capsys: pytest.Captur
     assert "duty 0.1 (measured: 0.4 to 1)" in capsys.readouterr().out
 
 
-def test_a_worker_that_holds_less_than_one_lets_one_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Or nobody would ever be let in."""
+def test_a_worker_that_holds_few_is_planned_with_whole_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that who comes finds a place in the fleet that was planned."""
+    few = Capacity(points=[point(streams=1), point(duty=0.4, streams=3)])
+    (tmp_path / "few.json").write_text(few.text(), "utf-8")
+    flags = ["--sessions", "200", "--duty", "0.6", "--hours", "0.1", "--capacity", str(tmp_path / "few.json")]
+    assert 0 == run(["plan", *flags])
+    rows = rows_of(capsys.readouterr().out)
+    assert "286, each with 1 of 1" == rows["workers"]
+    assert rows["started with"].startswith("--max-sessions 1 ")
+    assert rows["headroom"].startswith("30%")
+    assert rows["refused"].startswith("0 ")
+
+
+def test_a_worker_that_holds_less_than_one_is_not_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence: nobody could be let in."""
     one = Capacity(points=[point(streams=1)], scaling=[Scaling(2, 0.9)])
     (tmp_path / "one.json").write_text(one.text(), "utf-8")
-    flags = ["--sessions", "50", "--hours", "0.1", "--json"]
-    assert 0 == run(["plan", "--capacity", str(tmp_path / "one.json"), *flags])
-    fate = json.loads(capsys.readouterr().out)["simulation"]
-    assert fate["refused"] < fate["arrived"]
+    assert 1 == run(["plan", "--sessions", "50", "--capacity", str(tmp_path / "one.json")])
+    said = "each of 72 workers holds 0.9 of a session, and none can be let in."
+    assert ("", f"earful: This cannot be planned: with 100 ms chunks at duty 1 {said}\n") == capsys.readouterr()
 
 
 def test_more_workers_than_anybody_has_are_not_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

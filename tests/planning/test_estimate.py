@@ -14,11 +14,7 @@ from earful.planning.estimate import Need, estimate
 def test_a_need_in_all_its_figures() -> None:
     """Ten thousand that speak all the time, at a thousand a worker with three tenths left."""
     found = estimate(Need(sessions=10_000), GRID)
-    assert (15, 1000.0, 666.7) == (
-        found.workers,
-        round(found.streams_per_worker, 6),
-        round(found.sessions_per_worker, 1),
-    )
+    assert (15, 1000, 666.7) == (found.workers, found.streams_per_worker, round(found.sessions_per_worker, 1))
     assert (8.0, 1212.5) == (round(found.cores_busy or 0, 6), found.memory_mb)
     assert (1 / 3, 2 / 7) == pytest.approx((found.headroom, found.headroom_degraded))
     assert 10_000 / 300 == found.starts_per_s
@@ -96,6 +92,41 @@ def test_workers_that_hold_less_together_are_more() -> None:
     """Until they do."""
     scaled = Capacity(points=GRID.points, scaling=[Scaling(10, 0.8)])
     assert 18 == estimate(Need(sessions=10_000), scaled).workers
+
+
+FEW = Capacity(points=[point(streams=1), point(duty=0.4, streams=3)])
+
+
+@pytest.mark.parametrize(
+    ("capacity", "sessions", "duty", "workers", "holds"),
+    [
+        (FEW, 200, 0.6, 286, 1),
+        (FEW, 200, 0.4, 96, 3),
+        (Capacity(points=[point(streams=49)]), 49, 1.0, 2, 49),
+        (Capacity(points=[point(streams=3)], scaling=[Scaling(2, 0.9)]), 10, 1.0, 8, 2),
+    ],
+)
+def test_a_worker_holds_whole_sessions(
+    capacity: Capacity, sessions: int, duty: float, workers: int, holds: int
+) -> None:
+    """Of 1.8 it takes one, and what is left is reckoned with that."""
+    found = estimate(Need(sessions=sessions, duty=duty), capacity)
+    assert (workers, holds) == (found.workers, found.streams_per_worker)
+    assert 1 - sessions / (workers * holds) == pytest.approx(found.headroom)
+    assert 1 - sessions / ((workers - 1) * holds) == pytest.approx(found.headroom_degraded)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "sessions", "said"),
+    [
+        (Capacity(points=[point(20, streams=1), point(100)]), 1, "a worker holds 0.44 of a session"),
+        (Capacity(points=[point(10, streams=1)], scaling=[Scaling(2, 0.9)]), 50, "each of 72 workers holds 0.9 of"),
+    ],
+)
+def test_less_than_a_session_is_none(capacity: Capacity, sessions: int, said: str) -> None:
+    """There is nothing to plan with, however many workers there are."""
+    with pytest.raises(NothingHeldError, match=f"with 10 ms chunks at duty 1 {said}"):
+        estimate(Need(sessions=sessions, chunk_ms=10), capacity)
 
 
 def test_binary_frames_save_a_quarter() -> None:

@@ -71,10 +71,10 @@ def plan(need: Need, weather: Weather, *, capacity_file: str | None, as_json: bo
 
 def _fleet(found: Estimate, weather: Weather) -> Fleet:
     """Workers that let in as many as they can hold, and a reserve of those that resume."""
-    limit = _limit(found)
+    limit = found.streams_per_worker
     return Fleet(
         workers=found.workers,
-        capacity=found.streams_per_worker,
+        capacity=limit,
         limit=limit,
         reserve=math.floor(limit * RESERVE_SHARE),
         is_even=weather.is_even,
@@ -103,7 +103,7 @@ def _show(rows: Sequence[tuple[str, str]]) -> None:
 
 def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
     cores = "not measured" if found.cores_busy is None else f"{found.cores_busy:,.1f} busy"
-    workers = f"{found.workers:,}, each with {found.sessions_per_worker:,.0f} of {found.streams_per_worker:,.0f}"
+    workers = f"{found.workers:,}, each with {found.sessions_per_worker:,.0f} of {found.streams_per_worker:,}"
     return [
         ("sessions", f"{need.sessions:,}, {need.chunk_ms} ms chunks, duty {need.duty:g}"),
         *(("beyond", what) for what in found.beyond_measured),
@@ -111,7 +111,7 @@ def _estimated(need: Need, found: Estimate) -> list[tuple[str, str]]:
         *([("measure with", f"earful serve {UNLIMITED}")] if found.is_refusal_bound else []),
         ("p99", f"at most {found.p99_ms:,.0f} ms from when a chunk was due to its answer: so it was measured"),
         ("workers", workers),
-        ("started with", flags_for(_limit(found))),
+        ("started with", flags_for(found.streams_per_worker)),
         ("cores", f"{found.cores:,}, {cores}"),
         ("memory", _memory(found.memory_mb, found.workers)),
         ("worst memory", _memory(found.worst_memory_mb, found.workers)),
@@ -131,10 +131,6 @@ def _redis(found: Estimate) -> str:
     if found.redis_nodes == 1:
         return share
     return f"{share}: one Redis has one core, so a cluster of {found.redis_nodes:,} nodes at least"
-
-
-def _limit(found: Estimate) -> int:
-    return max(1, math.floor(found.streams_per_worker))
 
 
 def _memory(all_mb: float | None, workers: int) -> str:

@@ -40,7 +40,7 @@ class CapacityError(Exception):
 
 
 class NothingHeldError(CapacityError):
-    """What is asked would come of a point that held no streams; the text is the rest of a sentence that says so."""
+    """What is asked would come of points, or workers, that hold no stream; the text is the rest of a sentence on it."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

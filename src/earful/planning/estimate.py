@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earful.planning import wire
+from earful.planning.capacity import NothingHeldError
 
 if TYPE_CHECKING:
     from earful.planning.capacity import Capacity
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _CORES_WITHIN = 0.1
 """A worker that was seen to use so much more than whole cores was measured roughly, and needs no other."""
+_ROUNDED = 1e-6
+"""Of a stream: so much less than a whole number of them is that number, for shares of a worker are not exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,8 @@ class Estimate:
     p99_ms: float
     """How soon answers come at most, of 99 in 100: what the streams of the capacity file were held to."""
     workers: int
-    streams_per_worker: float
-    """What each of them can hold beside the others."""
+    streams_per_worker: int
+    """What each of them can hold beside the others: whole ones, for no worker holds a part of one."""
     sessions_per_worker: float
     """What each of them is to hold."""
     cores: int
@@ -76,9 +79,8 @@ class Estimate:
 
 def estimate(need: Need, capacity: Capacity) -> Estimate:
     """What the need comes to with workers of this capacity; raises NothingHeldError where they hold none of it."""
-    alone = capacity.streams(need.chunk_ms, need.duty)
-    workers = _workers(need, alone, capacity)
-    holds = alone * capacity.share(workers)
+    workers = _workers(need, capacity)
+    holds = _holds(need, capacity, workers)
     starts_per_s = need.sessions / need.session_s
     things_per_s = wire.redis_things_per_s(workers, need.sessions, starts_per_s)
     redis_cpu_share = wire.redis_cpu_share(things_per_s)
@@ -111,17 +113,29 @@ def estimate(need: Need, capacity: Capacity) -> Estimate:
     )
 
 
-def _workers(need: Need, alone: float, capacity: Capacity) -> int:
+def _workers(need: Need, capacity: Capacity) -> int:
     """The fewest that do; each round may need more, since each holds less the more there are."""
     workers = 1
     while True:
-        holds = alone * capacity.share(workers)
+        holds = _holds(need, capacity, workers)
         wanted = max(
             math.ceil(need.sessions / (holds * (1 - need.headroom))), math.ceil(need.sessions / holds) + need.spare
         )
         if wanted <= workers:
             return workers
         workers = wanted
+
+
+def _holds(need: Need, capacity: Capacity, workers: int) -> int:
+    """How many sessions each of so many workers holds; raises NothingHeldError where that is not even one."""
+    streams = capacity.streams(need.chunk_ms, need.duty) * capacity.share(workers)
+    holds = math.floor(streams + _ROUNDED)
+    if not holds:
+        they = "a worker holds" if workers == 1 else f"each of {workers:,} workers holds"
+        part = f"{they} {math.floor(100 * streams) / 100:g} of a session"
+        text = f"with {need.chunk_ms} ms chunks at duty {need.duty:g} {part}, and none can be let in"
+        raise NothingHeldError(text)
+    return holds
 
 
 def _memory_mb(need: Need, sessions: float, capacity: Capacity) -> float | None:
