@@ -25,9 +25,9 @@ same file.
 ## One worker
 
 Real-time streams of one worker that speak all the time (duty 1) or four tenths of it (duty 0.4: turns of 4 s and
-silence between them), at a p99 of at most {margin} ms above that of 20 streams; the bound stands beside it. Latency
-counts from when a chunk was due to its answer. The model is the mock, which takes 50 ms and answers every 100 ms of
-speech: smaller chunks wait for one another. A `+` says that the load's own process was late first, a `*` that the
+silence between them), at a p99 of at most {margin} ms above the unloaded; the bound stands beside it. Latency counts
+from when a chunk was due to its answer. The model is the mock, which takes 50 ms and answers every 100 ms of speech:
+smaller chunks wait for one another. A `+` says that the load's own process was late first, a `*` that the
 server refused more by its own limits: either way the machine holds at least as many. A session's memory is what the
 first streams took; the worker's is with those that it held, and the most that it had in any step: what too many made it
 take, it keeps. A `-` says that nobody looked.
@@ -86,8 +86,9 @@ taskset -c 1 earful bench http://127.0.0.1:8000 --capacity mine.json --streams 2
 earful plan --sessions 100000 --duty 0.4 --capacity mine.json
 ```
 
-A worker with its settings as they are refuses before it is slow, and what is found is what it lets in: such a point is
-marked (`is_refusal_bound`), and `earful plan` tells it.
+What is unloaded says one stream alone; where anything goes wrong with it, nothing is measured. A worker with its
+settings as they are refuses before it is slow, and what is found is what it lets in: such a point is marked
+(`is_refusal_bound`), and `earful plan` tells it.
 
 `earful bench --scenario overload --streams N`, N being what a worker holds, shows what happens beyond it and
 [judges it](overload.md#a-run-of-your-own), and `--html` makes a page with pictures of it.

@@ -55,14 +55,19 @@ def test_the_search_finds_what_the_server_lets_in() -> None:
 
 
 def test_the_next_step_waits_for_the_server_to_recover() -> None:
-    """Or it would refuse what it could hold."""
+    """Or it would refuse what it could hold; the first waits for what was before the search."""
 
     async def main() -> None:
-        sheds = [False, True, True]
+        asked: list[int] = []
+
+        def is_shedding() -> bool:
+            asked.append(len(told))
+            return len(asked) in {1, 3, 4}
+
         async with answering() as there:
-            run, told = run_of(there.url, Plan(2, 50, 0.1, 0.0, most_late_ms=0.0), lambda: bool(sheds and sheds.pop()))
+            run, told = run_of(there.url, Plan(2, 50, 0.1, 0.0, most_late_ms=0.0), is_shedding)
             await run.find()
-            assert ([2, 1], []) == ([step.streams for step, _ in told], sheds)
+            assert ([2, 1], [0, 0, 1, 1, 1, 2]) == ([step.streams for step, _ in told], asked)
 
     in_time(main())
 

@@ -31,7 +31,7 @@ def test_every_point_is_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each as many as the server lets in, at a p99 of so much more than unloaded."""
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
     monkeypatch.setattr(command, "CHUNKS_MS", (100, 200))
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
@@ -57,7 +57,7 @@ def test_a_point_that_the_servers_own_limits_ended_is_marked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """And it is told at once, with what to start the server with instead; one that is late was measured itself."""
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
     monkeypatch.setattr(command, "CHUNKS_MS", (100,))
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", margin_ms)
@@ -72,7 +72,7 @@ def test_a_point_that_the_servers_own_limits_ended_is_marked(
 
 def test_a_process_that_is_looked_at_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its CPU, and its memory before, with the streams that were held, and at worst."""
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
     monkeypatch.setattr(command, "CHUNKS_MS", (100,))
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
@@ -93,7 +93,7 @@ def test_a_worker_that_did_not_grow_says_nothing_of_a_session(kb: float | None, 
 
 def test_where_nothing_holds_there_is_a_point_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file says so; it is no plan's to use."""
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
     monkeypatch.setattr(command, "CHUNKS_MS", (100,))
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
@@ -113,7 +113,7 @@ def test_what_cannot_be_measured_is_one_sentence(
 ) -> None:
     """Nobody there, or nobody who answers."""
     assert 1 == measure_capacity("ws://127.0.0.1:1", PLAN, wav=None, file=str(tmp_path / "x.json"))
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
 
     async def main() -> None:
         async with answering(answers=lambda _: False) as there:
@@ -123,14 +123,31 @@ def test_what_cannot_be_measured_is_one_sentence(
     in_time(main())
     nobody, silent = capsys.readouterr().err.splitlines()
     assert nobody.startswith("earful: Nothing listens")
-    assert silent.startswith("earful: 2 streams are not answered: only 0.0% of the spoken chunks")
+    assert silent.startswith("earful: One stream alone cannot be measured: only 0.0% of the spoken chunks")
+
+
+def test_a_stream_that_is_answered_in_part_is_no_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what is unloaded: its p99 is that of what was answered, and would be the bound of all that follows."""
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 10)
+
+    async def main() -> None:
+        async with answering(answers=lambda sequence: sequence <= 10) as there:
+            file, plan = tmp_path / "none", replace(PLAN, answer_within_s=0.5)
+            assert 1 == await asyncio.to_thread(measure_capacity, there.url, plan, wav=None, file=str(file))
+            assert not file.exists()
+
+    in_time(main())
+    assert "earful: One stream alone cannot be measured: only " in capsys.readouterr().err
 
 
 def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 1, and what was found is in the file; where nothing was, what was there before, or no file."""
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
     monkeypatch.setattr(command, "CHUNKS_MS", (100, 200))
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
@@ -144,7 +161,7 @@ def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
 
     in_time(measured(0, older))
     in_time(measured(0, none))
-    in_time(measured(4, found))  # Who asks for its health, the two unloaded, and the one that is too slow.
+    in_time(measured(3, found))  # Who asks for its health, the one that is alone, and the one that is too slow.
     assert ("older", False) == (older.read_text("utf-8"), none.exists())
     assert [100] == [point["chunk_ms"] for point in json.loads(found.read_bytes())["points"]]
     assert 3 == capsys.readouterr().err.count("earful: No stream could be connected")
@@ -154,14 +171,14 @@ def test_a_point_whose_server_is_gone_at_its_end_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What failed may have failed for that."""
-    monkeypatch.setattr(command, "UNLOADED_STREAMS", 2)
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
     monkeypatch.setattr(command, "CHUNKS_MS", (100,))
     monkeypatch.setattr(command, "DUTIES", (1.0,))
     monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
     there: list[FarEnd] = []
 
     def refuse(nth: int) -> bool:
-        if nth == 3:  # The one that is searched with.
+        if nth == 2:  # The one that is searched with.
             there[0].deafen()
         return False
 

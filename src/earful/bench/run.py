@@ -72,6 +72,7 @@ class Run:
         dialer = await Dialer.find(self.url)
         search = Search(self.plan.streams)
         self.found = 0
+        await self._rest()
         async with self._crowd(dialer) as crowd:
             while (streams := search.next()) is not None:
                 figures = await self._step(streams, dialer, crowd, before)
@@ -80,7 +81,7 @@ class Run:
                 await self._rest()
 
     async def _rest(self) -> None:
-        """Wait while the server sheds load from the step before."""
+        """Wait while the server sheds load from what was before, so that it does not refuse what it could hold."""
         for _ in range(_MOST_RESTS):
             await asyncio.sleep(_REST_S)
             if not await asyncio.to_thread(self._is_shedding):

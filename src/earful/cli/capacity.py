@@ -7,6 +7,7 @@ was where none was. Called by `commands`.
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
     from earful.bench.figures import Figures, ServerFigures
     from earful.bench.plan import Plan
+    from earful.bench.recording import Recording
 
 CHUNKS_MS = (20, 100, 200)
 DUTIES = (1.0, 0.4)
-UNLOADED_STREAMS = 20
 MARGIN_MS = 50.0
-"""What may be added to the p99 of a few streams: as much as is left of 100 ms by a model that takes 50."""
+"""What may be added to the p99 of one stream alone: as much as is left of 100 ms by a model that takes 50."""
+UNLOADED_CHUNKS = 100
+"""So much that stream speaks at least: more of them at once could be too many for a model that holds few."""
 
 
 def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int:
@@ -63,13 +66,9 @@ def measure_capacity(url: str, plan: Plan, *, wav: str | None, file: str) -> int
 
 
 def _point(url: str, plan: Plan, wav: str | None) -> Point:
-    """One of them; raises CannotMeasureError where a few streams are not answered, or nobody is there at its end."""
+    """One of them; raises CannotMeasureError where one stream is not answered, or nobody is there at its end."""
     stream, recording = stream_url(url), recording_of(wav, plan.chunk_ms)
-    few = Run(stream, replace(plan, streams=UNLOADED_STREAMS), recording, _say_nothing)
-    _run(few.measure())
-    unloaded_ms = few.steps[-1].latency.p99_ms
-    if unloaded_ms is None:
-        raise CannotMeasureError(f"{UNLOADED_STREAMS} streams are not answered: {few.steps[-1].failure}.")
+    unloaded_ms = _unloaded_ms(stream, plan, recording)
     print(f"{plan.chunk_ms} ms, duty {plan.duty:g}: p99 {unloaded_ms:.1f} ms unloaded", file=sys.stderr, flush=True)
     run = Run(stream, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell, partial(is_shedding, url))
     _run(run.find())
@@ -78,6 +77,18 @@ def _point(url: str, plan: Plan, wav: str | None) -> Point:
     if point.is_refusal_bound:
         print(_refused(point), file=sys.stderr, flush=True)
     return point
+
+
+def _unloaded_ms(stream: str, plan: Plan, recording: Recording) -> float:
+    """The p99 of one stream alone; raises CannotMeasureError where anything goes wrong with it."""
+    seconds = max(plan.seconds, UNLOADED_CHUNKS * plan.chunk_s / plan.duty)
+    alone = Run(stream, replace(plan, streams=1, seconds=seconds), recording, _say_nothing)
+    _run(alone.measure())
+    (step,) = alone.steps
+    why = why_not(step, math.inf)
+    if why or step.latency.p99_ms is None:
+        raise CannotMeasureError(f"One stream alone cannot be measured: {why}.")
+    return step.latency.p99_ms
 
 
 def _found(run: Run, unloaded_ms: float) -> Point:
