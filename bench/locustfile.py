@@ -2,7 +2,8 @@
 
     locust -f bench/locustfile.py --headless -u 100 -t 30s --host http://127.0.0.1:8000 [--shape ramp|sustained|spike]
 
-Locust's report has a line for each thing that is waited for; where anything failed its exit code is 1.
+Locust's report has a line for each thing that is waited for; where anything failed, or nobody was heard, or no upload
+ended, its exit code is 1.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from locust import HttpUser, LoadTestShape, User, between, events, task
+from locust.runners import WorkerRunner
 
-from conversation import CONNECT, FIRST, Conversation
+from conversation import FIRST, Conversation
 from earful.audio.pcm import NATIVE_RATE_HZ, NATIVE_SAMPLE_BYTES
 from earful.bench.recording import pcm_of_wav
 from earful.bench.scenario.shape import ramp, spike, sustained
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
 SHAPES = {"ramp": ramp, "sustained": sustained, "spike": spike}
+UPLOAD = "upload"
 UPLOAD_S = 5.0
+UPLOAD_WITHIN_S = 10.0
 _SPAWN_RATE = 50.0
 
 
@@ -54,15 +58,6 @@ def _add_arguments(parser: LocustArgumentParser) -> None:
     chunk, session = _within(int, 20, 1000), _within(float, 0.1, 14_400)
     parser.add_argument("--chunk-ms", type=chunk, default=100, help="Audio in each chunk, 20 to 1000.")
     parser.add_argument("--session-s", type=session, default=15.0, help="How long each session speaks, 0.1 to 14400.")
-
-
-@events.quitting.add_listener  # type: ignore[untyped-decorator]  # locust's own
-def _fail_where_nobody_is_heard(environment: Environment, **_: object) -> None:
-    """Who is still waiting for an answer when the run ends has not failed yet; where all are, the run has."""
-    stats = environment.stats
-    is_connected = stats.get(CONNECT, "WS").num_requests > stats.get(CONNECT, "WS").num_failures
-    if is_connected and not stats.get(FIRST, "WS").num_requests:
-        environment.process_exit_code = 1
 
 
 class Shape(LoadTestShape):
@@ -111,7 +106,19 @@ class Uploader(HttpUser):
     @task
     def upload(self) -> None:
         """One file."""
-        self.client.post("/v1/transcribe", data=_upload(), name="upload", timeout=30)
+        self.client.post("/v1/transcribe", data=_upload(), name=UPLOAD, timeout=UPLOAD_WITHIN_S)
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]  # locust's own
+def _fail_where_nothing_came(environment: Environment, **_: object) -> None:
+    """Who is still waiting for an answer when the run ends has not failed yet; where all of a kind are, the run has."""
+    runner = environment.runner
+    if runner is None or isinstance(runner, WorkerRunner):
+        return  # What all its processes came to knows their master.
+    there = runner.final_user_classes_count or runner.user_classes_count
+    for kind, method, awaited in ((Speaker, "WS", FIRST), (Uploader, "POST", UPLOAD)):
+        if there.get(kind.__name__) and not environment.stats.get(awaited, method).num_requests:
+            environment.process_exit_code = 1
 
 
 def _options(environment: Environment | None) -> Namespace:

@@ -6,15 +6,14 @@ import csv
 import os
 import subprocess
 import sys
+from socket import create_server
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.server import ROOT, running
+from tests.support.server import ROOT, Address, running
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.support.server import Running
 
 pytestmark = pytest.mark.e2e
 
@@ -23,9 +22,9 @@ ENV = {name: value for name, value in os.environ.items() if not name.startswith(
 LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "bench" / "locustfile.py"), "--headless"]
 
 
-def swarm(server: Running, report: Path, *flags: str) -> tuple[int, dict[str, dict[str, str]]]:
+def swarm(server: Address, report: Path, *flags: str) -> tuple[int, dict[str, dict[str, str]]]:
     """The exit code, and each line of the report by its name."""
-    command = [*LOCUST, "--host", server.address.http, "--csv", str(report)]
+    command = [*LOCUST, "--host", server.http, "--csv", str(report)]
     command += ["--stop-timeout", "20", "--only-summary", *flags]
     ended = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=110, check=False)
     assert "Traceback" not in ended.stderr
@@ -37,7 +36,7 @@ def test_a_hundred_users_for_half_a_minute(tmp_path: Path) -> None:
     """Nothing fails, and everything that is waited for has its line."""
     with running(mock_latency_ms=5) as server:
         flags = ["-u", "100", "-t", "30s", "--session-s", "8", "--chunk-ms", "200"]
-        code, lines = swarm(server, tmp_path / "green", *flags)
+        code, lines = swarm(server.address, tmp_path / "green", *flags)
     assert 0 == code, lines
     sessions = {"connect", "session", "last final after stop"}
     assert sessions | {"first partial", "partial lag", "final after end of speech", "upload", "Aggregated"} == set(
@@ -51,7 +50,9 @@ def test_a_hundred_users_for_half_a_minute(tmp_path: Path) -> None:
 def test_a_red_run_is_seen(tmp_path: Path) -> None:
     """Whoever is refused is a failure, and the exit code says so."""
     with running(mock_latency_ms=5, max_sessions=3) as server:
-        code, lines = swarm(server, tmp_path / "red", "-u", "20", "-t", "4s", "--shape", "spike", "--session-s", "1")
+        code, lines = swarm(
+            server.address, tmp_path / "red", "-u", "20", "-t", "4s", "--shape", "spike", "--session-s", "1"
+        )
     assert 1 == code
     assert int(lines["connect"]["Failure Count"]) > 0
     assert 0 == int(lines["partial lag"]["Failure Count"])
@@ -65,6 +66,24 @@ def test_a_run_in_which_nobody_is_heard_is_red() -> None:
         server.process.kill()  # It would still work on what nobody waits for.
     assert 1 == ended.returncode
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("kinds", [(), ("Speaker",), ("Uploader",)])
+def test_a_run_that_nothing_answers_is_red(kinds: tuple[str, ...], tmp_path: Path) -> None:
+    """Whoever waits, and though nobody has waited too long yet."""
+    with create_server(("127.0.0.1", 0)) as silent:
+        there = Address(silent.getsockname()[1])
+        code, lines = swarm(there, tmp_path / "silent", "-u", "10", "-t", "3s", "--stop-timeout", "0", *kinds)
+    assert (1, {"Aggregated"}) == (code, set(lines))
+
+
+@pytest.mark.parametrize(("kind", "awaited"), [("Speaker", "first partial"), ("Uploader", "upload")])
+def test_a_run_of_one_kind_waits_for_nothing_else(kind: str, awaited: str, tmp_path: Path) -> None:
+    """Who was never there is not missed."""
+    with running(mock_latency_ms=5) as server:
+        code, lines = swarm(server.address, tmp_path / "one", "-u", "3", "-t", "4s", "--session-s", "2", kind)
+    assert 0 == code, lines
+    assert int(lines[awaited]["Request Count"]) > 0
 
 
 @pytest.mark.parametrize(
