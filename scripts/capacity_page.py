@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from earful.bench.plan import Plan
+from earful.cli.capacity import CHUNKS_MS, DUTIES
 from earful.planning.capacity import UNLIMITED, Capacity
 from earful.planning.estimate import Need, estimate
 
@@ -15,6 +17,10 @@ ROOT = Path(__file__).parents[1]
 FILE = ROOT / "src" / "earful" / "planning" / "capacity.json"
 PAGE = ROOT / "docs" / "capacity.md"
 TARGETS = (1_000, 10_000, 100_000)
+_STEPS = 13
+"""That a point takes, the unloaded one among them."""
+_BESIDE_S = 5
+"""What a step takes besides what is measured: connecting, a warm-up, a rest."""
 
 _HEAD = """# Capacity
 
@@ -78,7 +84,8 @@ _OWN = """
 ## Your own
 
 With your model and your machine the figures are yours: a model that computes on the same cores is most of the cost.
-Give a worker that lets in more than it can hold a core of its own, the load another; it takes {minutes:.0f} minutes:
+Give a worker that lets in more than it can hold a core of its own, the load another. It takes about {minutes:.0f}
+minutes:
 
 ```sh
 taskset -c 0 earful serve --port 8000 {unlimited} &
@@ -101,7 +108,7 @@ of it): for more start several processes of locust, `--processes 4`.
 def page_of(capacity: Capacity) -> str:
     """The whole page."""
     margin = max((round(point.p99_ms - point.unloaded_p99_ms) for point in capacity.points), default=0)
-    minutes = len(capacity.points) * 13 * (capacity.seconds + 5) / 60
+    minutes = len(CHUNKS_MS) * len(DUTIES) * _STEPS * (Plan().seconds + _BESIDE_S) / 60
     parts = [_HEAD.format(margin=margin), _points(capacity), _place(capacity), _scaling(capacity), _needs(capacity)]
     return "\n".join(filter(None, parts)) + _OWN.format(minutes=minutes, unlimited=UNLIMITED)
 

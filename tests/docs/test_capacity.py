@@ -20,6 +20,11 @@ def test_the_page_has_every_point_and_says_where_it_was_measured() -> None:
     assert "A processor, 2 of them; earful 1." in page
 
 
+def test_the_command_takes_as_long_as_it_says() -> None:
+    """With its own seconds a step, whatever those of the file were."""
+    assert "It takes about 20\nminutes:" in page_of(Capacity(points=GRID.points[:1], seconds=4.0))
+
+
 def test_points_that_may_hold_more_are_marked() -> None:
     """By who was late, or who refused."""
     points = [point(20, streams=25, is_refusal_bound=True), point(100, streams=1100, is_generator_bound=True)]

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.capacities import GRID, point
 
-from earful.planning.capacity import Capacity, CapacityError, NothingHeldError, Scaling
+from earful.open_files import MOST_SILENT, most_silent
+from earful.planning.capacity import UNLIMITED, Capacity, CapacityError, NothingHeldError, Scaling, flags_for
+from earful.settings import Settings
 
 
 def test_a_measured_point_is_what_was_measured() -> None:
@@ -231,3 +233,10 @@ def test_a_number_too_large_for_any_figure_is_one_sentence() -> None:
     text = GRID.text().replace('"streams": 500', '"streams": 1' + "0" * 30)
     with pytest.raises(CapacityError, match="no capacity file"):
         Capacity.parse(text.encode())
+
+
+def test_what_is_measured_without_limits_leaves_files_for_everybody_else() -> None:
+    """Of 20,000 that a worker may open silent connections have as many as they have anywhere."""
+    most = int(UNLIMITED.split()[1])
+    assert UNLIMITED == flags_for(most)
+    assert MOST_SILENT == most_silent(Settings(max_sessions=most), 20_000)
