@@ -62,9 +62,9 @@ class Recovery:
     def of(cls, began_s: float, intervals: Sequence[Stretch], bound_ms: float, *, asks_again: bool) -> Recovery:
         """That of intervals from `began_s` on; normal is whose p99 is within the bound, and where nobody is refused.
 
-        Where the refused ask again, refusals do not count: those who wait have to be let in first. But some of them
-        are, in any row of intervals that are normal. An interval in which nobody spoke says nothing, unless nobody is
-        there and whoever came was refused.
+        Where the refused ask again, refusals do not count: those who waited have to be let in first; but no row is
+        normal in which whoever came was refused. An interval in which nobody spoke says nothing, unless whoever came
+        was refused and nobody is there.
         """
         verdicts = [
             (interval, is_normal)
