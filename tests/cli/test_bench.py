@@ -139,7 +139,7 @@ def test_a_search_that_ends_in_a_failure_shows_what_there_is(capsys: pytest.Capt
     """The steps before it, and the sentence: from some time on nobody is let in."""
 
     async def main() -> None:
-        async with answering(refuse=lambda nth: nth >= 2) as there:
+        async with answering(refuse=lambda nth: nth >= 3) as there:  # Who asks for its health, and the first two.
             code = await asyncio.to_thread(
                 bench, f"{there.url}?token=secret", replace(PLAN, streams=2), wav=None, find=True, json_file=None
             )

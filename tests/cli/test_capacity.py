@@ -161,7 +161,7 @@ def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
 
     in_time(measured(0, older))
     in_time(measured(0, none))
-    in_time(measured(3, found))  # Who asks for its health, the one that is alone, and the one that is too slow.
+    in_time(measured(3, found))  # The one that is alone, who asks for its health, and the one that is too slow.
     assert ("older", False) == (older.read_text("utf-8"), none.exists())
     assert [100] == [point["chunk_ms"] for point in json.loads(found.read_bytes())["points"]]
     assert 3 == capsys.readouterr().err.count("earful: No stream could be connected")
