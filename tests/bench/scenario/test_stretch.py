@@ -34,7 +34,7 @@ def test_a_phase_without_an_interval_is_known_beforehand(shape: Shape, names: li
     assert names == [phase.name for phase in unmeasured(shape)]
 
 
-@given(st.lists(st.tuples(st.floats(0.1, 100), st.booleans()), min_size=1, max_size=8))
+@given(st.lists(st.tuples(st.floats(0.1, 20), st.booleans()), min_size=1, max_size=8))
 def test_every_other_phase_is_measured(phases: list[tuple[float, bool]]) -> None:
     """Where all of it is played."""
     parts = tuple(Phase(str(nth), seconds, 1, 1, is_measured=is_it) for nth, (seconds, is_it) in enumerate(phases))
