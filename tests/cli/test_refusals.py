@@ -22,17 +22,19 @@ def refusal(code: int = 503, retry_after_s: float = 0.0) -> ConnectError:
 
 
 class Attempt:
-    """One that is refused so many times, then heard for a while; `tried_s` says when it was tried."""
+    """One that fails so many times, each after a while, then is heard; `tried_s` says when it was tried."""
 
-    def __init__(self, *errors: Exception, takes_s: float = 0.0) -> None:
+    def __init__(self, *errors: Exception, takes_s: float = 0.0, fails_after_s: float = 0.0) -> None:
         self.tried_s: list[float] = []
         self._errors = list(errors)
         self._takes_s = takes_s
+        self._fails_after_s = fails_after_s
 
     async def __call__(self) -> str:
         """Try."""
         self.tried_s.append(virtual_now())
         if self._errors:
+            await asyncio.sleep(self._fails_after_s)
             raise self._errors.pop(0)
         await asyncio.sleep(self._takes_s)
         return "heard"
@@ -81,6 +83,35 @@ def test_patience_ends(retry_after_s: float) -> None:
     assert [last] * 3 == outlast(*attempts)[0]
     assert PATIENCE_S > max(attempt.tried_s[-1] for attempt in attempts)
     assert 20 > max(len(attempt.tried_s) for attempt in attempts)
+
+
+@pytest.mark.parametrize("takes_s", [1.0, 10.0, 120.0])
+@pytest.mark.parametrize("number", [2, 4])
+def test_it_ends_where_refusals_are_slow_too(takes_s: float, number: int) -> None:
+    """Those that wait for theirs do not keep each other waiting: none of them is heard."""
+    last = refusal()
+    attempts = [Attempt(*[last] * 1000, fails_after_s=takes_s) for _ in range(number)]
+    assert [last] * number == outlast(*attempts)[0]
+    assert 4 * PATIENCE_S > max(attempt.tried_s[-1] for attempt in attempts)
+
+
+def test_what_is_not_tried_again_is_not_said_to_be() -> None:
+    """A server may ask for more patience than there is."""
+    last = refusal(retry_after_s=PATIENCE_S)
+    assert ([last], []) == outlast(Attempt(last))
+
+
+def test_one_that_was_lost_midway_was_heard_until_then() -> None:
+    """The server ended under a long one, and refuses until it is there again."""
+
+    async def main() -> str:
+        refusals, said = Refusals(lambda: 1.0), list[str]()
+        await refusals.outlast(Attempt(), said.append)
+        with pytest.raises(ValueError, match="lost"):
+            await refusals.outlast(Attempt(ValueError("lost"), fails_after_s=600.0), said.append)
+        return await refusals.outlast(Attempt(*[refusal()] * 3), said.append)
+
+    assert "heard" == run_virtual(main())
 
 
 def test_it_does_not_while_others_are_heard() -> None:

@@ -59,8 +59,8 @@ class Line:
         )
 
     def _end(self, connection: Connection) -> None:
-        assert connection.session.closing is not None
-        self.ended.append(connection.session.closing.reason)
+        closing = connection.session.closing
+        self.ended.append("" if closing is None else closing.reason)
 
     async def say(self, *texts: str) -> None:
         """Messages of the client, each followed by what happens at once."""
@@ -365,20 +365,27 @@ def test_a_fault_in_an_end_at_once_is_the_end_too(name: str, monkeypatch: pytest
     assert ([ZeroDivisionError], ["internal"]) == ([type(fault) for fault in line.faults], line.ended)
 
 
-def test_a_fault_that_is_met_again_at_the_end_is_the_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever called hears of the second; the session's place and its model are given back."""
+@pytest.mark.parametrize(
+    ("names", "reason", "calls"), [(["take_messages"], "internal", []), (["receive", "fail"], "", ["abort"])]
+)
+def test_a_fault_that_is_met_again_at_the_end_is_the_end_too(
+    names: list[str], reason: str, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever called hears of the second; the session's place, its model and its socket are given back."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     async def scenario(line: Line) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "take_messages", fail)
+            for name in names:
+                patch.setattr(Session, name, fail)
             with pytest.raises(ZeroDivisionError):
                 line.connection.message(chunk())
 
     line = on_line(scenario)
-    assert ([ZeroDivisionError], ["internal"]) == ([type(fault) for fault in line.faults], line.ended)
+    assert ([ZeroDivisionError], [reason]) == ([type(fault) for fault in line.faults], line.ended)
+    assert (calls, bool(reason)) == (line.wire.calls, line.wire.closed is not None)
 
 
 def test_a_fault_in_a_delivery_ends_the_connection_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,3 +195,16 @@ def test_the_level_holds_for_sessions_that_are_there_and_that_come() -> None:
         assert {"1": 1, "0": 1} == registry.metrics.overload_levels
 
     registered(scenario)
+
+
+def test_a_worker_without_a_place_is_nowhere_to_go() -> None:
+    """Not where new ones have none, but where who resumes has none either; then its siblings and the store know."""
+    limits = dataclasses.replace(LIMITS, max_sessions=1, resume_reserve=1)
+
+    async def scenario(registry: Registry) -> None:
+        with registry.slot():
+            assert not registry.is_pressed
+            with registry.slot(resuming=True, admission=ACME):
+                assert registry.is_pressed
+
+    registered(scenario, limits=limits)

@@ -180,3 +180,20 @@ def test_what_was_deleted_while_the_store_was_away_is_told_in_slices(monkeypatch
         assert ["b", "c", "a"] == one.door.ends
 
     together(scenario)
+
+
+def test_a_worker_that_ends_tells_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else could; without the store it does not wait for it."""
+    monkeypatch.setattr(shared_claims, "MOST_TOLD", 2)
+
+    async def scenario(store: Store, one: Colleague, other: Colleague) -> None:
+        for worker in (one, other):
+            await worker.presence.exchange()
+            store.is_away = True
+            for nth in range(7):
+                worker.claims.delete(Claim(str(nth), "", 0, 100.0))
+            store.is_away = worker is other
+            await worker.presence.close()
+        assert ([str(nth) for nth in range(7)], []) == (one.door.ends, other.door.ends)
+
+    together(scenario)

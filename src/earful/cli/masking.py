@@ -18,11 +18,19 @@ _SECRET_WORD = re.compile(
 )
 _PLACES = (["file"], ["files"], ["path"], ["paths"])
 """The last word of a name that says where a secret lies."""
-_LABELS = ("name", "key")
+_LABELS = ("name", "key", "header", "field", "var", "variable")
 """Beside a `value` these say of what it is."""
 _IN_ADDRESS = re.compile(r"//[^/\s]+@")
 _IN_QUERY = re.compile(r"([?&]([\w.-]+)=)[^&#\s]+")
-_BEHIND_NAME = re.compile(r"""(?<![\w.?&-])(?:(?P<name>[\w.-]+)(?:\s*=|["']\s*[=:]|:\s)|bearer\s)\s*""", re.IGNORECASE)
+_BEHIND_NAME = re.compile(
+    r"""(?<![\w.?&-])(?:
+        (?P<name>[\w.-]+)(?:\s*=|["']\s*[=:]|:\s)  # name=, "name": and name: with a blank
+        |(?P<header>[\w-]+):(?!//)  # without one where it is no import path
+        |(?P<flag>--?[\w.-]+)\s+(?!-)
+        |bearer\s
+    )\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def masked(value: object, *, is_secret: bool = False) -> object:
@@ -62,6 +70,7 @@ def _without_secrets(text: str) -> str:
     text = _IN_ADDRESS.sub(f"//{STARS}@", text)
     text = _IN_QUERY.sub(lambda found: found[1] + STARS if is_secret_name(found[2]) else found[0], text)
     for found in _BEHIND_NAME.finditer(text):
-        if found["name"] is None or is_secret_name(found["name"]):
+        names = [name for name in found.groupdict().values() if name is not None]
+        if not names or is_secret_name(names[0]):
             return text[: found.end()] + STARS
     return text

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +15,7 @@ from earful.client import ConnectError
 from earful.errors import CloseCode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from earful.client.losses import Loss
 
@@ -24,7 +23,8 @@ T = TypeVar("T")
 
 PATIENCE_S = 60.0
 SETTLED_S = 2.0
-"""Who was not refused for so long is heard: refusals come at once, while an answer may take as long as the audio."""
+"""Who was not refused for so long is heard, or for twice as long as it took with another: an answer may take as long as
+the audio, while refusals come at once, or where something behind the server is slow all of them after the same time."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 FOR_NOW = frozenset(
@@ -42,6 +42,7 @@ class Refusals:
         self._pausing = asyncio.Lock()
         self._in_a_row = 0
         self._begun_s: list[float] = []
+        self._settled_s = SETTLED_S
         self._heard_s: float | None = None
         """When one was last heard, or the first refused."""
 
@@ -55,39 +56,41 @@ class Refusals:
                 if error.loss.code not in FOR_NOW:
                     raise
                 refusal = error
-            if not is_said:
-                say(f"refused for now, trying again ... ({refusal})")
-                is_said = True
             # One at a time: those behind it would be refused as well.
             async with self._pausing:
-                await self._pause(refusal)
+                pause_s = self._pause_s(refusal.loss)
+                if pause_s == math.inf:
+                    raise refusal
+                if not is_said:
+                    say(f"refused for now, trying again ... ({refusal})")
+                    is_said = True
+                await asyncio.sleep(pause_s)
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        with self._under_way():
-            result = await attempt()
-        self._in_a_row = 0
-        self._heard_s = _now_s()
-        return result
-
-    @contextmanager
-    def _under_way(self) -> Iterator[None]:
         begun_s = _now_s()
         self._begun_s.append(begun_s)
         try:
-            yield
+            result = await attempt()
+        except ConnectError:
+            self._settled_s = max(self._settled_s, 2 * (_now_s() - begun_s))
+            raise
+        except Exception:
+            if _now_s() - begun_s > self._settled_s:
+                self._note_heard()  # As far as it came, and perhaps the reason why the next one is refused.
+            raise
         finally:
             self._begun_s.remove(begun_s)
+        self._note_heard()
+        return result
 
-    async def _pause(self, refusal: ConnectError) -> None:
-        """Wait until the next try is due; raises the refusal where there is none."""
-        pause_s = self._pause_s(refusal.loss)
-        if pause_s == math.inf:
-            raise refusal
-        await asyncio.sleep(pause_s)
+    def _note_heard(self) -> None:
+        self._in_a_row = 0
+        self._heard_s = _now_s()
 
     def _pause_s(self, loss: Loss) -> float:
+        """How long to wait for the next try; without end where there is none."""
         now_s = _now_s()
-        if self._heard_s is None or any(now_s - begun_s >= SETTLED_S for begun_s in self._begun_s):
+        if self._heard_s is None or any(now_s - begun_s > self._settled_s for begun_s in self._begun_s):
             self._heard_s = now_s
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._in_a_row, 10))
         self._in_a_row += 1

@@ -72,7 +72,7 @@ class Decoders:
                 return RemoteDecoder(self._ask(ask, recording))
 
     def close(self) -> None:
-        """End the fork server; recordings that are being decoded go on."""
+        """End the fork server, when nobody has a recording any more: nothing is decoded after it."""
         self._end_server()
         self._threads.shutdown(wait=False)
 

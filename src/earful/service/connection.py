@@ -342,7 +342,9 @@ class Connection:
             self.seat.close()
         closing = self.session.closing
         try:
-            if closing is not None:
+            if closing is None:  # A bug, met again at the end.
+                self.wire.abort()
+            else:
                 self.wire.close(closing.code, closing.reason)
         finally:
             self._on_end(self)

@@ -74,8 +74,9 @@ class Places:
 
     @property
     def is_pressed(self) -> bool:
-        """Whether the level, or a drain, lets nobody new in."""
-        return self.draining or self.level not in SHARES
+        """Whether nobody should be sent here: the level, or a drain, lets nobody new in, or not one place is left."""
+        is_packed = self._taken >= self.limits.max_sessions + self.limits.resume_reserve
+        return is_packed or self.draining or self.level not in SHARES
 
     @property
     def is_closed(self) -> bool:

@@ -75,9 +75,10 @@ class Presence:
             await self._draw_until(asyncio.get_running_loop().time() + EXCHANGE_EVERY_S)
 
     async def close(self) -> None:
-        """Take leave of the store, when nothing is asked of it any more; where it listens, say what was served."""
+        """Take leave of the store, when nothing is asked of it any more; where it listens, say what was done here."""
         if self._registry.metrics.store_is_up:
             await self._try("exchange failed", self.exchange)
+            await self._try("exchange failed", self._claims.tell_rest)
         await self._directory.close()
 
     async def exchange(self) -> None:

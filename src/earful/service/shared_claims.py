@@ -6,6 +6,8 @@ the next exchange notes what came of it (`presence.py`). Built by `app.py`.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ MOST_UNREPORTED = 10_000
 """Sessions that wait for their first report, live or gone; a `DELETE` elsewhere takes those on top to be live."""
 MOST_UNTOLD = 10_000
 """Deletions kept for a store that is away; what comes on top only this worker knows."""
+TELL_REST_S = 2.0
 MOST_TOLD = 100
 """Of these, how many an exchange tells: one after another, they are not to keep it from renewing the lease."""
 
@@ -75,6 +78,13 @@ class SharedClaims:
         """Tell those deleted first; the others have their turn with the next exchange. Raises as `tell` does."""
         for session_id in list(islice(self._untold, MOST_TOLD)):
             await self.tell(session_id)
+
+    async def tell_rest(self) -> None:
+        """Tell all of them, in the time there is when the worker ends; what the store does not take then is lost."""
+        with suppress(StoreUnavailableError, TimeoutError):
+            async with asyncio.timeout(TELL_REST_S):
+                while self._untold:
+                    await self.tell_some()
 
     async def _ask(self, claim: Claim) -> Verdict:
         try:
