@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-MIN_CHUNK_MS = 20
-MAX_CHUNK_MS = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

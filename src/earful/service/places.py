@@ -75,8 +75,7 @@ class Places:
     @property
     def is_pressed(self) -> bool:
         """Whether nobody should be sent here: the level, or a drain, lets nobody new in, or not one place is left."""
-        is_packed = self._taken >= self.limits.max_sessions + self.limits.resume_reserve
-        return is_packed or self.draining or self.level not in SHARES
+        return self.draining or self.level not in SHARES or self._is_packed
 
     @property
     def is_closed(self) -> bool:
@@ -205,9 +204,8 @@ class Places:
 
     def _refusal_of(self, *, resuming: bool, is_known: bool = True) -> bool:
         """Raise why a session is not let in; of one that is, whether only because it is `resuming`."""
-        limits = self.limits
         is_full = self.is_full
-        if is_full and not (resuming and is_known and self._taken < limits.max_sessions + limits.resume_reserve):
+        if is_full and (self._is_packed or not (resuming and is_known)):
             raise self._refused(ErrorCode.SESSION_LIMIT)
         share = SHARES.get(self.level)
         if share is None:
@@ -221,6 +219,11 @@ class Places:
         if why and not resuming:
             raise self._refused(ErrorCode.OVERLOADED, why)
         return is_full or bool(why)
+
+    @property
+    def _is_packed(self) -> bool:
+        """Whether the reserve, too, is taken."""
+        return self._taken >= self.limits.max_sessions + self.limits.resume_reserve
 
     @property
     def is_full(self) -> bool:

@@ -27,9 +27,10 @@ MOST_UNREPORTED = 10_000
 """Sessions that wait for their first report, live or gone; a `DELETE` elsewhere takes those on top to be live."""
 MOST_UNTOLD = 10_000
 """Deletions kept for a store that is away; what comes on top only this worker knows."""
-TELL_REST_S = 2.0
 MOST_TOLD = 100
 """Of these, how many an exchange tells: one after another, they are not to keep it from renewing the lease."""
+TELL_REST_S = 2.0
+"""How long a worker that ends goes on telling them."""
 
 
 class SharedClaims:
