@@ -45,11 +45,12 @@ def test_one_step_is_measured_against_a_real_server() -> None:
 
 
 def test_the_search_finds_what_the_server_lets_in() -> None:
-    """Six sessions: 4 hold, 8 do not, 6 do, and 7 do not."""
+    """Six sessions: 4 hold, 8 do not, also at a second try, 6 do, and 7 do not."""
     with inside(mock_latency_ms=0, max_sessions=6) as server:
         run, told = run_of(server.address.ws, PATIENT)
         in_time(run.find())
-    assert [(4, True), (8, False), (6, True), (7, False)] == [(step.streams, step.holds(10_000)) for step, _ in told]
+    tried = [(4, True), (8, False), (8, False), (6, True), (7, False), (7, False)]
+    assert tried == [(step.streams, step.holds(10_000)) for step, _ in told]
     assert 6 == run.found
     assert {"503": 2} == run.steps[1].trouble.refused
 
@@ -67,19 +68,19 @@ def test_the_next_step_waits_for_the_server_to_recover() -> None:
         async with answering() as there:
             run, told = run_of(there.url, Plan(2, 50, 0.1, 0.0, most_late_ms=0.0), is_shedding)
             await run.find()
-            assert ([2, 1], [0, 0, 1, 1, 1, 2]) == ([step.streams for step, _ in told], asked)
+            assert ([2, 2, 1, 1], [0, 0, 1, 1, 1, 2, 3, 4]) == ([step.streams for step, _ in told], asked)
 
     in_time(main())
 
 
 def test_a_late_generator_holds_nothing() -> None:
-    """Fewer are tried."""
+    """Each number is tried again, and then fewer are."""
 
     async def main() -> None:
         async with answering() as there:
             run, told = run_of(there.url, Plan(4, 50, 0.1, 0.0, most_late_ms=0.0))
             await run.find()
-            assert ([4, 2, 1], 0) == ([step.streams for step, _ in told], run.found)
+            assert ([4, 4, 2, 2, 1, 1], 0) == ([step.streams for step, _ in told], run.found)
 
     in_time(main())
 
@@ -88,7 +89,7 @@ def test_idle_sessions_stay_through_all_steps() -> None:
     """They come once: the server hears `start` as often as there are of them."""
 
     async def main() -> None:
-        async with answering(refuse=lambda nth: nth in {6, 7}) as there:
+        async with answering(refuse=lambda nth: nth in {6, 7, 10, 11}) as there:
             run, _ = run_of(there.url, Plan(2, 50, 0.1, 0.0, idle=2, p99_ms=10_000, most_late_ms=1e6))
             await run.find()
             starts = [said for said in there.heard if said and said[0]["type"] == "start"]

@@ -78,10 +78,11 @@ def test_a_search_tells_each_step(server: Inside, capsys: pytest.CaptureFixture[
     """On stderr as it goes; all of them are in the table."""
     assert 0 == run(server, Plan(4, 100, 0.3, 0.5, p99_ms=10_000, most_late_ms=1e6), find=True)
     out, err = capsys.readouterr()
-    assert ["4 streams: held", "8 streams: 2 refused with HTTP 503", "6 streams: held"] == [
-        line.split(",")[0] for line in err.splitlines()[:3]
+    refused = "8 streams: 2 refused with HTTP 503"
+    assert ["4 streams: held", refused, refused, "6 streams: held"] == [
+        line.split(",")[0] for line in err.splitlines()[:4]
     ]
-    assert ["4", "8", "6", "7"] == [line.split()[0] for line in out.splitlines()[1:5]]
+    assert ["4", "8", "8", "6", "7", "7"] == [line.split()[0] for line in out.splitlines()[1:7]]
     assert "6 streams held a p99 of 10000 ms; 7 did not: 1 refused with HTTP 503." == out.splitlines()[-1]
 
 

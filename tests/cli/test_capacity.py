@@ -161,7 +161,7 @@ def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
 
     in_time(measured(0, older))
     in_time(measured(0, none))
-    in_time(measured(3, found))  # The one that is alone, who asks for its health, and the one that is too slow.
+    in_time(measured(5, found))  # Who is alone, and twice who asks for its health and one that is too slow.
     assert ("older", False) == (older.read_text("utf-8"), none.exists())
     assert [100] == [point["chunk_ms"] for point in json.loads(found.read_bytes())["points"]]
     assert 3 == capsys.readouterr().err.count("earful: No stream could be connected")
@@ -178,7 +178,7 @@ def test_a_point_whose_server_is_gone_at_its_end_is_none(
     there: list[FarEnd] = []
 
     def refuse(nth: int) -> bool:
-        if nth == 2:  # The one that is searched with.
+        if nth == 4:  # The last that is searched with.
             there[0].deafen()
         return False
 

@@ -105,8 +105,8 @@ class Report:
 
 
 def nearest_miss(steps: Sequence[Figures], found: int) -> Figures | None:
-    """Of a search that found so many, the step of the fewest streams that did not hold; None where all did."""
-    return min((step for step in steps if step.streams > found), key=lambda step: step.streams, default=None)
+    """Of a search that found so many, the last step of the fewest that did not hold; None where all did."""
+    return min((step for step in reversed(steps) if step.streams > found), key=lambda step: step.streams, default=None)
 
 
 def why_not(step: Figures, p99_ms: float) -> str:

@@ -93,7 +93,8 @@ def _unloaded_ms(stream: str, plan: Plan, recording: Recording) -> float:
 
 def _found(run: Run, unloaded_ms: float) -> Point:
     """The point of the step that held most; of no streams where none did."""
-    held = max((step for step in run.steps if step.streams == run.found), key=lambda step: step.seconds, default=None)
+    # The last of so many streams: one that failed before was not believed.
+    held = next((step for step in reversed(run.steps) if step.streams == run.found), None)
     server, miss = None if held is None else held.server, nearest_miss(run.steps, run.found or 0)
     return Point(
         chunk_ms=run.plan.chunk_ms,
