@@ -136,7 +136,7 @@ async def _rest(workers: Sequence[int]) -> None:
     """Wait while a worker sheds load from what was before, as `earful bench --find` does."""
     async with asyncio.timeout(REST_WITHIN_S):
         for port in workers:
-            while await asyncio.to_thread(is_shedding, f"http://127.0.0.1:{port}"):
+            while await asyncio.to_thread(is_shedding, f"http://127.0.0.1:{port}"):  # noqa: ASYNC110 - in another process
                 await asyncio.sleep(0.5)
 
 

@@ -166,12 +166,15 @@ class Watch:
         return [statistics.linear_regression(*zip(*looks, strict=True)).slope for looks in late]
 
 
-async def kill_for_ever(fleet: Fleet, door: Door) -> None:
-    """Kill the mortal worker again and again, until cancelled in the pause between."""
-    while True:
-        await asyncio.sleep(KILL_EVERY_S)
-        door.note_fault()
-        await fleet.replace(MORTAL)
+async def kill_until(over: asyncio.Event, fleet: Fleet, door: Door) -> None:
+    """Kill the mortal worker again and again; once it is over, what is being replaced is there again at the end."""
+    while not over.is_set():
+        try:
+            async with asyncio.timeout(KILL_EVERY_S):
+                await over.wait()
+        except TimeoutError:
+            door.note_fault()
+            await fleet.replace(MORTAL)
 
 
 async def soak(wanted: argparse.Namespace) -> int:
@@ -201,10 +204,11 @@ async def _live(guests: Guests, wanted: argparse.Namespace, watch: Watch, fleet:
     seconds = wanted.minutes * 60
     until = time.perf_counter() + seconds
     async with asyncio.timeout(seconds + LAST_LIFE_S), asyncio.TaskGroup() as background:
-        others = [background.create_task(watch.look_for_ever()), background.create_task(kill_for_ever(fleet, door))]
+        over, looking = asyncio.Event(), background.create_task(watch.look_for_ever())
+        background.create_task(kill_until(over, fleet, door))
         await asyncio.gather(*(guests.live(until) for _ in range(wanted.clients)))
-        for task in others:
-            task.cancel()
+        over.set()
+        looking.cancel()
 
 
 async def _settle(fleet: Fleet, store: Redis, wanted: Inventory | None, *, waits: bool) -> Inventory:

@@ -78,6 +78,13 @@ def test_what_was_not_measured_is_told() -> None:
     ] == one.beyond(20, 1.0, 3)
 
 
+def test_what_is_reckoned_by_no_point_is_not_beyond_it() -> None:
+    """A measurement that was ended early has fewer chunks at one duty than at another."""
+    short = Capacity(points=[point(chunk_ms=20), point(chunk_ms=100), point(chunk_ms=20, duty=0.4)])
+    assert [] == short.beyond(100, 1.0, 1)
+    assert ["chunk 100 ms (measured: 20 ms at duty 0.4)"] == short.beyond(100, 0.7, 1)
+
+
 def test_one_point_is_all_there_is() -> None:
     """Wherever one asks."""
     capacity = Capacity(points=[point()])

@@ -18,14 +18,14 @@ def test_a_need_in_all_its_figures() -> None:
     assert (8.0, 1212.5) == (round(found.cores_busy or 0, 6), found.memory_mb)
     assert (1 / 3, 2 / 7) == pytest.approx((found.headroom, found.headroom_degraded))
     assert 10_000 / 300 == found.starts_per_s
-    assert pytest.approx(15 + 10_000 / 30 + 10_000 / 300) == found.redis_things_per_s
+    assert pytest.approx(15 + 15 * 23 + 10_000 / 300) == found.redis_things_per_s
     assert (3615, 199) == (round(found.in_mbit_per_s), round(found.out_mbit_per_s))
     assert (102.0, []) == (found.p99_ms, found.at_least)
     assert (1, 14.5) == (found.redis_nodes, round(found.redis_memory_mb, 1))
 
 
 @pytest.mark.parametrize(
-    ("sessions", "headroom", "nodes"), [(1_000_000, 0.0, 1), (1_000_000, 0.3, 2), (10_000_000, 0.3, 13)]
+    ("sessions", "headroom", "nodes"), [(1_000_000, 0.0, 1), (1_000_000, 0.3, 2), (10_000_000, 0.3, 14)]
 )
 def test_a_redis_that_would_need_more_than_its_core_is_a_cluster(sessions: int, headroom: float, nodes: int) -> None:
     """Of as many as leave what is to be left."""

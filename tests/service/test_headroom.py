@@ -49,6 +49,16 @@ def test_what_is_not_known_refuses_nobody(headroom: Headroom) -> None:
     assert headroom.has_room(1000)
 
 
+def test_uploads_between_two_looks_are_nobodys_speech() -> None:
+    """Nor the end of one that the look itself does not see any more."""
+    headroom, heard_s = measured(0.05), 60.0
+    for second in range(61, 121):
+        headroom.observe(Done(heard_s * 0.05, heard_s), 1, 1, second - 0.5, has_uploads=True)
+        heard_s += 10.0
+        headroom.observe(Done(heard_s * 0.05, heard_s), 1, 1, float(second))
+    assert pytest.approx(0.05) == headroom.load_of(1)
+
+
 def test_who_would_be_alone_is_let_in() -> None:
     """Or nothing would ever be measured again."""
     headroom = measured(5.0)

@@ -132,6 +132,15 @@ def test_uploads_teach_nothing() -> None:
     assert before == pytest.approx(load.load_of(100), rel=0.01)
 
 
+def test_an_upload_between_two_looks_teaches_nothing() -> None:
+    """Though neither saw it."""
+    load = measured(0.004)
+    before = load.load_of(100)
+    load.observe(999.0, 100, 90.5, has_uploads=True)
+    load.observe(1000.0, 100, 91.0)
+    assert before == load.load_of(100)
+
+
 def test_it_looks_once_a_second() -> None:
     """However often it is shown."""
     load = measured(0.004)

@@ -253,7 +253,7 @@ def test_who_has_come_from_elsewhere_stays() -> None:
 
     async def scenario(registry: Registry, _: Machine) -> None:
         wires = [begin(registry, name) for name in "ab"]
-        registry.connections["b"].session.numbers.resumed_ms = 1000
+        registry.connections["b"].session.attempt = 1
         await asyncio.sleep(STAY_S)
         registry.sweepers.insert(0, lambda _: registry.metrics.swept(0.9))
         assert 4 == await level_after(registry, 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.service.test_headroom import measured
@@ -19,6 +19,7 @@ from earful.service.ladder import Level
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from earful.service.headroom import Headroom
     from earful.service.registry import Registry
 
 ACME = Admission("acme", TenantLimits(max_sessions=1))
@@ -208,3 +209,29 @@ def test_a_worker_without_a_place_is_nowhere_to_go() -> None:
                 assert registry.is_pressed
 
     registered(scenario, limits=limits)
+
+
+def test_an_upload_between_two_looks_is_seen_by_the_next() -> None:
+    """What the model heard of it is nobody's speech; a look after that is of sessions again."""
+
+    async def scenario(registry: Registry) -> None:
+        looks: list[bool] = []
+
+        class Watched:
+            is_full = False
+
+            def observe(self, *_: object, has_uploads: bool = False) -> None:
+                looks.append(has_uploads)
+
+        registry.headroom = cast("Headroom", Watched())
+        with registry.upload():
+            pass
+        for now in (1.0, 2.0):
+            registry.measure(now)
+        with registry.upload():
+            registry.measure(3.0)
+        for now in (4.0, 5.0):
+            registry.measure(now)
+        assert [True, False, True, True, False] == looks
+
+    registered(scenario)

@@ -15,7 +15,7 @@ from tests.support.speech import codes
 from earful.errors import EarfulError, ErrorCode
 from earful.service.admission import Admission, TenantLimits
 from earful.service.ladder import Level
-from earful.service.presence import EXCHANGE_EVERY_S, GROWTH, LEAST_SLICE, MOST_ENTRIES
+from earful.service.presence import EXCHANGE_EVERY_S, GROWTH, LEAST_ENTRIES, MOST_ENTRIES
 from earful.store.values import Draw
 
 if TYPE_CHECKING:
@@ -147,11 +147,25 @@ def test_many_sessions_are_told_in_slices() -> None:
             await one.presence.exchange()
         assert [MOST_ENTRIES, names] == [len(one.door.reports[0].sessions), sorted(set(told(one.door.reports)))]
         slices = one.door.reports[2:]
-        for _ in range(len(names) // LEAST_SLICE):
+        for _ in range(len(names) // LEAST_ENTRIES):
             await one.presence.exchange()
         slices = one.door.reports[2:]
-        assert max(len(report.sessions) for report in slices) < 2 * LEAST_SLICE
+        assert max(len(report.sessions) for report in slices) < 2 * LEAST_ENTRIES
         assert set(names) == set(told(slices))
+
+    together(scenario)
+
+
+@pytest.mark.parametrize(("sessions", "each"), [(1, 1), (20, 1), (30, 1), (31, 2)])
+def test_few_sessions_are_told_in_a_round_as_long(sessions: int, each: int) -> None:
+    """A thirtieth of them at a time, which is what `earful plan` reckons a store's load by."""
+
+    async def scenario(_store: Store, one: Colleague, __: Colleague) -> None:
+        for nth in range(sessions):
+            one.begin(f"{nth:04}", None)
+        for _ in range(4):
+            await one.presence.exchange()
+        assert [sessions, each, each, each] == [len(report.sessions) for report in one.door.reports]
 
     together(scenario)
 
@@ -167,13 +181,13 @@ def test_a_slow_store_is_asked_for_less() -> None:
         for _ in range(12):
             await one.presence.exchange()
         assert set(names) == set(told(one.door.reports))
-        one.door.takes = LEAST_SLICE
+        one.door.takes = LEAST_ENTRIES
         for name in names:
             one.registry.connections[name].lost("connection_lost")
             one.begin(f"new {name}", None)
         for _ in range(5):
             await one.presence.exchange()
-        assert LEAST_SLICE == len(one.last_told)
+        assert LEAST_ENTRIES == len(one.last_told)
         one.door.takes = sys.maxsize
         sizes = []
         for _ in range(5):

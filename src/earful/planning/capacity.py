@@ -169,7 +169,8 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     def beyond(self, chunk_ms: int, duty: float, workers: int) -> list[str]:
         """What of this was not measured, nor lies between: a few words each."""
         lines = [(at, [point.chunk_ms for point in self.points if point.duty == at]) for at in self._duties()]
-        short = next(((at, chunks) for at, chunks in lines if not min(chunks) <= chunk_ms <= max(chunks)), None)
+        near = _about(duty, lines)
+        short = next(((at, chunks) for at, chunks in near if not min(chunks) <= chunk_ms <= max(chunks)), None)
         found = [] if short is None else [f"chunk {chunk_ms} ms (measured: {_range(short[1])} ms at duty {short[0]:g})"]
         for name, at, measured in (
             ("duty", duty, self._duties()),

@@ -53,8 +53,8 @@ def answer_ack_bytes() -> float:
 
 
 def redis_things_per_s(workers: int, sessions: float, starts_per_s: float) -> float:
-    """What workers tell their store: an exchange a second each, a session every 30 s, and each start."""
-    return workers + sessions / _TOLD_EVERY_S + starts_per_s
+    """What workers tell their store: an exchange a second each, with its part of the sessions, and each start."""
+    return workers * (1 + math.ceil(sessions / workers / _TOLD_EVERY_S)) + starts_per_s
 
 
 def redis_cpu_share(things_per_s: float) -> float:

@@ -34,6 +34,7 @@ class Headroom:
         "_before",
         "_busy_s",
         "_due",
+        "_has_uploads",
         "_heard_s",
         "_most",
         "_places",
@@ -55,12 +56,15 @@ class Headroom:
         self._spoken_s = self._sessions_s = 0.0
         self._seen_s = 0.0
         """Of sessions, since the start."""
+        self._has_uploads = False
 
     def observe(self, done: Done, places: int | None, sessions: int, now: float, *, has_uploads: bool = False) -> None:
         """Take in, at most once a second, what the model did with so many `places`, for so many `sessions`.
 
-        None is a model of which nothing can be said. Uploads are heard too, but nobody speaks in them.
+        None is a model of which nothing can be said. Uploads are heard too, but nobody speaks in them: `has_uploads` is
+        whether there were any since the call before, taken in or not.
         """
+        self._has_uploads |= has_uploads
         if now < self._due:
             return
         since_s = min(EVERY_S + now - self._due, FADES_S) if self._due > -math.inf else 0.0
@@ -72,10 +76,11 @@ class Headroom:
         if heard_s > 0:
             self._busy_s = self._busy_s * fade + busy_s
             self._heard_s = self._heard_s * fade + heard_s
-        if sessions and not has_uploads:
+        if sessions and not self._has_uploads:
             self._spoken_s = self._spoken_s * fade + heard_s
             self._sessions_s = self._sessions_s * fade + sessions * since_s
             self._seen_s += sessions * since_s
+        self._has_uploads = False
         self.has_room(sessions)
 
     def load_of(self, sessions: int) -> float | None:

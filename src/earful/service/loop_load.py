@@ -31,6 +31,7 @@ class LoopLoad:
         "_before_s",
         "_cpu_s",
         "_due",
+        "_has_uploads",
         "_idle",
         "_most",
         "_refusals",
@@ -52,6 +53,7 @@ class LoopLoad:
         self._cpu_s = self._sessions_s = self._time_s = 0.0
         self._seen_s = 0.0
         """Of sessions, since the start."""
+        self._has_uploads = False
         self._refusals = 0
         self._refusing = 0.0
         """The share of the loop's time that a flood of refusals takes, or took a moment ago."""
@@ -59,8 +61,10 @@ class LoopLoad:
     def observe(self, cpu_s: float, sessions: int, now: float, *, refusals: int = 0, has_uploads: bool = False) -> None:
         """Take in, at most once a second, the CPU time of the loop's thread and its refusals, both since its start.
 
-        While there are uploads, which take what is left, nothing is learnt.
+        While there are uploads, which take what is left, nothing is learnt: `has_uploads` is whether there were any
+        since the call before, taken in or not.
         """
+        self._has_uploads |= has_uploads
         if now < self._due:
             return
         since_s = EVERY_S + now - self._due if self._due > -math.inf else 0.0
@@ -70,11 +74,12 @@ class LoopLoad:
         is_flood = refused > FLOOD_PER_S * since_s and self._seen_s >= ENOUGH_S
         if not is_flood:  # One that is over needs no room, uploads or not.
             self._refusing /= 2
-        if since_s and not has_uploads:
+        if since_s and not self._has_uploads:
             if is_flood:
                 self._refusing += (max(0.0, took_s / since_s - self._price_of(sessions)) - self._refusing) / 2
             else:
                 self._learn(took_s, sessions, since_s)
+        self._has_uploads = False
         self.has_room(sessions)
 
     def load_of(self, sessions: int) -> float | None:

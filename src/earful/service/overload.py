@@ -137,7 +137,7 @@ class Overload:
         for connection in self._registry.connections.values():
             session, began = connection.session, connection.session.started_at
             is_settled = session.state is State.ACTIVE and began is not None and now - began >= STAY_S
-            if is_settled and session.can_resume and not session.numbers.resumed_ms:
+            if is_settled and session.can_resume and not session.attempt:
                 yield connection
 
     def _tell(self, reading: Reading) -> None:

@@ -62,6 +62,8 @@ class Places:
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
         self._refused_at = -math.inf
         self._taken = 0
+        self._had_uploads = False
+        """Since `measure` looked last, also one that has come and gone."""
         self._returning: dict[str, bool] = {}
         """Slots of clients that said they would resume a session, and whether theirs are reserved for that ..."""
         self._waiting: dict[str, str] = {}
@@ -96,9 +98,10 @@ class Places:
         """Look what the model and the loop did; at each sweep, in the loop's thread."""
         engine = self.engine
         done = Done(engine.busy_s, engine.heard_s)
-        self.headroom.observe(done, engine.places, self._taken, now, has_uploads=self.uploads > 0)
+        had_uploads, self._had_uploads = self._had_uploads, self.uploads > 0
+        self.headroom.observe(done, engine.places, self._taken, now, has_uploads=had_uploads)
         self.loop_load.observe(
-            time.thread_time(), self._taken, now, refusals=self.metrics.all_refusals, has_uploads=self.uploads > 0
+            time.thread_time(), self._taken, now, refusals=self.metrics.all_refusals, has_uploads=had_uploads
         )
 
     def check(self, *, resuming: bool = False) -> None:
@@ -176,6 +179,7 @@ class Places:
     def _upload(self) -> Iterator[None]:
         """Count one that was let in."""
         self.uploads += 1
+        self._had_uploads = True
         self.metrics.upload_started()
         began = self._clock()
         failed, left = True, False

@@ -36,7 +36,7 @@ EXCHANGE_EVERY_S = 1.0
 MOST_ENTRIES = 500
 """Sessions in one exchange: what the store and redis-py do in a few milliseconds."""
 MOST_ENDED = 2000
-LEAST_SLICE = 10
+LEAST_ENTRIES = 10
 GROWTH = 25
 """Sessions more in each exchange, up to `MOST_ENTRIES`, after failures have made them fewer."""
 ROUND_EXCHANGES = 30
@@ -92,7 +92,7 @@ class Presence:
             self._registry.sessions_elsewhere = self._registry.workers_elsewhere = 0
             self._registry.pressed_elsewhere = 0
             self._registry.tenants.cut_off()
-            self._most_entries = max(LEAST_SLICE, self._most_entries // 2)
+            self._most_entries = max(LEAST_ENTRIES, self._most_entries // 2)
             self._note_away(str(fault))
             return
         self._registry.metrics.exchange.observe(self._clock() - began)
@@ -152,7 +152,7 @@ class Presence:
             if self._told.get(name) != connection.session.attempt and not _may_be_another(connection):
                 yield connection
         known = (connections[name] for name in self._told if name in connections)
-        slice_size = max(LEAST_SLICE, math.ceil(len(connections) / ROUND_EXCHANGES))
+        slice_size = math.ceil(len(connections) / ROUND_EXCHANGES)
         yield from islice(
             (one for one in known if self._told[one.session.info.session_id] == one.session.attempt), slice_size
         )
