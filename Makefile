@@ -1,4 +1,4 @@
-# Everything sets itself up: `make demo` and `make test` need Python 3.11 or newer and nothing before them.
+# Everything sets itself up from Python 3.11 or newer; `make test` installs Debian packages too, or names them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,6 +1,6 @@
 // The client's side of a session that can be resumed: what to send, what to keep, what counts; and what a close means.
 //
-// Guarantees the client's duties of docs/protocol.md, section 5, so that `finals` are those of an undisturbed run.
+// Guarantees the client's duties of docs/protocol.md, Resuming, so that `finals` are those of an undisturbed run.
 // Knows no page, no socket and no clock: a shell brings what is said and heard, and sends what `takeMessages` gives.
 
 export const MAX_KEPT_BYTES = 16 << 20;

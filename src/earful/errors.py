@@ -2,7 +2,7 @@
 
 Every error a client can see is a row here: HTTP status, WebSocket close code, whether trying again
 can help, and a public sentence. Public text never contains an exception's words. The meanings are
-those of the protocol page, sections 6 and 7.
+those of docs/protocol.md, Close codes and Error codes.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
 }
 
 MISTAKES_ALLOWED = 10
-"""Counted mistakes a connection survives; the next one ends it (protocol section 7)."""
+"""Counted mistakes a connection survives; the next one ends it (docs/protocol.md, Error codes)."""
 
 
 class EarfulError(Exception):

@@ -12,8 +12,9 @@ import pytest
 from tests.support.far_end import answering, in_time
 from tests.support.inside import inside
 
+from earful.bench import run as run_module
 from earful.bench.figures import ServerFigures
-from earful.bench.plan import Plan
+from earful.bench.plan import NoMoreFilesError, Plan
 from earful.cli import capacity as command
 from earful.cli.capacity import measure_capacity
 from earful.cli.commands import run
@@ -165,6 +166,27 @@ def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
     assert ("older", False) == (older.read_text("utf-8"), none.exists())
     assert [100] == [point["chunk_ms"] for point in json.loads(found.read_bytes())["points"]]
     assert 3 == capsys.readouterr().err.count("earful: No stream could be connected")
+
+
+def test_a_load_without_more_open_files_has_measured_what_it_could(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The worker holds at least as many."""
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
+    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
+
+    def make_room(connections: int) -> None:
+        if connections > 2:
+            raise NoMoreFilesError("No more than two.")
+
+    monkeypatch.setattr(run_module, "make_room", make_room)
+    with inside(mock_latency_ms=5) as server:
+        assert 0 == measure_capacity(server.address.http, PLAN, wav=None, file=str(tmp_path / "x.json"))
+    (found,) = Capacity.parse((tmp_path / "x.json").read_bytes()).points
+    assert (2, True) == (found.streams, found.is_generator_bound)
+    assert "  No more than two.\n" in capsys.readouterr().err
 
 
 def test_a_point_whose_server_is_gone_at_its_end_is_none(

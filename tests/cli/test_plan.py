@@ -95,7 +95,7 @@ def test_more_than_one_redis_can_do_is_said(capacity: str, capsys: pytest.Captur
     """And what it takes of its memory."""
     assert 0 == run(["plan", "--sessions", "10000000", "--hours", "0.1", "--capacity", capacity])
     rows = rows_of(capsys.readouterr().out)
-    assert rows["Redis"].endswith("% of a core: one Redis has one core, so a cluster of 13 nodes at least")
+    assert rows["Redis"].endswith("% of a core: one Redis has one core, so a cluster of 14 nodes at least")
     assert "14,496 MB" == rows["Redis' memory"]
 
 

@@ -200,7 +200,7 @@ def test_the_newest_are_sent_on_where_others_can_take_them(who: str) -> None:
         gone = [nth for nth, wire in enumerate(wires) if wire.closed == (4201, "handed_over")]
         assert gone == list(range(gone[0], 40))
         assert 3 <= len(gone) <= 6
-        assert {"type": "closing", "reason": "drain", "deadline_ms": 5000, "resume": True} == wires[-1].sent[-1]
+        assert {"type": "closing", "reason": "overload", "deadline_ms": 5000, "resume": True} == wires[-1].sent[-1]
         assert (None, None) == (plain.closed, late.closed)
 
     log = pressed(scenario, has_siblings=who == "siblings", seal=Seal((b"one of all",)))

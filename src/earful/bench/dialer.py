@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from earful.bench.peer import Peer, RefusedError
-from earful.bench.plan import CannotMeasureError
+from earful.bench.plan import CannotMeasureError, NoMoreFilesError
 from earful.client.address import shown
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ class Dialer:
 
 
 def make_room(connections: int) -> None:
-    """Let this process open so many sockets; raises CannotMeasureError where the system does not allow it."""
+    """Let this process open so many sockets; raises NoMoreFilesError where the system does not allow it."""
     wanted = connections + _SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and wanted > hard:
         text = f"{connections} connections need as many open files, and {hard} are allowed here; see `ulimit -Hn`."
-        raise CannotMeasureError(text)
+        raise NoMoreFilesError(text)
     if soft != resource.RLIM_INFINITY and wanted > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

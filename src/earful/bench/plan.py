@@ -44,3 +44,7 @@ class Plan:
 
 class CannotMeasureError(Exception):
     """What was planned cannot be done; the text is one sentence."""
+
+
+class NoMoreFilesError(CannotMeasureError):
+    """The load may not have so many connections open."""

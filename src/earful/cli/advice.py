@@ -24,7 +24,8 @@ ADVICE: Final = {
     "session_too_long": "Have the client begin a new session in time, or raise max_session_s.",
     "audio_too_fast": "Have the client send no faster than real time, or raise max_speed.",
     "slow_reader": f"{_RESUMES} Look at how the client reads: its network is too slow, or its program busy elsewhere.",
-    "stalled": f"{_RESUMES} The model is too slow for what it is given: see its times in /metrics, and add workers.",
+    "stalled": f"{_RESUMES} The model is too slow for what it is given: see its times in /metrics, and add workers. "
+    "Or the client sends more than max_messages_per_s.",
     "resume_failed": "Have all workers use one secret; else the client waited too long, and begins anew.",
     "sequence_gap": "Mend the client: it left out a chunk, or numbers them wrongly.",
     "unexpected_message": _MEND,

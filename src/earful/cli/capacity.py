@@ -19,7 +19,7 @@ from msgspec import structs
 
 from earful.bench.dialer import Dialer
 from earful.bench.machine import where
-from earful.bench.plan import CannotMeasureError
+from earful.bench.plan import CannotMeasureError, NoMoreFilesError
 from earful.bench.report import FAILED, HELD, INTERRUPTED, nearest_miss, why_not
 from earful.bench.run import Run
 from earful.cli.asking import is_shedding
@@ -71,9 +71,16 @@ def _point(url: str, plan: Plan, wav: str | None) -> Point:
     unloaded_ms = _unloaded_ms(stream, plan, recording)
     print(f"{plan.chunk_ms} ms, duty {plan.duty:g}: p99 {unloaded_ms:.1f} ms unloaded", file=sys.stderr, flush=True)
     run = Run(stream, replace(plan, p99_ms=unloaded_ms + MARGIN_MS), recording, _tell, partial(is_shedding, url))
-    _run(run.find())
+    is_ended = False
+    try:
+        _run(run.find())
+    except NoMoreFilesError as error:
+        if not run.found:
+            raise
+        print(f"  {error}", file=sys.stderr, flush=True)
+        is_ended = True
     _run(Dialer.find(stream))  # To one that is gone by now the last steps were no measure of what it holds.
-    point = _found(run, unloaded_ms)
+    point = _found(run, unloaded_ms, is_generator_bound=is_ended)
     if point.is_refusal_bound:
         print(_refused(point), file=sys.stderr, flush=True)
     return point
@@ -91,7 +98,7 @@ def _unloaded_ms(stream: str, plan: Plan, recording: Recording) -> float:
     return step.latency.p99_ms
 
 
-def _found(run: Run, unloaded_ms: float) -> Point:
+def _found(run: Run, unloaded_ms: float, *, is_generator_bound: bool) -> Point:
     """The point of the step that held most; of no streams where none did."""
     # The last of so many streams: one that failed before was not believed.
     held = next((step for step in reversed(run.steps) if step.streams == run.found), None)
@@ -108,7 +115,7 @@ def _found(run: Run, unloaded_ms: float) -> Point:
         kb_per_session=_rounded(grown_kb(run.steps[0].server)),
         held_mb=_rounded(server.resident_mb_end if server else None),
         worst_mb=_rounded(max(filter(None, (step.server.resident_mb_end for step in run.steps)), default=None)),
-        is_generator_bound=miss is not None and not miss.is_valid,
+        is_generator_bound=is_generator_bound or (miss is not None and not miss.is_valid),
         is_refusal_bound=miss is not None and miss.is_refused(run.plan.p99_ms),
     )
 

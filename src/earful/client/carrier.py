@@ -1,6 +1,6 @@
 """Carries one session over as many connections as it takes: connects, calls, waits, resumes.
 
-Guarantees the promise of protocol section 5 within each outage's window, and an end with a ClientError where it
+Guarantees what docs/protocol.md, Resuming, promises within each outage's window, and an end with a ClientError where it
 cannot be kept. Called by `Client`, as one task.
 """
 

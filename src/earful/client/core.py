@@ -1,6 +1,6 @@
 """The client's side of a session that can be resumed: what to send, what to keep, what counts. Pure.
 
-Guarantees the client's duties of protocol section 5, so that `finals` are those of an undisturbed run. A shell
+Guarantees the client's duties of docs/protocol.md, Resuming, so that `finals` are those of an undisturbed run. A shell
 brings what the application says and what comes over a connection, and sends what `take_messages` gives.
 """
 

@@ -1,4 +1,4 @@
-"""What a lost or refused connection means for the client: the one table. Pure; protocol section 6.
+"""What a lost or refused connection means for the client: the one table. Pure; docs/protocol.md, Close codes.
 
 Guarantees an answer for every close code and every HTTP status. Called by `Client` for each connection that ends.
 """

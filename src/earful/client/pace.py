@@ -1,6 +1,6 @@
 """How fast audio may be sent: below a server's `max_speed`, counted from the session's beginning. Pure.
 
-Guarantees that a session, replays included, is never ahead of what protocol section 6 allows (4108), and that
+Guarantees that a session, replays included, is never ahead of what docs/protocol.md, 4108, allows, and that
 one which is behind after an outage catches up without waiting. Called by `Call` around each chunk.
 """
 

@@ -1,4 +1,4 @@
-"""Where a session can go on, and as what: the content of the cursors that clients keep. Protocol section 5.
+"""Where a session can go on, and as what: the content of the cursors that clients keep: docs/protocol.md, Resuming.
 
 Frozen values, compact as MessagePack arrays. Made by the session core at each mark; `seal.py` signs and
 reads them. Fields are only ever added at the end, with a default, or the tag of `Cursor` changes (docs/upgrades.md).

@@ -1,7 +1,7 @@
 """The messages of the wire, version 1: what a client may say and what the server may answer.
 
 Adding a field is a protocol change and shows here in one place. Names and meanings are the protocol
-page's, sections 1 to 5. Pure values: the codec turns them into text and back.
+page's, up to Resuming. Pure values: the codec turns them into text and back.
 """
 
 from __future__ import annotations

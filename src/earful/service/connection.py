@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import decode, encode
@@ -167,9 +167,9 @@ class Connection:
         self.account.is_lost(close_code, peer_code)
         self._do(lambda _: self.session.lose(reason))
 
-    def end(self, happening: Input, *, within_s: float = 0.0) -> None:
-        """End the session as the server wishes: `END` (DELETE) or `DRAIN`; what is owed is answered first."""
-        self._do(lambda now: self.session.end(happening, now, deadline_ms=int(within_s * 1000)))
+    def end(self, happening: Input, *, within_s: float = 0.0, reason: Literal["drain", "overload"] = "drain") -> None:
+        """End the session as the server wishes: `END` (DELETE), `DRAIN` or `HAND_OVER`, as `Session.end` says."""
+        self._do(lambda now: self.session.end(happening, now, deadline_ms=int(within_s * 1000), reason=reason))
 
     def leave(self) -> None:
         """Hand the session over at once, whatever it is owed still."""

@@ -124,7 +124,7 @@ class Overload:
         most = math.ceil(len(self._registry.connections) * SEND_ON_SHARE)
         newest = heapq.nlargest(most, self._movable(now), key=lambda connection: connection.session.began_at)
         for connection in newest:
-            connection.end(Input.HAND_OVER, within_s=SENT_ON_WITHIN_S)
+            connection.end(Input.HAND_OVER, within_s=SENT_ON_WITHIN_S, reason="overload")
             self._leaving.append((now + SENT_ON_WITHIN_S, connection))
         if newest:
             self._registry.log.info("newest sessions sent on", sessions=len(newest))

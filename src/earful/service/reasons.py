@@ -26,7 +26,7 @@ FAULTS: Final = {
     "session_too_long": "The session was as old as max_session_s allows.",
     "audio_too_fast": "The client sent audio faster than max_speed allows.",
     "slow_reader": "The client did not read its results: more than max_unsent_bytes waited, or some for max_unsent_s.",
-    "stalled": "The model took no audio for stall_timeout_s, so nothing could be read.",
+    "stalled": "Nothing could be read for stall_timeout_s: the model took no audio, or the client was above its rate.",
     "resume_failed": "The client's cursor was not ours, too old, of another format, or of a session that was ended.",
     "sequence_gap": "A chunk was missing, and after a start none may be.",
     "unexpected_message": "The client sent a message that is not allowed where the session stood.",

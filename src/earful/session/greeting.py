@@ -1,4 +1,4 @@
-"""What `start` asks for, what becomes of it, and what `started` answers. Pure; protocol sections 3 and 5."""
+"""What `start` asks for, what becomes of it, and what `started` answers. Pure; docs/protocol.md, Opting in."""
 
 from __future__ import annotations
 

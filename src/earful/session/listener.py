@@ -1,4 +1,4 @@
-"""Hears a session's chunks: PCM, VAD and utterance cut, from mark to mark; protocol section 5.
+"""Hears a session's chunks: PCM, VAD and utterance cut, from mark to mark; docs/protocol.md, Resuming.
 
 Pure. At each mark resampler, frame grid and VAD are made new and what was heard beyond it is judged
 again, so a session begun at any mark (`position`) gives what the one that ran through gives from

@@ -1,6 +1,6 @@
 """The numbers of a session's chunks: which one comes next, and what is wrong with one that does not.
 
-Pure; protocol section 4. Used by `Session` for every chunk.
+Pure; docs/protocol.md, Sequence numbers. Used by `Session` for every chunk.
 """
 
 from __future__ import annotations

@@ -23,7 +23,10 @@ _KEEP_STEP_MS: Final = 5_000
 
 @dataclass(frozen=True)
 class ListeningRules:
-    """How utterances are cut; protocol section 1. Derived figures are in frames of the VAD or bytes of model PCM."""
+    """How utterances are cut: docs/protocol.md, What counts as speech.
+
+    Derived figures are in frames of the VAD or bytes of model PCM.
+    """
 
     aggressiveness: int = 2
     frame_ms: int = 20
@@ -83,7 +86,7 @@ class ListeningRules:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Bounds on one session; every one has an answer in the protocol page's sections 6 and 7."""
+    """Bounds on one session; every one has an answer in docs/protocol.md, Close codes and Error codes."""
 
     idle_timeout_s: float = 60.0
     handshake_timeout_s: float = 10.0

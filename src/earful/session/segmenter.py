@@ -2,7 +2,7 @@
 
 Pure: what it decides depends on the audio since the mark alone, never on how it was cut into chunks.
 One segmenter lives from mark to mark; `Listener` makes the next one and feeds it again whatever was
-heard beyond the mark. The rules are protocol sections 1 (utterances) and 5 (marks).
+heard beyond the mark. The rules: docs/protocol.md, What counts as speech and Resuming.
 """
 
 from __future__ import annotations

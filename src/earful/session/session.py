@@ -7,7 +7,7 @@ an upload is one fed by its decoder. `receive`, `deliver` and `tick` push in; `t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from earful.audio.pcm import Format
 from earful.errors import CloseCode, EarfulError, ErrorCode
@@ -215,18 +215,20 @@ class Session(Life):
         elif passed is not None:
             self._end(passed, now)
 
-    def end(self, happening: Input, now: float, *, deadline_ms: int = 0) -> None:
+    def end(
+        self, happening: Input, now: float, *, deadline_ms: int = 0, reason: Literal["drain", "overload"] = "drain"
+    ) -> None:
         """End as the server wishes (`END`, `DRAIN`, `HAND_OVER`): what is owed is answered first.
 
-        Who sent `start` is told of a drain at once, and within what time it will be over. `HAND_OVER` is for who
-        `can_resume`: results of ended utterances are told, the open one is left to where the client goes next. Until
-        then a `DRAIN` or an `END` takes it back: there is nowhere to go, and the open one gets its final here.
+        Who sent `start` is told at once, why, and within what time it will be over, unless it is `END`. `HAND_OVER` is
+        for who `can_resume`: results of ended utterances are told, the open one is left to where the client goes next.
+        Until then a `DRAIN` or an `END` takes it back: there is nowhere to go, and the open one gets its final here.
         """
         if happening is Input.HAND_OVER and not self.opted_in:
             self.leave()
             return
         if happening in {Input.DRAIN, Input.HAND_OVER} and self.opted_in and self.state is State.ACTIVE:
-            self._replies.tell(Closing("drain", deadline_ms, resume=happening is Input.HAND_OVER))
+            self._replies.tell(Closing(reason, deadline_ms, resume=happening is Input.HAND_OVER))
         self._end(happening, now)
 
     def leave(self) -> None:

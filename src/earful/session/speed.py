@@ -1,4 +1,4 @@
-"""How far ahead of real time a session may run: protocol section 6, code 4108. Pure; `now` is an argument.
+"""How far ahead of real time a session may run: docs/protocol.md, Close codes, 4108. Pure; `now` is an argument.
 
 Owned by `Session`, which asks after each chunk. Guarantees that a replay is never too fast by fault of a clock:
 neither the one by which the session's beginning is known, nor ours.

@@ -1,4 +1,4 @@
-"""The REST routes for whoever runs the service: metrics, sessions, drain; protocol section 8.
+"""The REST routes for whoever runs the service: metrics, sessions, drain; docs/protocol.md, HTTP.
 
 On the operations listener where there is one, else on the public one. There the orders to a worker are taken only
 from its own machine; here from whoever reaches the listener, but for a web page's. A listener that only its own

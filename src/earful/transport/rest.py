@@ -1,4 +1,4 @@
-"""The public REST routes, uploads and health: protocol section 8. Those for whoever runs it are in `ops.py`.
+"""The public REST routes, uploads and health: docs/protocol.md, HTTP. Those for whoever runs it are in `ops.py`.
 
 Every answer is JSON with `x-request-id`; every failure a row of the error table.
 """

@@ -35,7 +35,7 @@ def test_callers_are_spread_over_the_chunk_interval(chunk_ms: int, moments: int)
     there = callers(moments + 1)
     first_s = [round(beats.join(caller, 10.0), 6) for caller in there]
     assert moments == len(set(first_s))
-    sizes = [len(beats.take(beat)) for beat in range(moments)]
+    sizes = [len(beats.take(beat)) for beat in range(1, moments + 1)]
     assert [1] * (moments - 1) + [2] == sorted(sizes)
     assert first_s[0] == round(beats.due_s(1), 6)
     assert pytest.approx(10.0 + chunk_ms / 1000) == beats.due_s(moments)
@@ -48,6 +48,15 @@ def test_nobody_is_to_speak_in_the_past() -> None:
     assert beats.join(one, 10.5) > 10.5
     beats.take(400)
     assert beats.join(other, 10.5) > beats.due_s(400)
+
+
+def test_nobody_speaks_at_a_beat_from_before_it_joined() -> None:
+    """Where the beat is intervals behind the clock it comes to the caller's moment again and again before."""
+    beats = Metronome(20, 0.0)
+    (one,) = callers(1)
+    first_s = beats.join(one, 0.1)
+    spoken = [beats.due_s(beat) for beat in range(75) if one in beats.take(beat)]
+    assert [first_s, pytest.approx(first_s + 0.02), pytest.approx(first_s + 0.04)] == spoken
 
 
 def test_who_stopped_or_is_gone_is_forgotten() -> None:

@@ -21,7 +21,8 @@ class Metronome:
 
     def __init__(self, chunk_ms: int, began_s: float) -> None:
         """Begin with nobody."""
-        self._groups: list[list[Caller]] = [[] for _ in range(max(1, chunk_ms // BEAT_MS))]
+        self._groups: list[list[tuple[Caller, int]]] = [[] for _ in range(max(1, chunk_ms // BEAT_MS))]
+        """With the beat from which on each of them speaks."""
         self.beat_s = chunk_ms / 1000 / len(self._groups)
         self._began_s = began_s
         self._taken = -1
@@ -35,12 +36,15 @@ class Metronome:
         moments = len(self._groups)
         beat = max(self._taken, int((now_s - self._began_s) / self.beat_s))
         ahead = min(range(1, moments + 1), key=lambda nth: len(self._groups[(beat + nth) % moments]))
-        self._groups[(beat + ahead) % moments].append(caller)
+        self._groups[(beat + ahead) % moments].append((caller, beat + ahead))
         return self.due_s(beat + ahead)
 
     def take(self, beat: int) -> list[Caller]:
-        """Who is to speak at this beat, the last one's successor; those that stopped or are gone are forgotten."""
+        """Who is to speak at this beat, the last one's successor; those that stopped or are gone are forgotten.
+
+        Nobody speaks at a beat from before it joined, which may come late.
+        """
         self._taken = beat
         nth = beat % len(self._groups)
-        self._groups[nth] = there = [caller for caller in self._groups[nth] if caller.is_speaking]
-        return there
+        self._groups[nth] = there = [(caller, first) for caller, first in self._groups[nth] if caller.is_speaking]
+        return [caller for caller, first in there if first <= beat]
