@@ -40,7 +40,7 @@ def test_doubled_then_halved_between(first: int, most: int, steps: list[int], ho
 def test_it_ends_within_a_twentieth(first: int, most: int) -> None:
     """Nothing above what holds, and no more steps than doubling and halving take."""
     search, steps = tried(first, most)
-    assert len(steps) <= 80
+    assert len(steps) <= 60
     assert search.holds <= most
     if search.fails is None:
         assert MAX_STREAMS == search.holds

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from functools import cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -31,10 +32,12 @@ _WITHIN_S = 30.0
 
 
 def compose(**env: str) -> subprocess.CompletedProcess[str]:
-    """What docker-compose makes of the file."""
+    """What docker-compose makes of the file, without an `.env` that may lie beside it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    command = ["docker-compose", "-f", str(FOLDER / "compose.yaml"), "config"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=_WITHIN_S, check=False, env={**kept, **env})
+    with tempfile.NamedTemporaryFile() as nothing:
+        command = ["docker-compose", "--env-file", nothing.name, "-f", str(FOLDER / "compose.yaml"), "config"]
+        env = {**kept, **env}
+        return subprocess.run(command, capture_output=True, text=True, timeout=_WITHIN_S, check=False, env=env)
 
 
 @cache

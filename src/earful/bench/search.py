@@ -1,7 +1,7 @@
 """The most streams that hold: doubled until they do not, then halved between, to within 5 %.
 
-Guarantees an end after some two dozen steps, whatever the judgements, and that no number counts as too many before it
-failed twice: a slow second of the machine's is not the server's. Pure; `run` asks it what to try.
+Guarantees an end after some four dozen steps at most, whatever the judgements, and that no number counts as too many
+before it failed twice: a slow second of the machine's is not the server's. Pure; `run` asks it what to try.
 """
 
 from __future__ import annotations
