@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 PLAN = Plan(2, seconds=0.3, warmup_s=0.5, most_late_ms=1e6)
 
 
+def quick(monkeypatch: pytest.MonkeyPatch, *chunks_ms: int, margin_ms: float) -> None:
+    """Measure these chunks alone, at one duty, and hold streams to so much more than one takes."""
+    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
+    monkeypatch.setattr(command, "CHUNKS_MS", chunks_ms)
+    monkeypatch.setattr(command, "DUTIES", (1.0,))
+    monkeypatch.setattr(command, "MARGIN_MS", margin_ms)
+
+
 def test_every_point_is_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each as many as the server lets in, at a p99 of so much more than unloaded."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100, 200))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
+    quick(monkeypatch, 100, 200, margin_ms=10_000.0)
     with inside(mock_latency_ms=5, max_sessions=2) as server:
         code = measure_capacity(server.address.http, PLAN, wav=None, file=str(tmp_path / "x.json"))
     assert 0 == code, capsys.readouterr().err
@@ -58,10 +63,7 @@ def test_a_point_that_the_servers_own_limits_ended_is_marked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """And it is told at once, with what to start the server with instead; one that is late was measured itself."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", margin_ms)
+    quick(monkeypatch, 100, margin_ms=margin_ms)
     with inside(mock_latency_ms=5, max_sessions=2) as server:
         assert 0 == measure_capacity(server.address.http, PLAN, wav=None, file=str(tmp_path / "x.json"))
     (found,) = json.loads((tmp_path / "x.json").read_bytes())["points"]
@@ -73,10 +75,7 @@ def test_a_point_that_the_servers_own_limits_ended_is_marked(
 
 def test_a_process_that_is_looked_at_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its CPU, and its memory before, with the streams that were held, and at worst."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
+    quick(monkeypatch, 100, margin_ms=10_000.0)
     with inside(mock_latency_ms=5, max_sessions=2) as server:
         plan = replace(PLAN, seconds=1.5, pid=os.getpid())  # Long enough for a tick of the CPU's clock.
         assert 0 == measure_capacity(server.address.http, plan, wav=None, file=str(tmp_path / "x.json"))
@@ -94,10 +93,7 @@ def test_a_worker_that_did_not_grow_says_nothing_of_a_session(kb: float | None, 
 
 def test_where_nothing_holds_there_is_a_point_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file says so; it is no plan's to use."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+    quick(monkeypatch, 100, margin_ms=-10_000.0)
 
     async def main() -> None:
         async with answering() as there:
@@ -148,10 +144,7 @@ def test_a_server_that_is_gone_midway_costs_no_point_that_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 1, and what was found is in the file; where nothing was, what was there before, or no file."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100, 200))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+    quick(monkeypatch, 100, 200, margin_ms=-10_000.0)
     older, none, found = tmp_path / "older", tmp_path / "none", tmp_path / "found"
     older.write_text("older", "utf-8")
 
@@ -172,10 +165,7 @@ def test_a_load_without_more_open_files_has_measured_what_it_could(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The worker holds at least as many."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", 10_000.0)
+    quick(monkeypatch, 100, margin_ms=10_000.0)
 
     def make_room(connections: int) -> None:
         if connections > 2:
@@ -193,10 +183,7 @@ def test_a_point_whose_server_is_gone_at_its_end_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What failed may have failed for that."""
-    monkeypatch.setattr(command, "UNLOADED_CHUNKS", 3)
-    monkeypatch.setattr(command, "CHUNKS_MS", (100,))
-    monkeypatch.setattr(command, "DUTIES", (1.0,))
-    monkeypatch.setattr(command, "MARGIN_MS", -10_000.0)
+    quick(monkeypatch, 100, margin_ms=-10_000.0)
     there: list[FarEnd] = []
 
     def refuse(nth: int) -> bool:

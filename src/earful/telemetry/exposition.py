@@ -34,8 +34,14 @@ if TYPE_CHECKING:
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # Labels that are shown with zero from the beginning: of a series that begins with 1 no rule sees an increase.
 _REFUSALS = (
-    *(ErrorCode.DRAINING, ErrorCode.SESSION_LIMIT, ErrorCode.OVERLOADED, ErrorCode.INTERNAL),
-    *(ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.TENANT_LIMIT, ErrorCode.RATE_LIMITED),
+    ErrorCode.DRAINING,
+    ErrorCode.SESSION_LIMIT,
+    ErrorCode.OVERLOADED,
+    ErrorCode.INTERNAL,
+    ErrorCode.UNAUTHORIZED,
+    ErrorCode.FORBIDDEN,
+    ErrorCode.TENANT_LIMIT,
+    ErrorCode.RATE_LIMITED,
 )
 _REST = (ErrorCode.NOT_AUDIO, ErrorCode.TOO_LARGE, ErrorCode.NO_DECODER, ErrorCode.BAD_REQUEST, ErrorCode.INTERNAL)
 _FAILURES = (ErrorCode.MODEL_FAILED, ErrorCode.MODEL_TIMEOUT)
