@@ -227,18 +227,23 @@ def test_one_that_grows_is_replaced_before_it_ends() -> None:
 
 
 def test_one_that_grows_far_too_fast_is_ended_at_once() -> None:
-    """Its open utterances are run again."""
+    """Its open utterances are run again.
+
+    The one that leaks stays open: between two of its utterances it would go on in the process that is to follow.
+    """
 
     async def scenario(here: Wickedness) -> None:
         leaking, other = here.client("leaking"), here.client("other")
         await other.say(ONE)
         for _ in range(6):
-            await leaking.say(LEAK, end=True)
+            if not here.pool.ends:
+                await leaking.say(LEAK)
         await here.until(lambda: here.pool.ends)
         assert (words(ONE, TWO), None) == await other.say(TWO, end=True)
 
     here = within(scenario, max_bytes=2 * LEAKED_BYTES)
-    assert ({"too_large": 1}, 1) == (here.pool.ends, here.processes.replays)
+    assert {"too_large": 1} == here.pool.ends
+    assert here.processes.replays in (1, 2)  # The other's, and what leaked where that had not been answered.
 
 
 def test_a_model_that_cannot_be_loaded_says_why() -> None:
