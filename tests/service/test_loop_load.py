@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earful.service.loop_load import EASED, ENOUGH_S, FLOOD_PER_S, REACH, SPARED, LoopLoad
+from earful.service.loop_load import EASED, ENOUGH_S, FLOOD_PER_S, REACH, SPARED, LoopLoad, Used
 
 
 def measured(
@@ -16,7 +16,7 @@ def measured(
     load, cpu_s = LoopLoad(most), 0.0
     for second in range(idle_s + busy_s + 1):
         present = sessions if second > idle_s else 0
-        load.observe(cpu_s, present, float(second))
+        load.observe(Used(cpu_s), present, min(second, 1))
         cpu_s += idle + each * (sessions if second >= idle_s else 0)
     return load
 
@@ -79,7 +79,7 @@ def flooded(cpu: float, seconds: int = 10) -> LoopLoad:
     """One that knows its price, and refuses twice a flood for so long, for this share of its time."""
     load = measured(0.004)
     for second in range(1, seconds + 1):
-        load.observe(MEASURED_S + second * (0.41 + cpu), 100, 90.0 + second, refusals=FLOOD * second)
+        load.observe(Used(MEASURED_S + second * (0.41 + cpu), FLOOD * second), 100, 1)
     return load
 
 
@@ -97,7 +97,7 @@ def test_a_flood_that_is_over_needs_no_room() -> None:
     load = flooded(0.25, seconds=10)
     for second in range(1, 11):
         cpu_s = MEASURED_S + 10 * (0.41 + 0.25) + second * 0.81
-        load.observe(cpu_s, 100, 100.0 + second, refusals=FLOOD * 10)
+        load.observe(Used(cpu_s, FLOOD * 10), 100, 1)
     share = load.load_of(100)
     assert share is not None
     assert share == pytest.approx(0.75, rel=0.1)
@@ -109,7 +109,7 @@ def test_a_flood_that_is_over_needs_no_room_beside_uploads_either() -> None:
     load = flooded(0.25, seconds=10)
     before = places(load)
     for second in range(1, 11):
-        load.observe(1000.0 + second, 100, 100.0 + second, refusals=FLOOD * 10, has_uploads=True)
+        load.observe(Used(1000.0 + second, FLOOD * 10), 100, 1, had_uploads=True)
     assert before < places(load)
     assert places(measured(0.004)) == pytest.approx(places(load), rel=0.02)
 
@@ -118,7 +118,7 @@ def test_a_flood_from_the_start_is_taken_for_a_price() -> None:
     """What sessions cost without it is not known, and too few are better than too many."""
     load = LoopLoad(0.9)
     for second in range(30):
-        load.observe(second * 0.6, 100, float(second), refusals=FLOOD * second)
+        load.observe(Used(second * 0.6, FLOOD * second), 100, min(second, 1))
     assert 0.6 == pytest.approx(load.load_of(100))
 
 
@@ -126,36 +126,19 @@ def test_uploads_teach_nothing() -> None:
     """What they take is no session's price, also when it is over."""
     load = measured(0.004)
     before = load.load_of(100)
-    load.observe(1000.0, 100, 91.0, has_uploads=True)
+    load.observe(Used(1000.0), 100, 1, had_uploads=True)
     assert before == load.load_of(100)
-    load.observe(1000.0 + 0.41, 100, 92.0)
+    load.observe(Used(1000.0 + 0.41), 100, 1)
     assert before == pytest.approx(load.load_of(100), rel=0.01)
-
-
-def test_an_upload_between_two_looks_teaches_nothing() -> None:
-    """Though neither saw it."""
-    load = measured(0.004)
-    before = load.load_of(100)
-    load.observe(999.0, 100, 90.5, has_uploads=True)
-    load.observe(1000.0, 100, 91.0)
-    assert before == load.load_of(100)
-
-
-def test_it_looks_once_a_second() -> None:
-    """However often it is shown."""
-    load = measured(0.004)
-    before = load.load_of(100)
-    load.observe(1000.0, 100, 90.5)
-    assert before == load.load_of(100)
 
 
 def test_what_a_model_costs_now_is_soon_known() -> None:
     """Within seconds of a change."""
     load, cpu_s = measured(0.004), 1000.0
-    load.observe(cpu_s, 100, 91.0, has_uploads=True)
-    for second in range(92, 112):
+    load.observe(Used(cpu_s), 100, 1, had_uploads=True)
+    for _ in range(20):
         cpu_s += 0.81
-        load.observe(cpu_s, 100, float(second))
+        load.observe(Used(cpu_s), 100, 1)
     assert 0.81 == pytest.approx(load.load_of(100), rel=0.1)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from earful.service.headroom import Headroom
+    from earful.service.loop_load import LoopLoad
     from earful.service.registry import Registry
 
 ACME = Admission("acme", TenantLimits(max_sessions=1))
@@ -154,12 +155,12 @@ def test_a_tenant_holds_few_places_by_saying_that_it_will_resume() -> None:
                 registry.slot(resuming=True, admission=UNDECIDED) as stranger,
                 pytest.raises(EarfulError, match="wait to resume"),
             ):
-                registry.decide(stranger, ACME, resuming=True)
+                registry.decide(stranger, ACME)
             cursor = of_type("started", wire.sent)[0]["cursor"]
             start = {"type": "start", "resume": {"cursor": cursor, "attempt": 1}}
             registry.connect(second, RecordingWire(), admission=ACME).message(json.dumps(start))
             with registry.slot(resuming=True, admission=UNDECIDED) as late:
-                registry.decide(late, ACME, resuming=True)
+                registry.decide(late, ACME)
                 assert "wait to resume" in refusal(registry.slot(resuming=True, admission=ACME))
             assert "" == refusal(registry.slot(resuming=True, admission=ACME))
         assert not registry.tenants._waiting
@@ -211,27 +212,52 @@ def test_a_worker_without_a_place_is_nowhere_to_go() -> None:
     registered(scenario, limits=limits)
 
 
+class Watched:
+    """In the place of what is shown how much model and loop did: how it was shown that."""
+
+    is_full = False
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[float, bool]] = []
+
+    def observe(self, *shown: object, had_uploads: bool) -> None:
+        """Keep it."""
+        self.looks.append((cast("float", shown[-1]), had_uploads))
+
+
+def watched(registry: Registry) -> list[tuple[float, bool]]:
+    """The looks at the model and the loop: how long after the last, and whether there were uploads since."""
+    model = loop = Watched()
+    registry.headroom, registry.loop_load = cast("Headroom", model), cast("LoopLoad", loop)
+    return model.looks
+
+
+def test_model_and_loop_are_looked_at_once_a_second() -> None:
+    """Of the time before the first look nothing is known."""
+
+    async def scenario(registry: Registry) -> None:
+        looks = watched(registry)
+        for quarter in (40, 41, 42, 43, 44, 45, 50):
+            registry.measure(quarter / 4)
+        assert [(since_s, False) for since_s in (0, 0, 1, 1, 1.5, 1.5)] == looks
+
+    registered(scenario)
+
+
 def test_an_upload_between_two_looks_is_seen_by_the_next() -> None:
     """What the model heard of it is nobody's speech; a look after that is of sessions again."""
 
     async def scenario(registry: Registry) -> None:
-        looks: list[bool] = []
-
-        class Watched:
-            is_full = False
-
-            def observe(self, *_: object, has_uploads: bool = False) -> None:
-                looks.append(has_uploads)
-
-        registry.headroom = cast("Headroom", Watched())
+        looks = watched(registry)
         with registry.upload():
             pass
-        for now in (1.0, 2.0):
+        for now in (1.0, 1.5, 2.0):
             registry.measure(now)
         with registry.upload():
             registry.measure(3.0)
-        for now in (4.0, 5.0):
+        for now in (4.0, 4.5, 5.0):
             registry.measure(now)
-        assert [True, False, True, True, False] == looks
+        assert [True, False, True, True, False] == [had for _, had in looks[::2]]
+        assert looks[::2] == looks[1::2]
 
     registered(scenario)

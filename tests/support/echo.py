@@ -93,7 +93,7 @@ class Echoes:
     def check_tenant(self, admission: Admission) -> None:
         """For everybody."""
 
-    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+    def decide(self, session_id: str, admission: Admission) -> None:
         """Everybody may."""
 
     def slot(self, *, resuming: bool, admission: Admission) -> AbstractContextManager[str]:

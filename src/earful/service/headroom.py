@@ -1,7 +1,7 @@
-"""Whether the model has time for one more live session, by what it was measured to take. Pure: `now` is an argument.
+"""Whether the model has time for one more live session, by what it was measured to take. Pure.
 
 Guarantees that it refuses nobody before it has measured enough, nor who would be alone. `Places` asks it for each
-newcomer, and shows it once a second what the model did.
+newcomer, and shows it now and then what the model did.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-EVERY_S = 1.0
 FADES_S = 30.0
 """What was measured so long ago counts a third of what is measured now; time in which nothing came is no time."""
 ENOUGH_S = 5.0
@@ -33,8 +32,6 @@ class Headroom:
     __slots__ = (
         "_before",
         "_busy_s",
-        "_due",
-        "_has_uploads",
         "_heard_s",
         "_most",
         "_places",
@@ -51,24 +48,20 @@ class Headroom:
         self._most = most
         self._places = 0
         self._before = Done(0.0, 0.0)
-        self._due = -math.inf
         self._busy_s = self._heard_s = 0.0
         self._spoken_s = self._sessions_s = 0.0
         self._seen_s = 0.0
         """Of sessions, since the start."""
-        self._has_uploads = False
 
-    def observe(self, done: Done, places: int | None, sessions: int, now: float, *, has_uploads: bool = False) -> None:
-        """Take in, at most once a second, what the model did with so many `places`, for so many `sessions`.
+    def observe(
+        self, done: Done, places: int | None, sessions: int, since_s: float, *, had_uploads: bool = False
+    ) -> None:
+        """Take in what the model did with so many `places`, for so many `sessions`, in the time since the call before.
 
-        None is a model of which nothing can be said. Uploads are heard too, but nobody speaks in them: `has_uploads` is
-        whether there were any since the call before, taken in or not.
+        Of the first call no time is known: 0. None is a model of which nothing can be said. Uploads are heard too, but
+        nobody speaks in them: `had_uploads` is whether there were any in that time.
         """
-        self._has_uploads |= has_uploads
-        if now < self._due:
-            return
-        since_s = min(EVERY_S + now - self._due, FADES_S) if self._due > -math.inf else 0.0
-        self._due = now + EVERY_S
+        since_s = min(since_s, FADES_S)
         busy_s, heard_s = done.busy_s - self._before.busy_s, done.heard_s - self._before.heard_s
         self._before = done
         self._places = places or 0
@@ -76,11 +69,10 @@ class Headroom:
         if heard_s > 0:
             self._busy_s = self._busy_s * fade + busy_s
             self._heard_s = self._heard_s * fade + heard_s
-        if sessions and not self._has_uploads:
+        if sessions and not had_uploads:
             self._spoken_s = self._spoken_s * fade + heard_s
             self._sessions_s = self._sessions_s * fade + sessions * since_s
             self._seen_s += sessions * since_s
-        self._has_uploads = False
         self.has_room(sessions)
 
     def load_of(self, sessions: int) -> float | None:

@@ -1,15 +1,15 @@
 """Whether the event loop has time for one more live session, by the CPU time that those there take. Pure.
 
 Guarantees that it refuses nobody before it has measured enough, nor who would be alone. Lag says that a loop has no
-time when it has none any more; this says it before. `Places` shows it once a second what the loop's thread did.
+time when it has none any more; this says it before. `Places` shows it now and then what the loop's thread did.
 Clients that are refused and do not rest take time too: it is no session's price, but there must be room for it.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-EVERY_S = 1.0
 FADES_S = 5.0
 """What was measured so long ago counts a third of what is measured now."""
 ENOUGH_S = 5.0
@@ -24,17 +24,21 @@ SPARED = 0.5
 """Of what is not given to sessions, this share is not given to refusals either: a full loop is late with everything."""
 
 
+class Used(NamedTuple):
+    """What a loop's thread did since its start: sums that only grow."""
+
+    cpu_s: float
+    refusals: int = 0
+
+
 class LoopLoad:
     """Of one worker: its thread's CPU time is what it does without any session, and as much for each that there is."""
 
     __slots__ = (
-        "_before_s",
+        "_before",
         "_cpu_s",
-        "_due",
-        "_has_uploads",
         "_idle",
         "_most",
-        "_refusals",
         "_refusing",
         "_seen_s",
         "_sessions_s",
@@ -47,39 +51,30 @@ class LoopLoad:
         self.is_full = False
         """Whether the newest answer was that there is no room."""
         self._most = most
-        self._due = -math.inf
-        self._before_s = 0.0
+        self._before = Used(0.0)
         self._idle = 0.0
         self._cpu_s = self._sessions_s = self._time_s = 0.0
         self._seen_s = 0.0
         """Of sessions, since the start."""
-        self._has_uploads = False
-        self._refusals = 0
         self._refusing = 0.0
         """The share of the loop's time that a flood of refusals takes, or took a moment ago."""
 
-    def observe(self, cpu_s: float, sessions: int, now: float, *, refusals: int = 0, has_uploads: bool = False) -> None:
-        """Take in, at most once a second, the CPU time of the loop's thread and its refusals, both since its start.
+    def observe(self, used: Used, sessions: int, since_s: float, *, had_uploads: bool = False) -> None:
+        """Take in what the loop's thread did for so many `sessions`, in the time since the call before.
 
-        While there are uploads, which take what is left, nothing is learnt: `has_uploads` is whether there were any
-        since the call before, taken in or not.
+        Of the first call no time is known: 0. Uploads take what is left: of a time in which there were any, as
+        `had_uploads` says, nothing is learnt.
         """
-        self._has_uploads |= has_uploads
-        if now < self._due:
-            return
-        since_s = EVERY_S + now - self._due if self._due > -math.inf else 0.0
-        self._due = now + EVERY_S
-        took_s, self._before_s = cpu_s - self._before_s, cpu_s
-        refused, self._refusals = refusals - self._refusals, refusals
+        took_s, refused = used.cpu_s - self._before.cpu_s, used.refusals - self._before.refusals
+        self._before = used
         is_flood = refused > FLOOD_PER_S * since_s and self._seen_s >= ENOUGH_S
         if not is_flood:  # One that is over needs no room, uploads or not.
             self._refusing /= 2
-        if since_s and not self._has_uploads:
+        if since_s and not had_uploads:
             if is_flood:
                 self._refusing += (max(0.0, took_s / since_s - self._price_of(sessions)) - self._refusing) / 2
             else:
                 self._learn(took_s, sessions, since_s)
-        self._has_uploads = False
         self.has_room(sessions)
 
     def load_of(self, sessions: int) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earful.errors import EarfulError, ErrorCode
@@ -18,7 +19,7 @@ from earful.service.departure import ClientGoneError
 from earful.service.drawn_id import drawn_id
 from earful.service.headroom import Done, Headroom
 from earful.service.ladder import Level
-from earful.service.loop_load import LoopLoad
+from earful.service.loop_load import LoopLoad, Used
 from earful.service.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from earful.service.registry import RegistryLimits
     from earful.telemetry.metrics import Metrics
 
+MEASURE_EVERY_S = 1.0
 SHARES = {Level.NORMAL: 1.0, Level.FEWER_PARTIALS: 0.5, Level.FINALS_ONLY: 0.25}
 """Of the rate of new sessions, how much there is at each level; above them none."""
 _SHED = "This server is overloaded and takes nobody new; try again later."
@@ -37,6 +39,16 @@ _NO_HEADROOM = "The model of this server has no time for another session; try ag
 _TOO_MANY_AT_ONCE = "Too many sessions begin at once; try again shortly."
 _NO_UPLOADS = "This server is overloaded and takes no uploads; try again later."
 _UPLOADS_FULL = "As many uploads as may be are under way; try again later."
+
+
+@dataclass(slots=True)
+class Returning:
+    """A client that said it would resume a session, while it has its slot."""
+
+    is_reserved: bool
+    """Whether the slot is there for that alone."""
+    waits_for: str = ""
+    """Until it has resumed one: the tenant as whose it is counted."""
 
 
 class Places:
@@ -62,12 +74,11 @@ class Places:
         self._arrivals = Arrivals(limits.max_new_sessions_per_s, clock())
         self._refused_at = -math.inf
         self._taken = 0
+        self._measured_at = -math.inf
         self._had_uploads = False
-        """Since `measure` looked last, also one that has come and gone."""
-        self._returning: dict[str, bool] = {}
-        """Slots of clients that said they would resume a session, and whether theirs are reserved for that ..."""
-        self._waiting: dict[str, str] = {}
-        """... and of those that have not done so yet, whose they are."""
+        """Since then, also one that has come and gone."""
+        self._returning: dict[str, Returning] = {}
+        """By the id of the slot."""
 
     @property
     def taken(self) -> int:
@@ -95,14 +106,19 @@ class Places:
         return self.headroom.is_full or self.loop_load.is_full
 
     def measure(self, now: float) -> None:
-        """Look what the model and the loop did; at each sweep, in the loop's thread."""
+        """Look once a second what the model and the loop did; call it at each sweep, in the loop's thread."""
+        since_s = now - self._measured_at
+        if since_s < MEASURE_EVERY_S:
+            return
+        if math.isinf(since_s):
+            since_s = 0.0  # Nothing is known of the time before.
+        self._measured_at = now
+        had_uploads, self._had_uploads = self._had_uploads, self.uploads > 0
         engine = self.engine
         done = Done(engine.busy_s, engine.heard_s)
-        had_uploads, self._had_uploads = self._had_uploads, self.uploads > 0
-        self.headroom.observe(done, engine.places, self._taken, now, has_uploads=had_uploads)
-        self.loop_load.observe(
-            time.thread_time(), self._taken, now, refusals=self.metrics.all_refusals, has_uploads=had_uploads
-        )
+        self.headroom.observe(done, engine.places, self._taken, since_s, had_uploads=had_uploads)
+        used = Used(time.thread_time(), self.metrics.all_refusals)
+        self.loop_load.observe(used, self._taken, since_s, had_uploads=had_uploads)
 
     def check(self, *, resuming: bool = False) -> None:
         """Raise what `slot` would raise now: before anything is done for who would be refused all the same."""
@@ -133,8 +149,7 @@ class Places:
         self._arrivals.note()
         session_id = drawn_id()
         if resuming:
-            self._returning[session_id] = is_reserved
-            self._await(session_id, admission.tenant)
+            self._await(session_id, Returning(is_reserved, admission.tenant))
         try:
             yield session_id
         finally:
@@ -143,21 +158,24 @@ class Places:
             self._returning.pop(session_id, None)
             self._vacated()
 
-    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+    def decide(self, session_id: str, admission: Admission) -> None:
         """Whoever has this slot, undecided so far, is to come in as `admission` says; raises as `slot` of a tenant."""
-        if self._is_over_limit(admission, resuming=resuming):
-            self._returning[session_id] = True
-        if resuming:
-            self._await(session_id, admission.tenant)
+        returning = self._returning.get(session_id)
+        is_reserved = self._is_over_limit(admission, resuming=returning is not None)
+        if returning is not None:
+            self._await(session_id, Returning(returning.is_reserved or is_reserved, admission.tenant))
 
-    def _await(self, session_id: str, tenant: str) -> None:
-        """Whoever has this slot is to resume a session of this tenant."""
-        self._waiting[session_id] = tenant
-        self.tenants.wait(tenant)
+    def _await(self, session_id: str, returning: Returning) -> None:
+        """Whoever has this slot is to resume a session."""
+        self._returning[session_id] = returning
+        self.tenants.wait(returning.waits_for)
 
     def _is_back(self, session_id: str) -> None:
         """It has resumed one, or is gone, perhaps after that."""
-        self.tenants.wait_over(self._waiting.pop(session_id, ""))
+        returning = self._returning.get(session_id)
+        if returning is not None:
+            self.tenants.wait_over(returning.waits_for)
+            returning.waits_for = ""
 
     @contextmanager
     def upload(self, admission: Admission = ANYBODY) -> Iterator[None]:

@@ -126,9 +126,10 @@ class Registry(Places):
         now, unix_s = self._clock(), int(time.time())
         session = Session(session_id, self.limits.rules, self.limits.session, now, seal=self.seal, unix_s=unix_s)
         session.opening.tenant = admission.tenant
-        session.opening.is_returning = session_id in self._returning
+        returning = self._returning.get(session_id)
+        session.opening.is_returning = returning is not None
         session.space_partials(PARTIALS_EVERY_MS[self.level])
-        if self._returning.get(session_id):
+        if returning is not None and returning.is_reserved:
             session.demand_resume()
         connection = Connection(
             session,
@@ -147,7 +148,7 @@ class Registry(Places):
         self.tenants.enter(admission.tenant)
         self._left_at = None
         self.metrics.session_started()
-        connection.account.connected(is_resuming=session_id in self._returning)
+        connection.account.connected(is_resuming=returning is not None)
         if self.draining:  # It was let in before, and upgraded after, the others were told.
             connection.end(way_out(self, connection))
         return connection

@@ -86,7 +86,7 @@ class Door(Protocol):
     def check_tenant(self, admission: Admission) -> None:
         """Raise EarfulError where `slot` would because of the tenant of one that is new."""
 
-    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+    def decide(self, session_id: str, admission: Admission) -> None:
         """Who has this slot, and was undecided, comes in as this; raises EarfulError where its tenant may not."""
 
     def slot(self, *, resuming: bool, admission: Admission) -> AbstractContextManager[str]:

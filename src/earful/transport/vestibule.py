@@ -126,7 +126,7 @@ class Vestibule:
             admission = await self._entrance.ask(caller)
             if self._is_over:
                 return
-            self._door.decide(self._session_id, admission, resuming=caller.query.get("resume") == ["1"])
+            self._door.decide(self._session_id, admission)
         except EarfulError as refused:
             self._close(refused)
             return
