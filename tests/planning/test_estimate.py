@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.capacities import GRID, point
 
-from earful.planning.capacity import Capacity, NothingHeldError, Scaling
+from earful.planning.around import NothingHeldError
+from earful.planning.capacity import Capacity, Scaling
 from earful.planning.estimate import Need, estimate
 
 

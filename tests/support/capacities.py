@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from earful.planning.capacity import Capacity, Point
+from earful.planning.capacity import Capacity
+from earful.planning.point import Point
 
 
 def point(chunk_ms: int = 100, duty: float = 1.0, streams: int = 1000, **given: Any) -> Point:

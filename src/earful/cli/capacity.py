@@ -25,7 +25,8 @@ from earful.bench.run import Run
 from earful.cli.asking import is_shedding
 from earful.cli.measuring import loop_factory, open_output, recording_of, write
 from earful.client.connecting import ConnectError, stream_url
-from earful.planning.capacity import UNLIMITED, Capacity, Point
+from earful.planning.capacity import UNLIMITED, Capacity
+from earful.planning.point import Point
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -13,7 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earful.planning.capacity import UNLIMITED, Capacity, CapacityError, NothingHeldError, flags_for
+from earful.planning.around import NothingHeldError
+from earful.planning.capacity import UNLIMITED, Capacity, CapacityError, flags_for
 from earful.planning.estimate import Need, estimate
 from earful.planning.simulation import Fate, Fleet, simulate
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earful.planning import wire
-from earful.planning.capacity import NothingHeldError
+from earful.planning.around import NothingHeldError
 
 if TYPE_CHECKING:
+    from earful.planning.around import Around
     from earful.planning.capacity import Capacity
 
 
@@ -79,17 +80,19 @@ class Estimate:
 
 def estimate(need: Need, capacity: Capacity) -> Estimate:
     """What the need comes to with workers of this capacity; raises NothingHeldError where they hold none of it."""
-    workers = _workers(need, capacity)
-    holds = _holds(need, capacity, workers)
+    here = capacity.around(need.chunk_ms, need.duty)
+    streams = here.streams
+    workers = _workers(need, streams, capacity)
+    holds = _holds(need, streams * capacity.share(workers), workers)
     starts_per_s = need.sessions / need.session_s
     things_per_s = wire.redis_things_per_s(workers, need.sessions, starts_per_s)
     redis_cpu_share = wire.redis_cpu_share(things_per_s)
-    cores = capacity.cores_per_stream(need.chunk_ms, need.duty)
-    memory_mb = _memory_mb(need, need.sessions / workers, capacity)
-    worst_mb = _known(capacity.worst_mb, _memory_mb(need, holds, capacity))
-    in_bytes, out_bytes = _line_bytes_per_s(need, capacity)
+    cores = here.cores_per_stream
+    memory_mb = _memory_mb(need.sessions / workers, here, capacity)
+    worst_mb = _known(capacity.worst_mb, _memory_mb(holds, here, capacity))
+    in_bytes, out_bytes = _line_bytes_per_s(need, here.answers_per_stream)
     return Estimate(
-        p99_ms=capacity.p99_ms(need.chunk_ms, need.duty),
+        p99_ms=here.p99_ms,
         workers=workers,
         streams_per_worker=holds,
         sessions_per_worker=need.sessions / workers,
@@ -108,16 +111,16 @@ def estimate(need: Need, capacity: Capacity) -> Estimate:
         in_mbit_per_s=in_bytes * need.sessions * 8 / 1e6,
         out_mbit_per_s=out_bytes * need.sessions * 8 / 1e6,
         beyond_measured=capacity.beyond(need.chunk_ms, need.duty, workers),
-        at_least=capacity.at_least(need.chunk_ms, need.duty),
-        is_refusal_bound=any(point.is_refusal_bound for point in capacity.used(need.chunk_ms, need.duty)),
+        at_least=here.at_least,
+        is_refusal_bound=here.is_refusal_bound,
     )
 
 
-def _workers(need: Need, capacity: Capacity) -> int:
+def _workers(need: Need, streams: float, capacity: Capacity) -> int:
     """The fewest that do; each round may need more, since each holds less the more there are."""
     workers = 1
     while True:
-        holds = _holds(need, capacity, workers)
+        holds = _holds(need, streams * capacity.share(workers), workers)
         wanted = max(
             math.ceil(need.sessions / (holds * (1 - need.headroom))), math.ceil(need.sessions / holds) + need.spare
         )
@@ -126,9 +129,8 @@ def _workers(need: Need, capacity: Capacity) -> int:
         workers = wanted
 
 
-def _holds(need: Need, capacity: Capacity, workers: int) -> int:
-    """How many sessions each of so many workers holds; raises NothingHeldError where that is not even one."""
-    streams = capacity.streams(need.chunk_ms, need.duty) * capacity.share(workers)
+def _holds(need: Need, streams: float, workers: int) -> int:
+    """How many sessions each of so many workers of so many streams holds; raises NothingHeldError where it is none."""
     holds = math.floor(streams + _ROUNDED)
     if not holds:
         they = "a worker holds" if workers == 1 else f"each of {workers:,} workers holds"
@@ -138,11 +140,11 @@ def _holds(need: Need, capacity: Capacity, workers: int) -> int:
     return holds
 
 
-def _memory_mb(need: Need, sessions: float, capacity: Capacity) -> float | None:
+def _memory_mb(sessions: float, here: Around, capacity: Capacity) -> float | None:
     """Of a worker with so many sessions: as it was seen, or by what a session takes if that is more."""
     base_mb, kb = capacity.base_mb, capacity.kb_per_session
     reckoned_mb = None if base_mb is None or kb is None else base_mb + sessions * kb / 1024
-    return _known(capacity.held_mb(need.chunk_ms, need.duty), reckoned_mb)
+    return _known(here.held_mb, reckoned_mb)
 
 
 def _known(*figures: float | None) -> float | None:
@@ -150,9 +152,9 @@ def _known(*figures: float | None) -> float | None:
     return max((figure for figure in figures if figure is not None), default=None)
 
 
-def _line_bytes_per_s(need: Need, capacity: Capacity) -> tuple[float, float]:
+def _line_bytes_per_s(need: Need, answers_per_s: float) -> tuple[float, float]:
     """What a session has come in, which is audio also where it is silent, and go out, with what acknowledges either."""
-    chunks_per_s, answers_per_s = 1000 / need.chunk_ms, capacity.answers_per_stream(need.chunk_ms, need.duty)
+    chunks_per_s = 1000 / need.chunk_ms
     chunk, chunk_ack = (
         size(need.chunk_ms, is_binary=need.is_binary) for size in (wire.chunk_bytes, wire.chunk_ack_bytes)
     )
