@@ -6,10 +6,9 @@ Guarantees that a slot's streams are never early, and that reading has its turn 
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from earful.bench.clock import sleep_until
+from earful.bench import clock
 from earful.bench.ledger import Account, Latencies, Ledger
 from earful.bench.schedule import Schedule
 
@@ -43,7 +42,7 @@ class Chorus:
         return any(stream.is_owed() for group in self._groups for stream in group)
 
     def begin(self, at_s: float, ledger: Ledger) -> None:
-        """Let the first chunk be due at `at_s` of `time.perf_counter`."""
+        """Let the first chunk be due at `at_s` of `clock.now`."""
         self._began_s = at_s
         for slot, group in enumerate(self._groups):
             for stream in group:
@@ -59,7 +58,7 @@ class Chorus:
         around = self._recording.around(chunk)
         for slot, group in enumerate(self._groups):
             due_s = self._began_s + self._schedule.due_s(chunk, slot)
-            await sleep_until(due_s)
+            await clock.sleep_until(due_s)
             for stream in group:
                 self.sent += stream.speak(chunk, around)
-            self._late.observe(time.perf_counter() - due_s)
+            self._late.observe(clock.now() - due_s)

@@ -7,12 +7,11 @@ Guarantees that at most 500 of them speak at once, and that a `keepalive` of eac
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from earful.bench.clock import sleep_until
+from earful.bench import clock
 from earful.bench.frames import TEXT, frame
 from earful.bench.peer import Peer, leave_together
 from earful.bench.stream import START
@@ -69,20 +68,20 @@ class Crowd:
             await leave_together(self._peers)
 
     async def _gather(self) -> None:
-        began_s = time.perf_counter()
+        began_s = clock.now()
         async with asyncio.TaskGroup() as tasks:
             for nth, peer in enumerate(self._peers):
-                await sleep_until(began_s + nth / self._manner.joining_per_s)
+                await clock.sleep_until(began_s + nth / self._manner.joining_per_s)
                 tasks.create_task(self._join(nth, peer))
 
     async def _keep_alive(self) -> None:
         """Go round for ever: every session has its turn, spread evenly."""
         size = len(self._peers)
         each_s = self._manner.keepalive_every_s / size
-        began_s, told = time.perf_counter(), 0
+        began_s, told = clock.now(), 0
         while True:
             await asyncio.sleep(_ROUND_STEP_S)
-            due = int((time.perf_counter() - began_s) / each_s)
+            due = int((clock.now() - began_s) / each_s)
             for nth in range(told, due):
                 self._peers[nth % size].write(_KEEPALIVE)
             told = due
@@ -93,8 +92,8 @@ class Crowd:
             await self._speak(Voice(self._recording, number), peer)
 
     async def _speak(self, voice: Voice, peer: Peer) -> None:
-        began_s = time.perf_counter()
+        began_s = clock.now()
         for chunk in range(round(self._manner.speaking_s / self._chunk_s)):
-            await sleep_until(began_s + chunk * self._chunk_s)
+            await clock.sleep_until(began_s + chunk * self._chunk_s)
             around = self._recording.around(chunk)
             peer.write(b"".join((around.before, voice.head(chunk), around.behind)))

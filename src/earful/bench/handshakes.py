@@ -7,10 +7,9 @@ Guarantees that none waits longer than a dial does, and that all have ended when
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
-from earful.bench.clock import sleep_until
+from earful.bench import clock
 from earful.bench.ledger import Latencies
 from earful.bench.peer import Peer, leave_together
 from earful.bench.tally import Tally
@@ -31,11 +30,11 @@ class Handshakes:
 
     async def run(self, seconds: float) -> None:
         """Open them for so long, each in a task of its own."""
-        began_s = time.perf_counter()
+        began_s = clock.now()
         async with asyncio.TaskGroup() as tasks:
             for nth in range(round(self.rate_per_s * seconds)):
                 due_s = began_s + nth / self.rate_per_s
-                await sleep_until(due_s)
+                await clock.sleep_until(due_s)
                 tasks.create_task(self._shake(due_s))
 
     async def _shake(self, due_s: float) -> None:

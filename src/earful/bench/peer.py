@@ -7,11 +7,11 @@ does not read loses the connection. Base of all that connects here.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from earful.bench import clock
 from earful.bench.frames import CLOSE, PING, PONG, TEXT, FrameError, Frames, frame
 from earful.errors import CloseCode
 
@@ -71,7 +71,7 @@ class Peer(asyncio.Protocol):
         """Begin inside a running loop; `request` asks for the upgrade."""
         loop = asyncio.get_running_loop()
         self.upgraded: asyncio.Future[float] = loop.create_future()
-        """When the upgrade was answered, in seconds of `time.perf_counter`; else RefusedError or OSError."""
+        """When the upgrade was answered, in seconds of `clock.now`; else RefusedError or OSError."""
         self.gone: asyncio.Future[None] = loop.create_future()
         self.is_open = False
         self.tally = tally
@@ -86,7 +86,7 @@ class Peer(asyncio.Protocol):
         """Do what comes first, now that the connection is open."""
 
     def heard(self, answer: Answer, now_s: float) -> None:
-        """Take a partial or final that came at `now_s` of `time.perf_counter`."""
+        """Take a partial or final that came at `now_s` of `clock.now`."""
 
     def send(self, opcode: int, payload: bytes = b"") -> None:
         """Send one frame; nothing where the connection is not open."""
@@ -118,7 +118,7 @@ class Peer(asyncio.Protocol):
         """Read the upgrade's answer, then messages; nothing any more where this side has dropped the connection."""
         if self.upgraded.cancelled() or self.transport is None or self.transport.is_closing():
             return
-        now_s = time.perf_counter()
+        now_s = clock.now()
         if not self.upgraded.done():
             data = self._read_answer(data, now_s)
         try:

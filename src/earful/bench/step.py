@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from earful.bench import clock
 from earful.bench.chorus import Chorus
 from earful.bench.figures import Beside, Figures, Quantiles, Trouble
 from earful.bench.handshakes import Handshakes
@@ -102,14 +102,14 @@ class Step:
         return Stream(self._dialer.request, self._tally, voice, opts_in=plan.start)
 
     async def _connect(self) -> None:
-        began_s = time.perf_counter()
+        began_s = clock.now()
         await self._dialer.dial_all(self._streams)
-        self._connect_s = time.perf_counter() - began_s
+        self._connect_s = clock.now() - began_s
 
     async def _speak(self, tasks: asyncio.TaskGroup) -> None:
         """Speak through warm-up and window, then until what the window's chunks are owed is here, if it comes."""
         chorus = Chorus([stream for stream in self._streams if stream.is_open], self._plan.chunk_ms, self._recording)
-        chorus.begin(time.perf_counter() + _HEAD_START_S, self._ledger)
+        chorus.begin(clock.now() + _HEAD_START_S, self._ledger)
         window = self._plan.window
         await self._speak_chunks(chorus, range(window.start), chorus.is_connected)
         if not chorus.is_connected():
@@ -141,7 +141,7 @@ class Step:
         usage = self._tree.look() if self._tree else None
         idle = 0 if self._crowd is None else len(self._crowd)
         sessions = sum(stream.is_open for stream in self._streams) + idle
-        return Look(time.perf_counter(), chorus.sent, self._tally.answers, usage, sessions)
+        return Look(clock.now(), chorus.sent, self._tally.answers, usage, sessions)
 
     def _close_accounts(self) -> None:
         for stream in self._streams:

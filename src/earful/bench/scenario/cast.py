@@ -7,12 +7,12 @@ Led by `performance`.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
+from earful.bench import clock
 from earful.bench.peer import RefusedError, leave_together
 from earful.bench.scenario.caller import Caller
 from earful.bench.scenario.talk import Talk
@@ -114,7 +114,7 @@ class Cast:
         caller = await self._admitted(timeline)
         if caller is None:
             return
-        first_s = metronome.join(caller, time.perf_counter())
+        first_s = metronome.join(caller, clock.now())
         caller.talk = Talk(timeline, caller.voice, first_s, self._plan.chunk_s)
         if not caller.is_counted:
             caller.read_nothing(round(_SLOW_S / self._plan.chunk_s))
@@ -135,7 +135,7 @@ class Cast:
         try:
             while True:
                 await asyncio.sleep(self._retrying.every_s)
-                if timeline.at(time.perf_counter()) is None:
+                if timeline.at(clock.now()) is None:
                     return None
                 if await self._dial(caller := self._caller(number), timeline):
                     return caller
@@ -143,7 +143,7 @@ class Cast:
             self._asking_again -= 1
 
     async def _dial(self, caller: Caller, timeline: Timeline) -> bool:
-        began_s = time.perf_counter()
+        began_s = clock.now()
         try:
             is_open = await self._dialer.dial(caller)
         except asyncio.CancelledError:
@@ -151,7 +151,7 @@ class Cast:
             raise
         cell = timeline.at(began_s)
         if cell is not None:
-            _book(cell, caller, time.perf_counter() - began_s)
+            _book(cell, caller, clock.now() - began_s)
         return is_open
 
     def _caller(self, number: int) -> Caller:
@@ -161,7 +161,7 @@ class Cast:
         caller.vanishes, caller.is_counted = self._shape.drops(number), not self._shape.is_slow(number)
         lasts_s = self._shape.lasts_s(number)
         if lasts_s is not None:
-            caller.stops_s = time.perf_counter() + lasts_s
+            caller.stops_s = clock.now() + lasts_s
         return caller
 
     def _stop(self, caller: Caller, now_s: float) -> None:

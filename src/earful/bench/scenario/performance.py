@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import time
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from earful.bench.clock import sleep_until
+from earful.bench import clock
 from earful.bench.scenario.metronome import Metronome
 from earful.bench.scenario.timeline import Timeline
 
@@ -43,7 +42,7 @@ class Performance:
     def __init__(self, shape: Shape, plan: Plan, recording: Recording, cast: Cast, tree: ProcessTree | None) -> None:
         """Begin with nobody there; `tree` is the server's, where it is looked at."""
         self.shape = shape
-        self.timeline = Timeline(time.perf_counter() + _HEAD_START_S, shape.interval_s, shape.seconds)
+        self.timeline = Timeline(clock.now() + _HEAD_START_S, shape.interval_s, shape.seconds)
         self.seconds = 0.0
         self._plan = plan
         self._recording = recording
@@ -60,7 +59,7 @@ class Performance:
 
     async def play(self) -> None:
         """Do all of it, now."""
-        self.timeline.began_s = time.perf_counter() + _HEAD_START_S
+        self.timeline.began_s = clock.now() + _HEAD_START_S
         sampling = asyncio.create_task(self._sample())
         is_over = False
         try:
@@ -79,7 +78,7 @@ class Performance:
         look_s = 0.0
         for beat in count():
             due_s = metronome.due_s(beat)
-            await sleep_until(due_s)
+            await clock.sleep_until(due_s)
             at_s = due_s - self.timeline.began_s
             if at_s >= look_s:
                 look_s = at_s + _LOOK_EVERY_S
@@ -115,14 +114,14 @@ class Performance:
     def _note(self, due_s: float) -> None:
         cell = self.timeline.at(due_s)
         if cell is not None:
-            cell.late.observe(time.perf_counter() - due_s)
+            cell.late.observe(clock.now() - due_s)
             cell.streams = self._cast.speaking
 
     async def _sample(self) -> None:
         """Note at the end of each interval how it stands."""
         before, began_s = self._usage(), self.timeline.began_s
         for nth, cell in enumerate(self.timeline.cells, start=1):
-            await sleep_until(began_s + nth * self.timeline.interval_s)
+            await clock.sleep_until(began_s + nth * self.timeline.interval_s)
             usage = self._usage()
             if usage is not None and before is not None:
                 cell.cpu_pct = 100 * usage.cpu_since(before) / self.timeline.interval_s
