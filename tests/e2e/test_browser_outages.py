@@ -128,7 +128,7 @@ def test_a_session_that_no_server_knows_begins_anew() -> None:
         await begin(heard)
         await heard.until("audio_chunk")
         await heard.say(Final("before", 1, 1, 0, 0, 9, "silence", cursor="c1", keep_from=2))
-        heard.connection.transport.close()  # Not a reset, which may overtake what was said.
+        await heard.hang_up()
 
     async def refuse(heard: Heard) -> None:
         await heard.until("start")
@@ -154,7 +154,7 @@ def test_a_server_that_takes_only_shorter_chunks_is_told_a_new_session() -> None
     async def drop(heard: Heard) -> None:
         await begin(heard)
         await heard.say(Final("before", 1, 1, 0, 0, 9, "silence", cursor="c1", keep_from=2))
-        heard.connection.transport.close()  # Not a reset, which may overtake what was said.
+        await heard.hang_up()
 
     async def stinted(heard: Heard) -> None:
         await heard.until("start")

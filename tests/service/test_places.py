@@ -143,6 +143,20 @@ def test_the_reserve_is_for_those_who_are_known() -> None:
     registered(scenario)
 
 
+def test_a_place_that_was_given_for_resuming_stays_that_when_it_is_known_who_has_it() -> None:
+    """Or whoever is new would come in by saying so, and who it is only then."""
+
+    async def scenario(registry: Registry) -> None:
+        registry.enter(Level.NO_NEW_SESSIONS)
+        wire = RecordingWire()
+        with registry.slot(resuming=True, admission=UNDECIDED) as slot:
+            registry.decide(slot, ACME)
+            registry.connect(slot, wire, admission=ACME).message('{"type":"start"}')
+            assert ["error"] == wire.types
+
+    registered(scenario, limits=LOTS)
+
+
 def test_a_tenant_holds_few_places_by_saying_that_it_will_resume() -> None:
     """As many as it may have sessions, whenever it says who it is; whoever has resumed makes room for the next."""
 

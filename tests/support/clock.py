@@ -1,15 +1,14 @@
 """An event loop whose time jumps: `run_virtual` runs hours of timers in milliseconds, and nothing sleeps.
 
 When no callback is ready, time moves to the next timer at once. It fails the test on a deadlock, on tasks
-left behind and on errors nobody retrieved. For in-process code; a real socket is polled, never waited for. `sockets` of
-one loop may talk to each other: what one sends is with the other at once.
+left behind and on errors nobody retrieved. For in-process code; a real socket is polled, never waited for: what one
+sends to another of the same loop is there at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import selectors
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
@@ -39,12 +38,11 @@ class LeftBehindError(AssertionError):
 class JumpingSelector(selectors.DefaultSelector):
     """Waits for real only while a thread is at work; otherwise it moves the clock and returns."""
 
-    def __init__(self, limit_s: float, *, sockets: bool) -> None:
+    def __init__(self, limit_s: float) -> None:
         super().__init__()
         self.now_s = 0.0
         self.threads = 0
         self._limit_s = limit_s
-        self._sockets = sockets
 
     @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -54,10 +52,6 @@ class JumpingSelector(selectors.DefaultSelector):
             return ready
         if self.threads or timeout is None:
             return self._wait_for_thread()
-        if self._sockets:
-            os.sched_yield()  # On a busy machine a thread of the kernel's may have to carry what was sent.
-            if ready := super().select(0):
-                return ready
         self.now_s += timeout
         if self.now_s > self._limit_s:
             raise StuckError(f"still running after {self._limit_s} virtual seconds")
@@ -74,8 +68,8 @@ class JumpingSelector(selectors.DefaultSelector):
 class JumpingLoop(asyncio.SelectorEventLoop):
     """An asyncio loop on virtual seconds, from 0; `time()` is the clock to hand to what is tested."""
 
-    def __init__(self, limit_s: float = 86_400.0, *, sockets: bool = False) -> None:
-        self.jumping_selector = JumpingSelector(limit_s, sockets=sockets)
+    def __init__(self, limit_s: float = 86_400.0) -> None:
+        self.jumping_selector = JumpingSelector(limit_s)
         super().__init__(self.jumping_selector)
         self.unhandled: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.unhandled.append(context))
@@ -106,7 +100,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         self.jumping_selector.threads -= 1
 
 
-def run_virtual(main: Coroutine[Any, Any, T], *, limit_s: float = 86_400.0, sockets: bool = False) -> T:
+def run_virtual(main: Coroutine[Any, Any, T], *, limit_s: float = 86_400.0) -> T:
     """Run `main` on virtual time and return what it returns.
 
     Raises AssertionError where tasks are left when it returns (they get a few rounds of the loop to end, and
@@ -114,7 +108,7 @@ def run_virtual(main: Coroutine[Any, Any, T], *, limit_s: float = 86_400.0, sock
     """
     gc.freeze()  # What was there before is left out of the collection below, or it would take 30 ms each time.
     try:
-        return run_on(JumpingLoop(limit_s, sockets=sockets), main, collect=True)
+        return run_on(JumpingLoop(limit_s), main, collect=True)
     finally:
         gc.unfreeze()
 

@@ -71,6 +71,11 @@ class Heard:
             pass
         return message
 
+    async def hang_up(self) -> None:
+        """End without a close frame, and read on: were anything left unread, a reset might overtake what was said."""
+        self.connection.transport.write_eof()
+        await self.connection.wait_closed()
+
 
 @dataclass
 class Scripted:

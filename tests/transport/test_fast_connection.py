@@ -98,7 +98,7 @@ class Hall:
         if self.is_full and not resuming:
             raise EarfulError(ErrorCode.OVERLOADED)
 
-    def decide(self, session_id: str, admission: Admission, *, resuming: bool) -> None:
+    def decide(self, session_id: str, admission: Admission) -> None:
         """Whoever is known may stay."""
 
     @contextmanager

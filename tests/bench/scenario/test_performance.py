@@ -39,7 +39,7 @@ def played_out(main: Coroutine[None, None, None]) -> None:
     """Run it on virtual time, by which the load speaks and measures."""
     with pytest.MonkeyPatch.context() as patching:
         patching.setattr(clock, "now", virtual_now)
-        run_virtual(main, limit_s=60.0, sockets=True)
+        run_virtual(main, limit_s=60.0)
 
 
 def performance(
