@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.answering import answering
 from tests.support.server import running
 
 from earful.cli.drain import drain, drain_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
-@contextmanager
-def refusing(status: int) -> Iterator[str]:
-    """A server that answers every POST with this; its address."""
-
-    class Refusal(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Refusal) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(30)
+def refusing(status: int) -> AbstractContextManager[str]:
+    """A server that answers with this, whoever is to drain; its address."""
+    return answering({"/v1/drain": (status, b"")})
 
 
 @pytest.mark.parametrize(

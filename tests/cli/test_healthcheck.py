@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import socket
 import ssl
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.certificate import make_certificate
+from tests.support.http_thread import Quiet, serving
 from tests.support.redis_server import free_port
 
 from earful.__main__ import main
@@ -23,32 +23,18 @@ from earful.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
-@contextmanager
-def answering(status: int, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def answering(status: int, tls: ssl.SSLContext | None = None) -> AbstractContextManager[int]:
     """A server that answers `/livez` with this and everything else with 404; its port."""
 
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status if self.path == "/livez" else 404)
-            self.send_header("content-length", "0")
-            self.end_headers()
+    class Answer(Quiet):
+        def asked(self) -> None:
+            self.answer(status if self.path == "/livez" else 404)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
-        if tls is not None:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join(30)
+    return serving(Answer, tls)
 
 
 @contextmanager

@@ -13,11 +13,11 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import SimpleHTTPRequestHandler
 from typing import IO, TYPE_CHECKING, Any
 
 import httpx
+from tests.support.http_thread import Quiet, serving
 from tests.support.server import await_true
 
 if TYPE_CHECKING:
@@ -106,18 +106,11 @@ def chromium(*, microphone: Path | None = None) -> Iterator[Browser]:
 def pages(folder: Path) -> Iterator[str]:
     """The URL under which a folder's files are served."""
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
+    class Files(SimpleHTTPRequestHandler, Quiet):
+        pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(PATIENCE_S)
+    with serving(partial(Files, directory=str(folder))) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

@@ -7,11 +7,11 @@ import gzip
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.http_thread import Quiet, serving
 from tests.support.inside import Record
 
 from earful.telemetry.otel import CallSampler, OtelTracer
@@ -78,26 +78,21 @@ def attributes(bearer: Any) -> dict[str, Any]:
 @contextmanager
 def collecting(*, is_open: bool = True) -> Iterator[Collector]:
     """A receiver on a free port while the scope lasts; one that is not open answers nobody until its gate is."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _receiver(lambda: collector))
-    collector = Collector(server.server_address[1])
-    if is_open:
-        collector.gate.set()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield collector
-    finally:
-        collector.gate.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(_receiver(lambda: collector)) as port:
+        collector = Collector(port)
+        if is_open:
+            collector.gate.set()
+        try:
+            yield collector
+        finally:
+            collector.gate.set()
 
 
-def _receiver(collector: Callable[[], Collector]) -> type[BaseHTTPRequestHandler]:
-    class Receiver(BaseHTTPRequestHandler):
+def _receiver(collector: Callable[[], Collector]) -> type[Quiet]:
+    class Receiver(Quiet):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
+        def asked(self) -> None:
             """Take it in and say so."""
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
@@ -108,13 +103,8 @@ def _receiver(collector: Callable[[], Collector]) -> type[BaseHTTPRequestHandler
             here.bodies.append(ExportTraceServiceRequest.FromString(body))
             self.close_connection = True
             try:
-                self.send_response(here.status)
-                self.send_header("content-length", "0")
-                self.end_headers()
+                self.answer(here.status)
             except OSError:
                 """Whoever asked has given up."""
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
-            """Say nothing."""
 
     return Receiver
