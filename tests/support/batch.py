@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tests.support.clock import run_virtual, settle, virtual_now
-from tests.support.models import Desk, loaded, make_work
+from tests.support.bench import AtWork
+from tests.support.clock import run_virtual, virtual_now
+from tests.support.models import loaded, make_work
 
 from earful.engine.engine import Engine
 from earful.models.types import SessionInfo, Step, TranscriptResult
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from earful.engine.seat import Seat
-    from earful.errors import ErrorCode
 
 TIMEOUT_S = 30.0
 
@@ -73,14 +73,12 @@ def says(*answers: object) -> Callable[[Sequence[Step]], Awaitable[object]]:
     return step
 
 
-class Table:
-    """An engine with a batch model in virtual time, what it delivered, and what it told its observers."""
+class Table(AtWork):
+    """An engine with a batch model, and a seat for each size of work."""
 
     def __init__(self, engine: Engine, told: list[Any], batches: list[tuple[int, float, float]]) -> None:
-        self.engine = engine
-        self.told = told
+        super().__init__(engine, told)
         self.batches = batches
-        self.desk = Desk()
         self.seats: dict[int, Seat] = {}
         self.log: list[list[int]] = []
 
@@ -90,18 +88,6 @@ class Table:
             if size not in self.seats:
                 self.seats[size] = self.engine.seat(SessionInfo(str(size)))
             self.seats[size].submit(make_work(bytes(2 * size), end=end, lane=lane), self.desk.deliver)
-
-    async def pass_time(self, seconds: float) -> None:
-        """Let time pass, swept every 250 ms."""
-        for _ in range(int(seconds * 4)):
-            await asyncio.sleep(0.25)
-            self.engine.sweep(virtual_now())
-        await settle()
-
-    @property
-    def said(self) -> list[tuple[str | None, ErrorCode | None]]:
-        """Text and failure of each outcome, in order."""
-        return [(outcome.result.text if outcome.result else None, outcome.failure) for outcome in self.desk.outcomes]
 
 
 def at_table(

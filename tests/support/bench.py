@@ -25,20 +25,13 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30.0
 
 
-class Bench:
-    """An engine at work in virtual time, what it delivered, and what it told its observers."""
+class AtWork:
+    """An engine in virtual time, what it delivered, and what it told its observers."""
 
-    def __init__(self, engine: Engine, told: list[Any], model_class: Any) -> None:
+    def __init__(self, engine: Engine, told: list[Any]) -> None:
         self.engine = engine
         self.told = told
-        self.model_class = model_class
         self.desk = Desk()
-        self.seat = engine.seat(SessionInfo("s"))
-
-    async def submit(self, pcm: bytes = b"\x01\x00", *, end: bool = False, lane: int = 0) -> None:
-        """Hand in one work and let happen what can."""
-        self.seat.submit(make_work(pcm, end=end, lane=lane), self.desk.deliver)
-        await settle()
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, swept every 250 ms."""
@@ -51,6 +44,20 @@ class Bench:
     def said(self) -> list[tuple[str | None, ErrorCode | None]]:
         """Text and failure of each outcome, in order."""
         return [(outcome.result.text if outcome.result else None, outcome.failure) for outcome in self.desk.outcomes]
+
+
+class Bench(AtWork):
+    """One session's seat at an engine."""
+
+    def __init__(self, engine: Engine, told: list[Any], model_class: Any) -> None:
+        super().__init__(engine, told)
+        self.model_class = model_class
+        self.seat = engine.seat(SessionInfo("s"))
+
+    async def submit(self, pcm: bytes = b"\x01\x00", *, end: bool = False, lane: int = 0) -> None:
+        """Hand in one work and let happen what can."""
+        self.seat.submit(make_work(pcm, end=end, lane=lane), self.desk.deliver)
+        await settle()
 
 
 def at_bench(
