@@ -21,6 +21,9 @@ Partials = Literal["fragment", "cumulative", "off"]
 Reach = Literal["anywhere", "here"]
 """Who can go on with a session: whoever has the service's secret, or only the workers of this server."""
 Reason = Literal["silence", "max_length", "flush", "stop", "idle", "ended", "drain"]
+"""Why a final ends where it does ..."""
+Leaving = Literal["drain", "overload"]
+"""... and why a server closes the connection."""
 
 
 class EncodedChunk(Struct, tag="audio_chunk", gc=False):
@@ -179,7 +182,7 @@ class Flushed(Struct, tag="flushed"):
 class Closing(Struct, tag="closing", omit_defaults=True):
     """The server is about to close this connection."""
 
-    reason: Literal["drain", "overload"]
+    reason: Leaving
     deadline_ms: int
     resume: bool | UnsetType = UNSET
 

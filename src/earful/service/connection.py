@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from earful.errors import CloseCode, EarfulError, ErrorCode
 from earful.protocol.codec import decode, encode
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from earful.engine.seat import Seat
     from earful.models.types import Outcome, SessionInfo, Work
+    from earful.protocol.messages import Leaving
     from earful.protocol.states import Input
     from earful.service.wire import Wire
     from earful.session.claim import Claim
@@ -167,7 +168,7 @@ class Connection:
         self.account.is_lost(close_code, peer_code)
         self._do(lambda _: self.session.lose(reason))
 
-    def end(self, happening: Input, *, within_s: float = 0.0, reason: Literal["drain", "overload"] = "drain") -> None:
+    def end(self, happening: Input, *, within_s: float = 0.0, reason: Leaving = "drain") -> None:
         """End the session as the server wishes: `END` (DELETE), `DRAIN` or `HAND_OVER`, as `Session.end` says."""
         self._do(lambda now: self.session.end(happening, now, deadline_ms=int(within_s * 1000), reason=reason))
 

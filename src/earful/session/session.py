@@ -7,7 +7,7 @@ an upload is one fed by its decoder. `receive`, `deliver` and `tick` push in; `t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from earful.audio.pcm import Format
 from earful.errors import CloseCode, EarfulError, ErrorCode
@@ -38,6 +38,7 @@ from earful.session.speed import Speed
 from earful.session.transcript import Transcript
 
 if TYPE_CHECKING:
+    from earful.protocol.messages import Leaving
     from earful.protocol.seal import Seal
     from earful.session.rules import ListeningRules, SessionLimits
 
@@ -215,9 +216,7 @@ class Session(Life):
         elif passed is not None:
             self._end(passed, now)
 
-    def end(
-        self, happening: Input, now: float, *, deadline_ms: int = 0, reason: Literal["drain", "overload"] = "drain"
-    ) -> None:
+    def end(self, happening: Input, now: float, *, deadline_ms: int = 0, reason: Leaving = "drain") -> None:
         """End as the server wishes (`END`, `DRAIN`, `HAND_OVER`): what is owed is answered first.
 
         Who sent `start` is told at once, why, and within what time it will be over, unless it is `END`. `HAND_OVER` is
